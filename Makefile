@@ -1,0 +1,45 @@
+# make repro | make test | make ui. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)
+PY := $(BIN)/python
+
+.PHONY: repro test ui check-python clean
+.DEFAULT_GOAL := repro
+
+repro: $(VENV)/ready
+	@$(PY) -m cnnviz.params
+	@$(PY) -m dvc repro
+	@$(PY) stages/track.py
+	@echo "report: $(CURDIR)/artifacts/report/index.html"
+	@echo "models side by side in MLflow: make ui"
+
+test: $(VENV)/ready-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(PY) -m pytest
+
+ui: $(VENV)/ready
+	@$(PY) -m cnnviz.ui
+
+check-python:
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); \
+	sys.exit(0 if ok else "error: $(PYTHON) is Python %d.%d; cnnviz needs 3.11, 3.12 or 3.13: make PYTHON=python3.12" % sys.version_info[:2])'
+
+$(VENV)/ready: requirements.txt
+	@$(MAKE) --no-print-directory check-python
+	@echo "installing the environment into $(VENV) (once; about two minutes)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	@echo "installing the test tools into $(VENV) (once)"
+	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache artifacts

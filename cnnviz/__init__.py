@@ -1,0 +1,1 @@
+"""A reproducible microscope for convolutional networks."""

@@ -1,0 +1,94 @@
+"""What every stage shares: one line for a user's mistake, a fresh output folder, progress, timings, files written whole.
+
+Paths are relative to the project's root, which is the working folder of every stage.
+"""
+
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from cnnviz.errors import InputError
+
+ARTIFACTS = Path("artifacts")
+CACHE = Path(".cache")  # downloads, rendered filters, timings: deleting it costs time, never results
+
+
+class Stopwatch:
+    """Seconds spent inside the network; `with watch.network(): …` adds to it."""
+
+    def __init__(self) -> None:
+        self.network_seconds = 0.0
+
+    @contextmanager
+    def network(self) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.network_seconds += time.perf_counter() - start
+
+
+@contextmanager
+def stage(name: str) -> Iterator[Stopwatch]:
+    """Run a stage's body; on InputError print one line and exit 1; on success write its timings beside the outputs.
+
+    The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
+    network, CPU seconds and peak memory in MB. It is no DVC output, since it differs from run to run.
+    """
+    watch, started = Stopwatch(), time.time()
+    try:
+        yield watch
+    except InputError as problem:
+        sys.exit(f"error: {problem}")
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    timing = {
+        "stage": name,
+        "started": started,
+        "ended": time.time(),
+        "seconds": time.time() - started,
+        "network_seconds": watch.network_seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_memory_mb": usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2),
+    }
+    write_json(CACHE / "timings" / f"{name}.json", timing)
+
+
+def fresh(folder: Path) -> Path:
+    """Empty and return an output folder, so that nothing of an earlier run stays in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON with sorted layout kept as given, floats as Python prints them, and a final newline; whole or not."""
+    write_bytes(path, (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a reader, or a run after a kill, never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def progress(total: int, unit: str, description: str) -> "tqdm[Any]":
+    """A progress bar on stderr, silent where stderr is no terminal."""
+    return tqdm(total=total, unit=unit, desc=description, disable=not sys.stderr.isatty(), leave=False)
