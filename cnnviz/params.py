@@ -201,7 +201,7 @@ class Maximize(Section):
     steps: Positive
     learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.05
     snapshots: list[Positive] = []
-    objective: Literal["pre_activation", "post_activation"] = "pre_activation"
+    objective: Literal["pre_activation", "post_activation"] = "post_activation"
     size: Canvas = "auto"
     max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
     jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06
@@ -288,7 +288,7 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice (YAML would silently keep the last)."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
         for key in keys:
             if keys.count(key) > 1 and key != "<<":
                 raise yaml.YAMLError(f"line {node.start_mark.line + 1}: the key {key!r} is there twice")

@@ -1,4 +1,4 @@
-"""What every stage shares: one line for a user's mistake, a fresh output folder, progress, timings, files written whole.
+"""What every stage shares: one line for a user's mistake, fresh outputs, progress, timings, files written whole.
 
 Paths are relative to the project's root, which is the working folder of every stage.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from cnnviz.errors import InputError
+from cnnviz.quiet import drop_chatter
 
 ARTIFACTS = Path("artifacts")
 CACHE = Path(".cache")  # downloads, rendered filters, timings: deleting it costs time, never results
@@ -44,6 +45,7 @@ def stage(name: str) -> Iterator[Stopwatch]:
     The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
     network, CPU seconds and peak memory in MB. It is no DVC output, since it differs from run to run.
     """
+    drop_chatter()
     watch, started = Stopwatch(), time.time()
     try:
         yield watch

@@ -1,0 +1,40 @@
+"""Keep TensorFlow's greetings off the terminal.
+
+TensorFlow 2.21 writes them from C++ to file descriptor 2 and heeds no TF_CPP_MIN_LOG_LEVEL. What Python itself writes
+(messages, progress, tracebacks) goes past the filter.
+"""
+
+import atexit
+import os
+import re
+import sys
+import threading
+
+_CHATTER = re.compile(
+    rb"WARNING: All log messages before absl|[IW]\d{4} \d\d:|E\d{4} .*(cuda|cuInit)"
+    rb"|To enable the following instructions"
+)
+
+
+def drop_chatter() -> None:
+    """From now on leave out TensorFlow's informational lines on file descriptor 2; everything else passes."""
+    terminal = os.dup(2)
+    read, write = os.pipe()
+    os.dup2(write, 2)
+    os.close(write)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+    def pump() -> None:
+        with os.fdopen(read, "rb") as lines:
+            for line in lines:
+                if not _CHATTER.match(line):
+                    os.write(terminal, line)
+
+    thread = threading.Thread(target=pump, daemon=True)
+    thread.start()
+
+    def finish() -> None:
+        os.dup2(terminal, 2)  # closes the pipe's only writing end, so that the thread ends
+        thread.join(timeout=1)
+
+    atexit.register(finish)

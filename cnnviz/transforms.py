@@ -1,0 +1,38 @@
+"""Random shift, scaling and rotation, drawn for each image by itself, inside the gradient.
+
+What survives small transforms is a pattern; what does not is noise. Amounts are relative to the canvas, so that 32-px
+networks are not shaken like 224-px ones.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+def draw(
+    rng: np.random.Generator, steps: int, size: int, jitter: float = 0.06, scale: float = 0.1, rotate: float = 5.0
+) -> np.ndarray:
+    """Draw one image's transforms for all steps: float32 `(steps, 8)`, projective matrices from output to input pixels.
+
+    jitter: largest shift as a share of the canvas; scale: largest relative change of size; rotate: degrees.
+    """
+    shift = rng.uniform(-jitter, jitter, (steps, 2)) * size
+    factor = 1 + rng.uniform(-scale, scale, steps)
+    angle = np.deg2rad(rng.uniform(-rotate, rotate, steps))
+    cos, sin, centre = np.cos(angle) / factor, np.sin(angle) / factor, (size - 1) / 2
+    x = centre - cos * centre + sin * centre + shift[:, 0]
+    y = centre - sin * centre - cos * centre + shift[:, 1]
+    zero = np.zeros(steps)
+    return np.stack([cos, -sin, x, sin, cos, y, zero, zero], axis=1).astype("float32")
+
+
+def apply(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    """Transform images `(n, h, w, c)` in [0, 1], each by its own matrix `(n, 8)`; bilinear; grey (0.5) comes in."""
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=images - 0.5,
+        transforms=matrices,
+        output_shape=tf.shape(images)[1:3],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )
+    return moved + 0.5
