@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
-export PYTHONPATH := $(CURDIR)
 PY := $(BIN)/python
 
 .PHONY: repro test ui check-python clean
@@ -12,7 +11,7 @@ PY := $(BIN)/python
 repro: $(VENV)/ready
 	@$(PY) -m cnnviz.params
 	@$(PY) -m dvc repro
-	@$(PY) stages/track.py
+	@$(PY) -m stages.track
 	@echo "report: $(CURDIR)/artifacts/report/index.html"
 	@echo "models side by side in MLflow: make ui"
 

@@ -112,13 +112,10 @@ def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | No
             for layer in nested.layers:
                 tensor = call(layer, prefix, tensor)
             return tensor
-        clone = keras.models.clone_model(
-            nested,
-            input_tensors=tensor,
-            clone_function=lambda layer: layer,
-            call_function=lambda layer, *args, **kwargs: call(layer, prefix, *args, **kwargs),
+        # What clone_model does, but its result would hang on inputs of its own, cut off from the graph around it.
+        return nested._run_through_graph(
+            tensor, call_fn=lambda layer, *args, **kwargs: call(layer, prefix, *args, **kwargs)
         )
-        return clone.output
 
     try:
         walk(model, graph.input, "")

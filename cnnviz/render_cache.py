@@ -35,7 +35,8 @@ class RenderCache:
     def load(self, layer: str, filter_index: int, settings: Settings) -> Rendered | None:
         """Return a filter rendered before, or None (also for a file that can't be read: it is rendered again)."""
         try:
-            with np.load(self._path(layer, filter_index, settings), allow_pickle=False) as file:
+            data = io.BytesIO(self._path(layer, filter_index, settings).read_bytes())
+            with np.load(data, allow_pickle=False) as file:
                 return Rendered(**{name: file[name] for name in file.files})
         except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile):
             return None

@@ -9,9 +9,9 @@ from cnnviz.stage import ARTIFACTS, fresh, stage
 def main(key: str) -> None:
     with stage(f"models@{key}"):
         chosen = params.load().models[key]
-        from cnnviz import models  # TensorFlow: only after the params are known to be right
+        from cnnviz import model_sources, models  # TensorFlow: only after the params are known to be right
 
-        loaded = models.get(key, chosen)
+        loaded = model_sources.get(key, chosen)
         models.save(key, loaded, fresh(ARTIFACTS / "models" / key))
 
 

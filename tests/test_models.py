@@ -1,0 +1,154 @@
+"""Get, verify, store and load models; nothing that a file carries is run."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from cnnviz import catalog, model_sources, models, onnx_weights
+from cnnviz.errors import InputError
+from cnnviz.params import Model
+from cnnviz.stage import read_json
+
+APPLICATION_MODULES = {"caffe": "vgg16", "tf": "mobilenet_v2", "torch": "densenet", "raw": "efficientnet"}
+
+
+def own(path: Path, **more: Any) -> Model:
+    return Model(**{"file": str(path), "input_size": 24, "preprocessing": "unit", **more})
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_own_file_survives_storing(
+    suffix: str, tiny: Callable[..., Any], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    network = tiny(head=True)
+    network.save(tmp_path / f"net{suffix}")
+    loaded = model_sources.get(
+        "own", own(tmp_path / f"net{suffix}", trained_on="noise", class_names=["a", "b", "c", "d"])
+    )
+    (tmp_path / "stored").mkdir()
+    models.save("own", loaded, tmp_path / "stored")
+    again, described = models.load(tmp_path / "stored")
+    images = rng.normal(size=(2, 24, 24, 3)).astype("float32")
+    np.testing.assert_array_equal(again(images), network(images))
+    assert described["digest"] == models.digest(network)
+    assert described["source"] == "file"
+    assert described["preprocessing"]["name"] == "unit"
+    assert [c["name"] for c in described["conv_layers"]] == ["first", "expand", "depthwise", "separable", "dilated"]
+    assert described["parameters"] == network.count_params()
+    assert str(tmp_path) not in (tmp_path / "stored" / "model.json").read_text()
+
+
+def test_stored_twice_is_the_same_bytes(tiny: Callable[..., Any], tmp_path: Path) -> None:
+    tiny().save(tmp_path / "net.keras")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        models.save("own", model_sources.get("own", own(tmp_path / "net.keras")), tmp_path / name)
+    for file in ("model.json", models.WEIGHTS):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_weights_file_holds_what_model_json_says(tiny: Callable[..., Any], tmp_path: Path) -> None:
+    import h5py
+
+    network = tiny()
+    network.save(tmp_path / "net.keras")
+    models.save("own", model_sources.get("own", own(tmp_path / "net.keras")), tmp_path)
+    convs = {c["name"]: c for c in read_json(tmp_path / "model.json")["conv_layers"]}
+    with h5py.File(tmp_path / models.WEIGHTS) as file:
+        np.testing.assert_array_equal(file[convs["first"]["kernel_key"]][()], network.get_layer("first").kernel)
+        np.testing.assert_array_equal(file[convs["first"]["bias_key"]][()], network.get_layer("first").bias)
+        assert convs["expand"]["bias_key"] is None
+        separable = network.get_layer("separable")
+        for key, kernel in zip(
+            convs["separable"]["kernel_key"], (separable.depthwise_kernel, separable.pointwise_kernel), strict=True
+        ):
+            np.testing.assert_array_equal(file[key][()], kernel)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_lambda_layer_is_refused(suffix: str, tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3)(inputs)
+    x = keras.layers.Lambda(lambda t, path=str(marker): (open(path, "w").close(), t)[1])(x)  # noqa: PTH123
+    keras.Model(inputs, x).save(tmp_path / f"net{suffix}")
+    marker.unlink(missing_ok=True)
+    with pytest.raises(InputError, match="Lambda") as raised:
+        model_sources.get("own", own(tmp_path / f"net{suffix}"))
+    assert "\n" not in str(raised.value)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("missing.keras", None, "not found"),
+        ("text.keras", b"hello", "no Keras archive"),
+        ("text.h5", b"hello", "no HDF5 file"),
+    ],
+)
+def test_missing_and_corrupt_files(name: str, data: bytes | None, expected: str, tmp_path: Path) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=expected) as raised:
+        model_sources.get("net", own(tmp_path / name))
+    assert str(raised.value).startswith("params.yaml: models.net.file")
+
+
+def test_cut_off_archive(tiny: Callable[..., Any], tmp_path: Path) -> None:
+    tiny().save(tmp_path / "net.keras")
+    with zipfile.ZipFile(tmp_path / "cut.keras", "w") as cut, zipfile.ZipFile(tmp_path / "net.keras") as whole:
+        cut.writestr("config.json", whole.read("config.json"))
+    with pytest.raises(InputError, match="can't be loaded"):
+        model_sources.get("net", own(tmp_path / "cut.keras"))
+
+
+@pytest.mark.parametrize("mode", APPLICATION_MODULES)
+def test_preprocessing_equals_that_of_keras_applications(mode: str, rng: np.random.Generator) -> None:
+    images = rng.uniform(0, 255, (2, 5, 5, 3)).astype("float32")
+    expected = getattr(keras.applications, APPLICATION_MODULES[mode]).preprocess_input(images.copy())
+    spec = catalog.PREPROCESSING[mode]
+    got = models.preprocess(images, vars(spec) if not hasattr(spec, "__slots__") else spec)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_catalogue_names_every_network_of_keras_applications() -> None:
+    networks = {n for n in dir(keras.applications) if n[0].isupper()}
+    assert networks - set(catalog.APPLICATIONS) == set()
+
+
+@pytest.mark.parametrize("name", sorted(catalog.APPLICATIONS))
+def test_application_preprocessing_is_the_one_of_its_module(name: str, rng: np.random.Generator) -> None:
+    import importlib
+    import inspect
+
+    build = getattr(keras.applications, name)
+    module = importlib.import_module(inspect.unwrap(build).__module__)
+    images = rng.uniform(0, 255, (1, 3, 3, 3)).astype("float32")
+    expected = module.preprocess_input(images.copy())
+    got = models.preprocess(images, vars(catalog.PREPROCESSING[catalog.APPLICATIONS[name]]))
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+def _field(number: int, data: bytes) -> bytes:
+    size, encoded = len(data), b""
+    while size >= 0x80:
+        encoded, size = encoded + bytes([size & 0x7F | 0x80]), size >> 7
+    return bytes([number << 3 | 2]) + encoded + bytes([size]) + data
+
+
+def test_onnx_initializers_by_hand() -> None:
+    values = np.arange(200, dtype="<f4").reshape(2, 100)
+    # TensorProto: dims 2 and 100 (varints), data_type 1 (float), name "w", raw_data
+    tensor = bytes([1 << 3, 2, 1 << 3, 100, 2 << 3, 1]) + _field(8, b"w") + _field(9, values.tobytes())
+    model = bytes([1 << 3, 9]) + _field(7, _field(1, b"node") + _field(5, tensor))
+    np.testing.assert_array_equal(onnx_weights.tensors(model)["w"], values)
+    with pytest.raises(ValueError, match="cut off"):
+        onnx_weights.tensors(model[:-5])
