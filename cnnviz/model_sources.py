@@ -21,7 +21,7 @@ import numpy as np
 from cnnviz import catalog, onnx_weights, sources
 from cnnviz.errors import InputError
 from cnnviz.models import Loaded, digest
-from cnnviz.params import Model
+from cnnviz.schema import Model
 
 WEIGHTS_HOST = "storage.googleapis.com"  # where keras.applications keeps its weights
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]

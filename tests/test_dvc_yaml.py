@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # Shared ground: a change here changes no output (params are tracked by value, errors are words).
-GROUND = {"params", "stage", "errors", "quiet", "__init__"}
+GROUND = {"params", "schema", "stage", "errors", "quiet", "__init__"}
 # params.py looks names up in the catalogue; only the stages that fetch depend on what it says
 ALONGSIDE = {"catalog"}
 
@@ -65,4 +65,4 @@ def test_library_never_imports_stages_and_only_network_stages_reach_tensorflow()
 )
 def test_files_stay_short(file: Path) -> None:
     lines = len(file.read_text(encoding="utf-8").splitlines())
-    assert lines <= (60 if file.parent.name == "stages" else 300), lines
+    assert lines <= (60 if file.parent.name == "stages" else 280), lines

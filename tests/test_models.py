@@ -11,7 +11,7 @@ import pytest
 
 from cnnviz import catalog, model_sources, models, onnx_weights
 from cnnviz.errors import InputError
-from cnnviz.params import Model
+from cnnviz.schema import Model
 from cnnviz.stage import read_json
 
 APPLICATION_MODULES = {"caffe": "vgg16", "tf": "mobilenet_v2", "torch": "densenet", "raw": "efficientnet"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cnnviz import params
+from cnnviz import params, schema
 from cnnviz.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +55,7 @@ BAD = [
     ("models/vgg16/known", "vgg17", ["models.vgg16.known: unknown model 'vgg17'", "nearest: vgg16"]),
     ("models/a.b", {"known": "vgg16"}, ["models.a.b: ", "expected a folder name"]),
     ("models/..", {"known": "vgg16"}, ["models...: ", "expected a folder name"]),
+    ("models/index", {"known": "vgg16"}, ["models.index: ", "the report has a page of this name"]),
     ("models/a b", {"known": "vgg16"}, ["expected a folder name"]),
     ("models/vgg16", {}, ["models.vgg16: expected exactly one of `known`"]),
     ("models/vgg16", {"file": "net.keras"}, ["models.vgg16.input_size: needed"]),
@@ -142,9 +143,9 @@ def test_defaults_name_the_filters_people_know() -> None:
 
 def test_every_key_is_documented() -> None:
     text = (ROOT / "docs" / "params.md").read_text(encoding="utf-8")
-    for section, model in params.Params.model_fields.items():
+    for section, model in schema.Params.model_fields.items():
         assert f"`{section}" in text
         for key in getattr(model.annotation, "model_fields", {}):
             assert f"`{section}.{key}`" in text, f"{section}.{key}"
-    for key in params.Model.model_fields:
+    for key in schema.Model.model_fields:
         assert f"`models.<model>.{key}`" in text, key

@@ -1,0 +1,245 @@
+"""What params.yaml may say: its sections as frozen pydantic models. docs/params.md explains each key."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from cnnviz import catalog
+from cnnviz.errors import choices
+
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def _folder_name(key: str) -> str:
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        raise ValueError(
+            "expected a folder name: letters, digits, - and _, at most 64, starting with a letter or digit"
+        )
+    if key.lower() in ("index", "plots"):
+        raise ValueError("expected another name: the report has a page of this name")
+    return key
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
+
+
+Key = Annotated[str, BeforeValidator(_folder_name)]
+Positive = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, strict=True)]
+Index = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, strict=True)]
+Number = Annotated[float, BeforeValidator(_no_bool)]
+
+
+def _is_index(value: Any, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _selection(value: Any) -> Any:
+    """A number of filters, or a list of filters without repetition."""
+    if _is_index(value, 1):
+        return value
+    if isinstance(value, list) and value and all(_is_index(v) for v in value) and len(set(value)) == len(value):
+        return value
+    raise ValueError("expected a number of filters (1 or more) or a list of different filters (each 0 or more)")
+
+
+def _layers(value: Any) -> Any:
+    if value == "auto" or _is_index(value, 1):
+        return value
+    if not isinstance(value, dict) or not value:
+        raise ValueError("expected auto, a number of filters for every layer, or layers with their filters")
+    for layer, selection in value.items():
+        try:
+            _selection(selection)
+        except ValueError as error:
+            raise ValueError(f"{layer}: given {selection!r}; {error}") from None
+    return value
+
+
+def _canvas(value: Any) -> Any:
+    if value == "auto" or (_is_index(value, 8) and value <= 2048):
+        return value
+    raise ValueError("expected auto or a whole number from 8 to 2048")
+
+
+PerLayer = Annotated[Any, BeforeValidator(_layers)]  # "auto", int, or {layer: int or list of int}
+Canvas = Annotated[Any, BeforeValidator(_canvas)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Images(Section):
+    source: Literal["package", "keras", "folder"] = "package"
+    folder: str = "inputs/images"
+    sets: Annotated[dict[Key, Positive], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Images":
+        if self.source == "folder":
+            return self
+        have = (
+            {name: images.count for name, images in catalog.IMAGE_SETS.items()}
+            if self.source == "package"
+            else catalog.KERAS_SETS
+        )
+        more = (
+            "`source: keras` has 10000 images of cifar10, `source: folder` as many as you put there"
+            if self.source == "package"
+            else "`source: folder` has as many as you put there"
+        )
+        for name, count in self.sets.items():
+            if name not in have:
+                raise ValueError(f"sets.{name}: unknown for `source: {self.source}`; {choices(name, have)}")
+            if count > have[name]:
+                raise ValueError(f"sets.{name}: {count} images asked, `source: {self.source}` has {have[name]}; {more}")
+        return self
+
+
+class Model(Section):
+    """One of `known` (catalogue), `application` (keras.applications) and `file` (one's own)."""
+
+    known: str | None = None
+    application: str | None = None
+    file: str | None = None
+    sources: Annotated[list[Literal["package", "keras"]], Field(min_length=1)] | None = None
+    input_size: Annotated[int, BeforeValidator(_no_bool), Field(ge=8, le=4096, strict=True)] | None = None
+    preprocessing: str | None = None
+    license: str = "not stated"
+    trained_on: str = "not stated"
+    class_names: list[str] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Model":
+        given = [name for name in ("known", "application", "file") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"expected exactly one of `known`, `application` and `file`, got {' and '.join(given) or 'none'}"
+            )
+        if self.known is not None and self.known not in catalog.MODELS:
+            raise ValueError(f"known: unknown model {self.known!r}; {choices(self.known, catalog.MODELS)}")
+        if self.application is not None and self.application not in catalog.APPLICATIONS:
+            raise ValueError(
+                f"application: unknown {self.application!r}; {choices(self.application, catalog.APPLICATIONS)}"
+            )
+        if self.sources is not None:
+            allowed = catalog.MODELS[self.known].sources if self.known else ()
+            for source in self.sources:
+                if source not in allowed:
+                    raise ValueError(
+                        f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}"
+                    )
+        if self.file is not None:
+            if Path(self.file).suffix not in (".keras", ".h5"):
+                raise ValueError(f"file: {self.file!r} is no .keras or .h5 file")
+            for name in ("input_size", "preprocessing"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"{name}: needed for a model of one's own (what the network was trained with)")
+        if self.preprocessing is not None and self.preprocessing not in catalog.PREPROCESSING:
+            raise ValueError(
+                f"preprocessing: unknown {self.preprocessing!r}; {choices(self.preprocessing, catalog.PREPROCESSING)}"
+            )
+        return self
+
+
+class Weights(Section):
+    filters_shown: Positive = 32
+    inputs_shown: Positive = 16
+
+
+class FeatureMaps(Section):
+    images: Annotated[list[Index], Field(min_length=1)]
+    channels: dict[Key, PerLayer]
+
+
+class Gabor(Section):
+    size: Annotated[int, Field(ge=1, le=63, strict=True)]
+    wavelength: Annotated[Number, Field(gt=0)]
+    orientation: Number
+    sigma: Annotated[Number, Field(gt=0)]
+
+
+class Borrowed(Section):
+    model: Key
+    layer: str
+    filters: Annotated[list[Index], Field(min_length=1)]
+
+
+class FixedFilters(Section):
+    set: Key
+    images: Positive
+    kernels: dict[Key, list[list[Number]]]
+    gabor: dict[Key, Gabor] = {}
+    borrowed: Borrowed
+    pool_size: Positive = 2
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> "FixedFilters":
+        for name, rows in self.kernels.items():
+            widths = {len(row) for row in rows}
+            if len(widths) != 1 or 0 in widths:
+                raise ValueError(f"kernels.{name}: expected rows of one length, got lengths {[len(r) for r in rows]}")
+            if len(rows) % 2 == 0 or widths.pop() % 2 == 0:
+                raise ValueError(f"kernels.{name}: expected an odd number of rows and columns")
+        for name in self.gabor:
+            if name in self.kernels:
+                raise ValueError(f"gabor.{name}: `kernels` has this name already")
+            if self.gabor[name].size % 2 == 0:
+                raise ValueError(f"gabor.{name}.size: expected an odd number, got {self.gabor[name].size}")
+        return self
+
+
+class Maximize(Section):
+    steps: Positive
+    learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.05
+    snapshots: list[Positive] = []
+    objective: Literal["pre_activation", "post_activation"] = "post_activation"
+    size: Canvas = "auto"
+    max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
+    jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06
+    scale: Annotated[Number, Field(ge=0, lt=1)] = 0.1
+    rotate: Annotated[Number, Field(ge=0, le=180)] = 5
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    layers: dict[Key, PerLayer]
+
+
+class Params(Section):
+    random_seed: Index
+    images: Images
+    models: Annotated[dict[Key, Model], Field(min_length=1)]
+    weights: Weights = Weights()
+    feature_maps: FeatureMaps
+    fixed_filters: FixedFilters
+    maximize: Maximize
+
+    @model_validator(mode="after")
+    def _refer(self) -> "Params":
+        for path, keys in (
+            ("feature_maps.channels", set(self.feature_maps.channels)),
+            ("maximize.layers", set(self.maximize.layers)),
+        ):
+            for key in sorted(keys - set(self.models)):
+                raise ValueError(f"{path}.{key}: no such model; {choices(key, self.models)}")
+            for key in sorted(set(self.models) - keys):
+                example = "8" if path.startswith("feature") else "auto"
+                raise ValueError(f"{path}: the model {key!r} is missing; add `{key}: {example}`")
+        if self.fixed_filters.borrowed.model not in self.models:
+            given = self.fixed_filters.borrowed.model
+            raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")
+        if self.fixed_filters.set not in self.images.sets:
+            given = self.fixed_filters.set
+            raise ValueError(f"fixed_filters.set: no image set {given!r}; {choices(given, self.images.sets)}")
+        have = self.images.sets[self.fixed_filters.set]
+        if self.fixed_filters.images > have:
+            raise ValueError(f"fixed_filters.images: {self.fixed_filters.images} asked, the set has {have}")
+        for name, count in self.images.sets.items():
+            if max(self.feature_maps.images) >= count:
+                raise ValueError(
+                    f"feature_maps.images: {max(self.feature_maps.images)} is out of range; {name} has 0..{count - 1}"
+                )
+        return self

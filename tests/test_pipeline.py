@@ -1,0 +1,240 @@
+"""The whole pipeline for real: DVC in a temporary clone, real weights, a real MLflow store."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+VENV = Path(sys.prefix)
+pytestmark = pytest.mark.pipeline
+
+SMALL = {
+    "images": {"sets": {"cifar10": 10, "imagenet": 4}},
+    "models": {"vgg16": {"known": "vgg16"}, "cifar10-cnn": {"known": "cifar10-cnn"}},
+    "feature_maps": {"images": [0, 1], "channels": {"vgg16": 2, "cifar10-cnn": 2}},
+    "maximize": {
+        "steps": 12,
+        "size": 48,
+        "layers": {
+            "vgg16": {"block1_conv2": [3], "block3_conv1": [159]},
+            "cifar10-cnn": {"conv2d_1": 2, "conv2d_3": 1},
+        },
+    },
+}
+
+
+def merged(base: Any, change: Any, path: tuple[str, ...] = ()) -> Any:
+    """Merge mappings key by key; what names models or layers is replaced as a whole."""
+    if not isinstance(base, dict) or (path and path[-1] in ("models", "sets", "channels", "layers")):
+        return change
+    return {**base, **{k: merged(base.get(k), v, (*path, k)) for k, v in change.items()}}
+
+
+class Clone:
+    """A copy of the working tree in a repository of its own, with this environment and nothing else shared."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = self._out(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT).split("\0")
+        for name in filter(None, listed):
+            if name != "dvc.lock" and (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        params = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), SMALL)
+        (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        (folder / ".venv").symlink_to(VENV, target_is_directory=True)
+        # commands of the same names earlier on PATH, which must not be used
+        (folder / ".cache" / "decoys").mkdir(parents=True)
+        for name in ("python", "python3", "dvc", "mlflow"):
+            decoy = folder / ".cache" / "decoys" / name
+            decoy.write_text('#!/bin/sh\necho "decoy $0" >&2\nexit 97\n')
+            decoy.chmod(0o755)
+        self._out(["git", "init", "-q"], cwd=folder)
+        self.git("add", "-A")
+        self.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
+
+    def _out(self, command: list[str], cwd: Path) -> str:
+        return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+    def git(self, *words: str) -> str:
+        return self._out(["git", *words], cwd=self.folder)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        path = f"{self.folder}/.cache/decoys:{os.environ['PATH']}"
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "DVC"))} | {"PATH": path}
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
+
+    def make(self, target: str = "repro") -> subprocess.CompletedProcess[str]:
+        return self.run("make", target)
+
+    def dvc(self, *words: str) -> subprocess.CompletedProcess[str]:
+        path = f"{VENV}/bin:{os.environ['PATH']}"
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "DVC"))} | {"PATH": path}
+        command = [f"{VENV}/bin/python", "-m", "dvc", *words]
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
+
+    def change(self, change: dict[str, Any]) -> None:
+        file = self.folder / "params.yaml"
+        file.write_text(yaml.safe_dump(merged(yaml.safe_load(file.read_text()), change), sort_keys=False))
+
+
+def stages_run(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """The stages that DVC says it ran."""
+    lines = (done.stdout + done.stderr).splitlines()
+    return {line.split("'")[1] for line in lines if line.startswith("Running stage '")}
+
+
+def runs_in(store: Path) -> int:
+    with sqlite3.connect(store) as connection:
+        count: int = connection.execute("select count(*) from runs where lifecycle_stage = 'active'").fetchone()[0]
+    connection.close()
+    return count
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    made = Clone(tmp_path_factory.mktemp("clone"))
+    done = made.make()
+    assert done.returncode == 0, done.stdout + done.stderr
+    made.first = done  # type: ignore[attr-defined]
+    return made
+
+
+def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
+    artifacts = clone.folder / "artifacts"
+    ran = stages_run(clone.first)  # type: ignore[attr-defined]
+    assert {"images", "models@vgg16", "maximize@cifar10-cnn", "fixed_filters", "report", "track"} <= ran
+    assert "Traceback" not in clone.first.stderr + clone.first.stdout  # type: ignore[attr-defined]
+    described = json.loads((artifacts / "models/vgg16/model.json").read_text())
+    assert described["digest"] == "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
+    assert len(described["conv_layers"]) == 13
+    for conv in described["conv_layers"]:
+        kernel = np.load(artifacts / f"weights/vgg16/{conv['name']}.npz")["kernel"]
+        assert list(kernel.shape) == conv["kernel_shape"]
+        for images in ("cifar10", "imagenet"):
+            maps = np.load(artifacts / f"feature_maps/vgg16/{images}/{conv['name']}.npz")
+            assert maps["activations"].shape == (2, *conv["output_shape"][:2], 2)
+            assert (artifacts / f"feature_maps/vgg16/{images}/{conv['name']}.png").stat().st_size > 500
+    rendered = np.load(artifacts / "maximize/vgg16/block3_conv1.npz")
+    assert rendered["filters"].tolist() == [159]
+    assert rendered["images"].shape == (1, 48, 48, 3)
+    assert rendered["snapshot_steps"].tolist() == [1, 10, 12]
+    assert rendered["snapshot_scores"][0, -1] > 2 * rendered["snapshot_scores"][0, 0] > 0
+    picture = np.asarray(Image.open(artifacts / "maximize/vgg16/block3_conv1/159.png"))
+    np.testing.assert_array_equal(picture, rendered["images"][0])
+    for page in ("index.html", "vgg16.html", "cifar10-cnn.html"):
+        assert (artifacts / "report" / page).stat().st_size > 10_000
+
+
+def test_known_predictions_come_out_of_the_stored_network(clone: Clone) -> None:
+    """The CIFAR-10 network is right on the package's images: weights, preprocessing and labels fit together."""
+    code = (
+        "import numpy as np; from pathlib import Path; from cnnviz import images, models;"
+        "n, d = models.load(Path('artifacts/models/cifar10-cnn'));"
+        "s = images.load_set(Path('artifacts/images/cifar10.npz'));"
+        "x = models.preprocess(images.resized(s, range(10), (32, 32)), d['preprocessing']);"
+        "print((np.argmax(n(x), 1) == s.labels).all())"
+    )
+    done = clone.run(str(VENV / "bin/python"), "-c", code)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_second_run_does_nothing_and_is_quick(clone: Clone) -> None:
+    before = runs_in(clone.folder / "mlflow.db")
+    clone.git("add", "-A")
+    start = time.perf_counter()
+    done = clone.make()
+    seconds = time.perf_counter() - start
+    assert done.returncode == 0
+    assert stages_run(done) == set()
+    assert runs_in(clone.folder / "mlflow.db") == before > 0
+    assert clone.git("diff", "--name-only") == ""  # against the index: nothing changed by running again
+    assert seconds < 10  # 5 s on a quiet machine
+
+
+def test_one_models_filters_rerun_only_its_own_stages(clone: Clone) -> None:
+    clone.change(
+        {"maximize": {"layers": {"vgg16": SMALL["maximize"]["layers"]["vgg16"], "cifar10-cnn": {"conv2d_1": 2}}}}
+    )  # type: ignore[index]
+    done = clone.make()
+    assert done.returncode == 0, done.stderr
+    assert stages_run(done) == {"maximize@cifar10-cnn", "report", "track"}
+
+
+def test_metrics_plots_and_experiments(clone: Clone) -> None:
+    shown = clone.dvc("metrics", "show", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert '"vgg16"' in shown.stdout
+    plots = clone.dvc("plots", "show")
+    assert plots.returncode == 0, plots.stderr
+    pages = list((clone.folder / "dvc_plots").rglob("*.html"))
+    assert len(pages) == 1
+    assert "vega" in pages[0].read_text()
+    assert list((clone.folder / "dvc_plots").rglob("*.png"))
+    done = clone.dvc("exp", "run", "-S", "maximize.steps=14")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert stages_run(done) == {"maximize@vgg16", "maximize@cifar10-cnn", "report", "track"}
+    assert np.load(clone.folder / "artifacts/maximize/vgg16/block3_conv1.npz")["snapshot_steps"].tolist() == [1, 10, 14]
+
+
+MISSING = {"file": "gone.keras", "input_size": 32, "preprocessing": "raw"}
+
+
+@pytest.mark.parametrize(
+    ("change", "stage", "expected"),
+    [
+        (
+            {"maximize": {"layers": {"vgg16": {"block9_conv1": [1]}, "cifar10-cnn": 1}}},
+            "maximize@vgg16",
+            "nearest: block",
+        ),
+        ({"maximize": {"layers": {"vgg16": {"block1_conv1": [64]}, "cifar10-cnn": 1}}}, "maximize@vgg16", "0..63"),
+        (
+            {"feature_maps": {"channels": {"vgg16": {"block1_conv": [0]}, "cifar10-cnn": 1}}},
+            "feature_maps@vgg16",
+            "nearest: block1_conv",
+        ),
+        ({"models": {"vgg16": {"known": "vgg16"}, "cifar10-cnn": MISSING}}, "models@cifar10-cnn", "gone.keras"),
+    ],
+)
+def test_what_only_a_stage_can_tell_is_one_line_too(
+    clone: Clone, change: dict[str, Any], stage: str, expected: str
+) -> None:
+    kept = (clone.folder / "params.yaml").read_bytes()
+    clone.change(change)
+    try:
+        done = clone.dvc("repro", "-s", stage)
+    finally:
+        (clone.folder / "params.yaml").write_bytes(kept)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "params.yaml" in line
+    assert expected in line
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_two_clones_write_the_same_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
+    locks = []
+    for name in ("one", "two"):
+        made = Clone(tmp_path_factory.mktemp(name))
+        made.change({
+            "models": {"cifar10-cnn": {"known": "cifar10-cnn"}},
+            "feature_maps": {"channels": {"cifar10-cnn": 2}},
+            "fixed_filters": {"borrowed": {"model": "cifar10-cnn", "layer": "conv2d"}},
+            "maximize": {"layers": {"cifar10-cnn": {"conv2d_1": 2}}},
+        })  # fmt: skip
+        done = made.make()
+        assert done.returncode == 0, done.stderr
+        locks.append((made.folder / "dvc.lock").read_bytes())
+    assert locks[0] == locks[1]

@@ -1,0 +1,36 @@
+"""What the README tells people to type or write works."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cnnviz import params
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_own_model_lines_are_valid_params(tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    data, added = yaml.safe_load((ROOT / "params.yaml").read_text()), yaml.safe_load(snippet)
+    data["models"] |= added["models"]
+    data["feature_maps"]["channels"] |= added["feature_maps"]["channels"]
+    data["maximize"]["layers"] |= added["maximize"]["layers"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(data))
+    assert params.load(tmp_path / "params.yaml").models["my-net"].input_size == 96
+
+
+@pytest.mark.parametrize("file", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+def test_links_and_pictures_exist(file: str) -> None:
+    path = ROOT / file
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"make (\w+)", README)):
+        assert f"\n{target}:" in makefile, target
