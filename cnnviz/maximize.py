@@ -5,6 +5,7 @@ the seed, the network, the layer, the filter and the settings alone, never on th
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,15 @@ def canvas(receptive_field: float | None, input_size: int, max_size: int) -> int
     return int(min(max(wanted, 64), max_size, max(2 * input_size, 32)))
 
 
+def _set_precision(precision: str) -> None:
+    """Compute convolutions in bfloat16, through TensorFlow's graph rewriter, or everything in float32.
+
+    Matrix products stay float32: they make the image out of its coefficients, where rounding would show.
+    """
+    os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE"] = "MatMul,BatchMatMul,BatchMatMulV2,Einsum"
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": precision == "bfloat16"})
+
+
 def settings_for(options: Any, seed: int, conv: dict[str, Any], input_size: int) -> Settings:
     """Turn params.yaml's `maximize` section into the settings of one layer (`conv` as in model.json)."""
     auto = canvas(conv["receptive_field"], input_size, options.max_size)
@@ -100,9 +110,7 @@ class Renderer:
     def __init__(
         self, network: keras.Model, preprocessing: dict[str, Any], layer: str, settings: Settings, model_digest: str
     ) -> None:
-        tf.config.optimizer.set_experimental_options(
-            {"auto_mixed_precision_onednn_bfloat16": settings.precision == "bfloat16"}
-        )
+        _set_precision(settings.precision)
         shape = (settings.size, settings.size, 3)
         traced = graph.trace(network, shape, until=layer)
         if layer not in traced.convs:
@@ -110,7 +118,7 @@ class Renderer:
         self.conv = traced.convs[layer]
         self.trunk = keras.Model(traced.input, self.conv.input)
         self.preprocessing, self.settings, self.digest = preprocessing, settings, model_digest
-        self.scale = parameterization.spectrum_scale(settings.size)
+        self.fourier = parameterization.Fourier(settings.size)
         self.advance = tf.function(self._advance, reduce_retracing=True)
         self.measure = tf.function(self._measure, reduce_retracing=True)
 
@@ -119,7 +127,7 @@ class Renderer:
         return objectives.channel_maps(self.conv, inputs, kernels, offsets)
 
     def _measure(self, spectra: tf.Tensor, kernels: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        images = parameterization.to_images(spectra, self.scale)
+        images = self.fourier.images(spectra)
         maps = self._maps(images, kernels, offsets)
         return images, objectives.score(maps, self.settings.objective, tf.constant(0.0)), tf.reduce_max(maps, [1, 2])
 
@@ -139,7 +147,7 @@ class Renderer:
             leak = tf.cast(step < LEAK_STEPS, tf.float32)
             with tf.GradientTape() as tape:
                 tape.watch(spectra)
-                images = transforms.apply(parameterization.to_images(spectra, self.scale), matrices[i])
+                images = transforms.apply(self.fourier.images(spectra), matrices[i])
                 score = objectives.score(self._maps(images, kernels, offsets), self.settings.objective, leak)
             gradient = tape.gradient(score, spectra)
             count = tf.cast(step + 1, tf.float32)

@@ -37,7 +37,7 @@ def main() -> None:
             image_set = read(wanted, name, count, bar.update)
         # Straight to the file: a copy in memory would double a large set. DVC removes what a killed stage leaves.
         arrays = {key: getattr(image_set, key) for key in images.ARRAYS}
-        np.savez(folder / f"{name}.npz", **arrays)
+        np.savez_compressed(folder / f"{name}.npz", **arrays)
         for i in range(count):
             png = montage.png_bytes(image_set.image(i))
             write_bytes(folder / name / file_name(i, str(image_set.names[i]), count), png)

@@ -1,0 +1,104 @@
+"""dvc.lock as a list of finished stages. Knows neither MLflow nor numpy, so that reading it costs milliseconds."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnnviz.errors import InputError
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Out:
+    """An output as DVC recorded it. `files` is 1 for a file; `size` is in bytes, of all files together."""
+
+    path: Path
+    md5: str
+    size: int
+    files: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A stage of dvc.lock.
+
+    `name` is DVC's name (`maximize@vgg16`), `stage` what stands before the @, `model` what stands after it or None.
+    `key` is the SHA-256 of the whole entry (command, dependencies, parameters, outputs): two entries with one key are
+    the same work on the same input with the same result. `params` are flat: `{"maximize.steps": 256}`.
+    """
+
+    name: str
+    stage: str
+    model: str | None
+    key: str
+    cmd: str
+    params: dict[str, Any]
+    outs: tuple[Out, ...]
+
+    @property
+    def outs_md5(self) -> str:
+        return " ".join(out.md5 for out in self.outs)
+
+    def present(self) -> bool:
+        """Whether the outputs lie on disk with the recorded size and number of files (no hashing)."""
+        return bool(self.outs) and all(_measure(out.path) == (out.size, out.files) for out in self.outs)
+
+
+def read(folder: Path = Path()) -> list[Entry]:
+    """Return the stages of `<folder>/dvc.lock` that have outputs; an empty list where there is no dvc.lock.
+
+    DVC keeps the entries of models that left params.yaml; these are left out here.
+    """
+    stages = (_load(folder / "dvc.lock") or {}).get("stages", {})
+    models = (_load(folder / "params.yaml") or {}).get("models")
+    entries = [_entry(name, content) for name, content in stages.items() if content.get("outs")]
+    return [e for e in entries if e.model is None or models is None or e.model in models]
+
+
+def digest(data: Any) -> str:
+    """SHA-256 of anything JSON can hold, whatever the order of its keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested sections as one level with dotted keys; lists and scalars stay as they are."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _load(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_bytes(), _LOADER)  # noqa: S506 (a safe loader)
+    except FileNotFoundError:
+        return None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML (a merge conflict?): {' '.join(str(error).split())}") from error
+
+
+def _entry(name: str, content: dict[str, Any]) -> Entry:
+    stage, _, model = name.partition("@")
+    outs = [Out(Path(o["path"]), o.get("md5", ""), o.get("size", 0), o.get("nfiles", 1)) for o in content["outs"]]
+    params: dict[str, Any] = {}
+    for values in content.get("params", {}).values():
+        params |= flatten(values)
+    return Entry(name, stage, model or None, digest(content), content.get("cmd", ""), params, tuple(outs))
+
+
+def _measure(path: Path) -> tuple[int, int]:
+    """Size in bytes and number of files."""
+    if path.is_file():
+        return path.stat().st_size, 1
+    sizes = [(Path(top) / file).stat().st_size for top, _, files in os.walk(path) for file in files]
+    return sum(sizes), len(sizes)

@@ -1,0 +1,212 @@
+"""What a run holds, read from the files of docs/artifacts.md: numbers, curves, files, pictures. Knows no MLflow.
+
+Everything that two models are compared by has the same key in both: `near_zero_share`, `firing_rate/<set>`, `score`,
+and the slots `early/0` … `late/3` of the image matrix instead of layer names.
+"""
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz import montage
+from cnnviz.curves import Curve, is_number, mean, mean_curve, progress, thin
+from cnnviz.stage import ARTIFACTS, read_json
+
+LAYER_POINTS = 64  # steps kept of a layer's and of a filter's curve; the mean over all filters keeps every step
+FILTER_POINTS = 32
+SLIDER_LAYERS, SLIDER_FILTERS = 6, 8  # so many layers at most get a step slider, with so many filters in its picture
+DEPTHS = {"early": 1 / 6, "middle": 1 / 2, "late": 5 / 6}  # of the way through the network's conv layers
+CELL = 128  # pixels that smaller pictures of the image matrix are enlarged to
+SLOTS = 4  # filters per depth in the image matrix
+MODEL_CURVES = ("progress", "score", *(f"score/{depth}" for depth in DEPTHS))  # shown on the model's own run, too
+
+
+@dataclass
+class Content:
+    """Final numbers, curves, files as (path, folder in the run) and pictures as (key, step or None, uint8 (h, w, 3)).
+
+    `table` is the image matrix: (slot, picture). `note` is Markdown, shown above the run.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    files: list[tuple[Path, str]] = field(default_factory=list)
+    pictures: list[tuple[str, int | None, np.ndarray]] = field(default_factory=list)
+    table: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    note: str = ""
+
+
+def legal(key: str) -> str:
+    """Replace what MLflow refuses in the names of metrics, params and pictures by _."""
+    return re.sub(r"[^\w\-. /]", "_", key, flags=re.ASCII)
+
+
+def of_stage(stage: str, model: str | None) -> Content:
+    """Read one stage's outputs. A stage without numbers of its own gets its files."""
+    folder = ARTIFACTS / stage / (model or "")
+    content = _READERS.get(stage, lambda _: Content())(folder)
+    if not content.files and folder.is_dir():
+        content.files = [(folder, "")]
+    content.metrics = {legal(k): float(v) for k, v in content.metrics.items() if is_number(v)}
+    content.curves = {legal(k): [p for p in points if isfinite(p[1])] for k, points in content.curves.items()}
+    return content
+
+
+def of_model(model: str) -> Content:
+    """Read what stands for a whole model: its headline numbers and curves, and its column of the image matrix."""
+    content, about = Content(), read_json(ARTIFACTS / "models" / model / "model.json")
+    content.note = f"{about['title']}  \nfrom {about['origin']}  \nlicence: {about['license']}"
+    for key in ("title", "origin", "license", "trained_on", "source", "digest", "input_shape"):
+        content.params[f"about.{key}"] = about.get(key)
+    content.params["about.preprocessing"] = about["preprocessing"]["name"]
+    for stage in ("models", "weights", "feature_maps", "maximize"):
+        if (ARTIFACTS / stage / model).is_dir():
+            part = of_stage(stage, model)
+            content.metrics |= part.metrics
+            content.curves |= {key: part.curves[key] for key in MODEL_CURVES if key in part.curves}
+    rendered = ARTIFACTS / "maximize" / model
+    content.files = [(path, "maximize") for path in sorted([*rendered.glob("*.npz"), *rendered.glob("*.png")])]
+    for depth, layer in _depths(model).items():
+        with np.load(rendered / f"{layer}.npz") as arrays:
+            for i, (index, image) in enumerate(zip(arrays["filters"][:SLOTS], arrays["images"][:SLOTS], strict=True)):
+                content.table.append((f"{depth}/{i}", _cell(image, f"{layer} · {index}")))
+            for i, step in enumerate(arrays["snapshot_steps"].tolist()):
+                grid = montage.montage(arrays["snapshots"][:SLOTS, i], columns=2)
+                content.pictures.append((f"{depth} layer", int(step), grid))
+    return content
+
+
+def _models(folder: Path) -> Content:
+    about = read_json(folder / "model.json")
+    layers = about["conv_layers"]
+    metrics = {
+        "parameters": about["parameters"],
+        "conv_layers": len(layers),
+        "filters": sum(layer["filters"] for layer in layers),
+    }
+    return Content(metrics, files=[(folder / "model.json", "")])  # the weights are in the run of their own stage
+
+
+def _weights(folder: Path) -> Content:
+    layers = list(read_json(folder / "statistics.json").values())
+    content = Content({"near_zero_share": mean(_join(layers, "near_zero_share"))})
+    content.metrics["nearest_cosine"] = mean(_join(layers, "nearest_cosine"))
+    for key in ("l2", "near_zero_share", "nearest_cosine"):
+        content.curves[f"by layer/{key}"] = [(i, mean(layer[key])) for i, layer in enumerate(layers)]
+    return content
+
+
+def _feature_maps(folder: Path) -> Content:
+    content = Content()
+    for path in sorted(folder.glob("*/statistics.json")):
+        layers = list(read_json(path).values())
+        for key, name in (("firing_rate", "firing_rate"), ("never_active", "never_active_share")):
+            content.metrics[f"{name}/{path.parent.name}"] = mean(_join(layers, key))
+            curve = [(i, mean(layer[key])) for i, layer in enumerate(layers)]
+            content.curves[f"by layer/{name}/{path.parent.name}"] = curve
+    return content
+
+
+def _maximize(folder: Path) -> Content:
+    numbers = read_json(folder / "metrics.json")
+    content = Content({"rendered_filters": numbers["filters"], "median_score_gain": numbers["median_score_gain"]})
+    content.metrics["weak_share"] = numbers["weak"] / max(1, numbers["filters"])
+    _add_curves(content, folder)
+    layers = list(numbers["layers"])
+    for layer in [layers[i] for i in _spread(len(layers), SLIDER_LAYERS)]:
+        with np.load(folder / f"{layer}.npz") as arrays:
+            content.pictures.append((legal(f"final image/{layer}"), None, _row(arrays["images"][:SLIDER_FILTERS])))
+            for i, step in enumerate(arrays["snapshot_steps"].tolist()):
+                picture = _row(arrays["snapshots"][:SLIDER_FILTERS, i])
+                content.pictures.append((legal(f"image by step/{layer}"), int(step), picture))
+    content.files = [(folder, "")]
+    return content
+
+
+def _add_curves(content: Content, folder: Path) -> None:
+    """Curves of history.csv: the mean over all filters, over each layer's, those of the three depths, every filter."""
+    scores: dict[tuple[str, str], Curve] = {}
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            point = (int(row["step"]), float(row["score"] or "nan"))
+            scores.setdefault((row["layer"], row["filter"]), []).append(point)
+    layers: dict[str, list[Curve]] = defaultdict(list)
+    for (layer, index), curve in scores.items():
+        layers[layer].append(curve)
+        content.curves[f"score by filter/{layer}/{index}"] = thin(curve, FILTER_POINTS)
+    for layer, curves in layers.items():
+        content.curves[f"score by layer/{layer}"] = thin(mean_curve(curves), LAYER_POINTS)
+    content.curves["score"] = mean_curve(scores.values())
+    content.curves["progress"] = mean_curve(progress(curve) for curve in scores.values() if curve[-1][1] > curve[0][1])
+    for depth, layer in _depths(folder.name).items():
+        content.curves[f"score/{depth}"] = thin(mean_curve(layers[layer]), LAYER_POINTS)
+
+
+def _depths(model: str) -> dict[str, str]:
+    """The rendered layer nearest to each depth of the network."""
+    folder = ARTIFACTS / "maximize" / model
+    if not (folder / "metrics.json").is_file():
+        return {}
+    order = [layer["name"] for layer in read_json(ARTIFACTS / "models" / model / "model.json")["conv_layers"]]
+    place = {name: i / max(1, len(order) - 1) for i, name in enumerate(order)}
+    rendered = [layer for layer in read_json(folder / "metrics.json")["layers"] if layer in place]
+    if not rendered:
+        return {}
+    return {depth: min(rendered, key=lambda layer: abs(place[layer] - at)) for depth, at in DEPTHS.items()}
+
+
+def _images(folder: Path) -> Content:
+    sets = read_json(folder / "images.json")
+    return Content({f"images/{name}": entry["count"] for name, entry in sets.items()})
+
+
+def _fixed_filters(folder: Path) -> Content:
+    about = read_json(folder / "fixed_filters.json")
+    return Content({"kernels": len(about["kernels"]), "images": len(about["images"])})
+
+
+def _report(folder: Path) -> Content:
+    """The pages of single models are in the models' own runs."""
+    kept = [path for path in sorted(folder.iterdir()) if path.suffix != ".html" or path.name == "index.html"]
+    return Content(files=[(path, path.name if path.is_dir() else "") for path in kept])
+
+
+_READERS = {
+    "models": _models,
+    "weights": _weights,
+    "feature_maps": _feature_maps,
+    "maximize": _maximize,
+    "images": _images,
+    "fixed_filters": _fixed_filters,
+    "report": _report,
+}
+
+
+def _join(layers: list[dict[str, Any]], key: str) -> list[float]:
+    return [value for layer in layers for value in layer[key]]
+
+
+def _spread(count: int, most: int) -> list[int]:
+    return sorted({int(i) for i in np.linspace(0, count - 1, min(count, most)).round()}) if count else []
+
+
+def _cell(image: np.ndarray, text: str) -> np.ndarray:
+    """A picture for the image matrix, `(h, w, 3)`: named, and above empty space of its own height.
+
+    MLflow centres a picture on the lower edge of its row, so that only the upper half shows.
+    """
+    tile = montage.enlarge(image[None], -(-CELL // image.shape[1]))
+    tile = montage.caption(tile, [text], font_size=11)[0]
+    return np.concatenate([tile, np.full_like(tile, 247)])
+
+
+def _row(images: np.ndarray) -> np.ndarray:
+    """`(n, h, w, 3)` -> one picture, side by side."""
+    return np.concatenate(list(images), axis=1)

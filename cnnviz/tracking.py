@@ -1,0 +1,156 @@
+"""The runs of cnnviz in an MLflow store. The only `import mlflow`.
+
+A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; until then it says who is
+writing the run since when. A run that a killed sync left is deleted and made again.
+"""
+
+import json
+import logging
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from cnnviz import run_content
+from cnnviz.run_content import Content
+
+EXPERIMENT = "cnnviz"
+STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)  # what a store that is down, full or broken raises
+SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
+STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
+NOTE = (
+    "One run per model, its stages nested below it. `tags.current = 'true'`: what dvc.lock holds now. "
+    "Everything here is made from the files of DVC; `python stages/track.py` restores it."
+)
+
+
+def create_database(uri: str) -> None:
+    """Create MLflow's tables in an empty database."""
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # two lines on stderr that look like errors
+    mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+class Store:
+    """The runs of one experiment, by kind and lock key."""
+
+    def __init__(self, uri: str, artifacts: Path | None, only_here: bool, common: dict[str, str]) -> None:
+        """Connect to `uri`, create the experiment if it is missing, and delete what killed syncs left.
+
+        artifacts: where the files of runs go; None: the server decides. only_here: no other machine writes to this
+        store. common: tags for every new run.
+        """
+        self.client = mlflow.MlflowClient(uri)
+        self.common = common
+        self.writer = f"{platform.node()}:{Path.cwd()}"
+        self.only_here = only_here
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            location = artifacts.absolute().as_uri() if artifacts else None
+            tags = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
+            self.experiment = self.client.create_experiment(EXPERIMENT, location, tags)
+        else:
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            self.experiment = found.experiment_id
+        self.runs: dict[tuple[str, str], Any] = {}
+        for run in self._search():
+            self._file_or_delete(run)
+
+    def _search(self) -> Iterable[Any]:
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment], "", max_results=1000, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _file_or_delete(self, run: Any) -> None:
+        """Keep a complete run; delete what a killed sync left, runs that lost their files, and second copies."""
+        tags = run.data.tags
+        if "dvc.lock_key" not in tags:
+            return  # somebody's own run in this experiment
+        key = (tags.get("kind", ""), tags["dvc.lock_key"])
+        complete = tags.get("complete") == "true"
+        if complete and key not in self.runs and (not self.only_here or _folder(run).is_dir()):
+            self.runs[key] = run
+        elif complete or self.only_here or self._left(tags.get("complete", "")):
+            self.client.delete_run(run.info.run_id)
+            if self.only_here and _folder(run).parent.name == run.info.run_id:
+                shutil.rmtree(_folder(run).parent, ignore_errors=True)
+
+    def _left(self, writing: str) -> bool:
+        """Whether an unfinished run is left behind: by a sync of this folder, since we hold its lock, or long ago."""
+        since, _, writer = writing.partition(" ")
+        return writer == self.writer or time.time() - float(since or 0) > STALE
+
+    def find(self, kind: str, key: str) -> str | None:
+        run = self.runs.get((kind, key))
+        return run.info.run_id if run else None
+
+    def make(self, name: str, tags: dict[str, str], content: Content, times: tuple[float, float]) -> str:
+        """Write one run and return its id. times: start and end in Unix seconds."""
+        start, end = (round(1000 * t) for t in times)
+        tags = {**self.common, **tags, "complete": f"{time.time():.0f} {self.writer}"}
+        if content.note:
+            tags["mlflow.note.content"] = content.note
+        run = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=name)
+        key = run.info.run_id
+        numbers = [Metric(k, v, end, 0) for k, v in content.metrics.items()]
+        numbers += [Metric(k, v, end, step) for k, curve in content.curves.items() for step, v in curve]
+        for i in range(0, len(numbers), 1000):
+            self.client.log_batch(key, metrics=numbers[i : i + 1000])
+        flat = {run_content.legal(k): _text(v) for k, v in content.params.items()}
+        params = [Param(k, v if len(v) <= SHOWN else v[: SHOWN - 1] + "…") for k, v in flat.items()]
+        for i in range(0, len(params), 100):
+            self.client.log_batch(key, params=params[i : i + 100])
+        if content.params:
+            self.client.log_dict(key, content.params, "params.json")
+        for path, folder in content.files:
+            log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+            log(key, str(path), folder or None)
+        for picture, step, pixels in content.pictures:
+            self.client.log_image(key, pixels, key=picture, step=step or 0)
+        if content.table:  # two columns exactly: MLflow then compares runs as a matrix of pictures
+            slots, pictures = zip(*content.table, strict=True)
+            columns = {"slot": list(slots), "image": [mlflow.Image(pixels) for pixels in pictures]}
+            self.client.log_table(key, columns, "image_matrix.json")
+        self.client.set_terminated(key, "FINISHED", end)
+        self.client.set_tag(key, "complete", "true")
+        self.runs[tags["kind"], tags["dvc.lock_key"]] = self.client.get_run(key)
+        return key
+
+    def tag(self, kind: str, key: str, tags: dict[str, str]) -> None:
+        """Set tags of a known run where they differ."""
+        run = self.runs[kind, key]
+        new = {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
+        if new:
+            self.client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in new.items()])
+            run.data.tags.update(new)
+
+    def tag_experiment(self, tags: dict[str, str]) -> None:
+        """Set tags of the experiment where they differ."""
+        have = self.client.get_experiment(self.experiment).tags
+        for name, value in tags.items():
+            if have.get(name) != value:
+                self.client.set_experiment_tag(self.experiment, name, value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _folder(run: Any) -> Path:
+    """A run's artifact folder in the local store."""
+    return Path(unquote(urlparse(run.info.artifact_uri).path))

@@ -1,0 +1,147 @@
+"""Saved views of MLflow's pages: which runs, columns and charts a link opens with. Knows no MLflow.
+
+MLflow keeps a saved view as a tag of the experiment, and `viewStateShareKey=<name>` in an address opens it.
+"""
+
+import base64
+import json
+import zlib
+from typing import Any
+
+TAG = "mlflow.sharedViewState."
+CURRENT = "tags.kind = 'model' and tags.current = 'true'"
+FIRST = ("parameters", "conv_layers", "filters", "rendered_filters", "weak_share", "median_score_gain")
+LONGEST = 5000  # characters that MLflow takes in a tag of an experiment
+DATE = 1767225600000  # MLflow shows one; a fixed one keeps the tags the same from sync to sync
+
+PICTURES = ("early layer", "middle layer", "late layer")  # logged by step in every model run
+
+STAGE_COLUMNS = [
+    "tags.`stage`",
+    "tags.`model`",
+    "metrics.`seconds`",
+    "metrics.`network_seconds`",
+    "metrics.`peak_memory_mb`",
+    "tags.`git.commit`",
+    "tags.`dvc.lock_key`",
+]
+
+# One colour per model, in the order of params.yaml (Okabe and Ito, told apart by colour-blind people, too).
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#7F7F7F")
+
+
+def tags(metrics: list[str], last_step: int) -> dict[str, str]:
+    """Return the experiment's tags for the views `models`, `pictures`, `history` and `stages`.
+
+    metrics: the keys that the model runs have in common; last_step: the step that the pictures open at.
+    """
+    numbers = [key for key in FIRST if key in metrics]
+    numbers += [key for key in metrics if key not in (*FIRST, *_CURVES)]
+    columns = [f"metrics.`{key}`" for key in numbers]
+    charts = _charts(numbers, metrics, last_step)
+    current = {"searchFilter": CURRENT, "orderByKey": "metrics.`parameters`", "orderByAsc": False}
+    every = {"searchFilter": "tags.kind = 'model'", "orderByKey": "tags.`current`", "orderByAsc": False}
+    stages = {"searchFilter": CURRENT.replace("model", "stage"), "orderByKey": "tags.`stage`", "orderByAsc": True}
+    wide = {"runListHidden": True, "viewMaximized": True}
+    return {
+        f"{TAG}models": _view("Models", {**current, **_columns(columns), **charts}),
+        f"{TAG}pictures": _view("Pictures", {**current, **_columns(columns), **wide}),
+        f"{TAG}history": _view(
+            "Models, past ones too",
+            {**every, **_columns(["tags.`current`", "tags.`dvc.experiment`", *columns]), **charts},
+        ),
+        f"{TAG}stages": _view("Stages", {**stages, **_columns(STAGE_COLUMNS)}),
+    }
+
+
+def links(base: str, experiment: str) -> dict[str, str]:
+    """Return what is worth opening on the server at `base`, in words and as addresses."""
+    view = f"{base}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey="
+    return {
+        "models": f"{view}models",
+        "pictures side by side": f"{view}pictures&compareRunsMode=ARTIFACT",
+        "curves and numbers side by side": f"{view}models&compareRunsMode=CHART",
+        "stages": f"{view}stages",
+    }
+
+
+def _columns(columns: list[str]) -> dict[str, Any]:
+    """Columns in this order, wide enough for their headings; left to itself MLflow sorts and cuts them."""
+    first = {"attributes.`Run Name`": 190, "runDateAndNestInfo": 150, "duration": 80}
+    widths = {name: max(70, 8 * len(name.split("`")[1]) + 24) for name in columns}
+    return {
+        "selectedColumns": columns,
+        "columnOrder": [*first, *columns],
+        "columnWidths": {**first, **widths},
+    }
+
+
+def _view(name: str, state: dict[str, Any]) -> str:
+    for left_out in ((), _CHARTS, (*_CHARTS, "columnOrder", "columnWidths"), (*_CHARTS, *_COLUMNS)):
+        kept = {key: value for key, value in state.items() if key not in left_out}
+        packed = base64.b64encode(zlib.compress(json.dumps(kept).encode())).decode()
+        value = json.dumps({"name": name, "createdAt": DATE, "updatedAt": DATE, "state": f"deflate;{packed}"})
+        if len(value) <= LONGEST:  # otherwise very many image sets: MLflow's own choice of charts and columns will do
+            break
+    return value
+
+
+_CHARTS = ("compareRunCharts", "compareRunSections")
+_COLUMNS = ("selectedColumns", "columnOrder", "columnWidths")
+
+
+def _charts(numbers: list[str], metrics: list[str], last_step: int) -> dict[str, Any]:
+    """Curves first, then bars, then all numbers as parallel coordinates."""
+    sections = {
+        "curves": "Maximized filters: score by step",
+        "steps": "Maximized filters: picture by step",
+        "bars": "Headline numbers",
+        "all": "All at once",
+    }
+    cards = []
+    for key in (key for key in _CURVES if key in metrics):
+        scale = "linear" if key == "progress" else "log"  # scores of two networks may differ a thousandfold
+        cards.append(
+            _card(key, "curves", type="LINE", metricKey=key, displayName=_title(key), scaleType=scale, **_LINE)
+        )
+    for key in PICTURES:
+        cards.append(
+            _card(key, "steps", type="IMAGE", imageKeys=[key], step=last_step, showRunParams=False, displayName=key)
+        )
+    cards += [_card(key, "bars", type="BAR", displayName=key, metricKey=key) for key in numbers]
+    cards.append(
+        _card("all", "all", type="PARALLEL", selectedMetrics=numbers[:8], selectedParams=[], showAllRuns=False)
+    )
+    shape = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+    sizes = {"steps": {"columns": 1, "cardHeight": 480}, "all": {"columns": 1}}
+    return {
+        "compareRunCharts": cards,
+        "compareRunSections": [{"uuid": u, "name": name, **shape, **sizes.get(u, {})} for u, name in sections.items()],
+    }
+
+
+_CURVES = ("progress", "score", "score/early", "score/middle", "score/late")
+_LINE = {
+    "lineSmoothness": 0,
+    "xAxisScaleType": "linear",
+    "range": {},
+    "xAxisKey": "step",
+    "selectedXAxisMetricKey": "",
+    "yAxisKey": "metric",
+    "yAxisExpressions": [],
+    "ignoreOutliers": False,
+    "useGlobalXaxisKey": True,
+    "useGlobalLineSmoothing": True,
+}
+
+
+def _title(key: str) -> str:
+    return {
+        "progress": "share of the whole gain reached (mean over filters)",
+        "score": "score (mean over filters)",
+    }.get(key, f"score, {key.partition('/')[2]} layer")
+
+
+def _card(uuid: str, section: str, **settings: Any) -> dict[str, Any]:
+    common = {"uuid": uuid, "runsCountToCompare": 10, "metricSectionId": section, "deleted": False}
+    return {**common, "isGenerated": False, **settings}
