@@ -19,7 +19,7 @@ test: $(VENV)/ready-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.ui

@@ -6,6 +6,7 @@ Everything is verified, and nothing that a file carries is run.
 import io
 import os
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -59,7 +60,9 @@ def _load_file(path: Path, where: str) -> keras.Model:
     if path.suffix == ".h5" and not h5py.is_hdf5(path):
         raise InputError(f"{where}: {str(path)!r} is no HDF5 file (corrupt or cut off?)")
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Do not pass an `input_shape`")  # older models say so; nothing to be done
+            return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises almost anything for a file that it can't read
         reason = " ".join(str(error).split())
         if "ambda" in reason:

@@ -6,6 +6,7 @@ A stored model is `model.json` (architecture, provenance, conv layers) and `weig
 import hashlib
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,9 @@ def _keys_by_content(file: h5py.File) -> dict[str, str]:
 def load(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Load a stored model; return the network and model.json."""
     described = read_json(folder / "model.json")
-    network = keras.saving.deserialize_keras_object(described["config"], safe_mode=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Do not pass an `input_shape`")  # older models say so; nothing to be done
+        network = keras.saving.deserialize_keras_object(described["config"], safe_mode=True)
     network.load_weights(folder / WEIGHTS)
     network.trainable = False
     return network, described

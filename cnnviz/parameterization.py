@@ -18,7 +18,7 @@ COLOUR = _COLOUR / np.linalg.norm(_COLOUR, axis=0).max()
 
 
 def spectrum_scale(size: int) -> np.ndarray:
-    """Return the 1/f weights of the coefficients, float32 `(size // 2 + 1, size)`, for a canvas of about unit variance."""
+    """Return the 1/f weights of the coefficients, float32 `(size // 2 + 1, size)`, for about unit variance."""
     frequency = np.hypot(np.fft.rfftfreq(size)[:, None], np.fft.fftfreq(size)[None, :])
     return (size / np.maximum(frequency, 1 / size) / 4).astype("float32")
 

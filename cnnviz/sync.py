@@ -133,7 +133,7 @@ def _common() -> dict[str, str]:
 def _git(*args: str) -> str | None:
     """Output of a git command, None where it fails or there is no git."""
     try:
-        done = subprocess.run(["git", *args], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "--no-optional-locks", *args], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -113,7 +113,7 @@ def _charts(numbers: list[str], metrics: list[str], last_step: int) -> dict[str,
         _card("all", "all", type="PARALLEL", selectedMetrics=numbers[:8], selectedParams=[], showAllRuns=False)
     )
     shape = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False}
-    sizes = {"steps": {"columns": 1, "cardHeight": 480}, "all": {"columns": 1}}
+    sizes = {"steps": {"columns": 1, "cardHeight": 680}, "all": {"columns": 1}}
     return {
         "compareRunCharts": cards,
         "compareRunSections": [{"uuid": u, "name": name, **shape, **sizes.get(u, {})} for u, name in sections.items()],
