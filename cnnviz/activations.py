@@ -54,8 +54,8 @@ class FeatureMaps:
         self.convs = traced.convs
         self._units = keras.Model(traced.input, [conv.unit.output for conv in self.convs.values()])
         self._outputs = keras.Model(traced.input, [conv.output for conv in self.convs.values()])
-        self._measured = tf.function(self._measure, reduce_retracing=True)
-        self._computed = tf.function(self._compute, reduce_retracing=True)
+        self._measured = tf.function(self._measure, autograph=False, reduce_retracing=True)
+        self._computed = tf.function(self._compute, autograph=False, reduce_retracing=True)
 
     def _measure(self, images: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
         units = self._units(models.preprocess(images, self.preprocessing), training=False)

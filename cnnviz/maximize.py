@@ -119,8 +119,8 @@ class Renderer:
         self.trunk = keras.Model(traced.input, self.conv.input)
         self.preprocessing, self.settings, self.digest = preprocessing, settings, model_digest
         self.fourier = parameterization.Fourier(settings.size)
-        self.advance = tf.function(self._advance, reduce_retracing=True)
-        self.measure = tf.function(self._measure, reduce_retracing=True)
+        self.advance = tf.function(self._advance, autograph=False, reduce_retracing=True)
+        self.measure = tf.function(self._measure, autograph=False, reduce_retracing=True)
 
     def _maps(self, images: tf.Tensor, kernels: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
         inputs = self.trunk(models.preprocess(images * 255.0, self.preprocessing), training=False)
@@ -140,23 +140,26 @@ class Renderer:
         offsets: tf.Tensor,
     ) -> tuple[Any, tf.Tensor]:
         """Make one step for each row of `matrices` (steps, n, 8); return the state and the scores (steps, n)."""
-        scores = tf.TensorArray(tf.float32, tf.shape(matrices)[0])
-        spectra, mean, square = state
-        for i in tf.range(tf.shape(matrices)[0]):
-            step = first + i
-            leak = tf.cast(step < LEAK_STEPS, tf.float32)
+        rate, steps = self.settings.learning_rate, tf.shape(matrices)[0]
+
+        def step(i: tf.Tensor, spectra: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, scores: Any) -> tuple[Any, ...]:
+            leak = tf.cast(first + i < LEAK_STEPS, tf.float32)
             with tf.GradientTape() as tape:
                 tape.watch(spectra)
                 images = transforms.apply(self.fourier.images(spectra), matrices[i])
                 score = objectives.score(self._maps(images, kernels, offsets), self.settings.objective, leak)
             gradient = tape.gradient(score, spectra)
-            count = tf.cast(step + 1, tf.float32)
+            count = tf.cast(first + i + 1, tf.float32)
             mean = BETA1 * mean + (1 - BETA1) * gradient
             square = BETA2 * square + (1 - BETA2) * gradient**2
             unbiased = tf.sqrt(square / (1 - BETA2**count)) + EPSILON
-            spectra += self.settings.learning_rate * mean / (1 - BETA1**count) / unbiased
-            scores = scores.write(i, score)
-        return (spectra, mean, square), scores.stack()
+            spectra += rate * mean / (1 - BETA1**count) / unbiased
+            return i + 1, spectra, mean, square, scores.write(i, score)
+
+        # tf.while_loop, not a Python loop: what AutoGraph makes of one differs between Python versions
+        scores = tf.TensorArray(tf.float32, steps)
+        _, *after, scores = tf.while_loop(lambda i, *_: i < steps, step, (tf.constant(0), *state, scores))
+        return tuple(after), scores.stack()
 
     def render(self, filters: list[int], tick: Callable[[int], object] = lambda done: None) -> Rendered:
         """Render some filters; `tick` is called with the number of image·steps just made."""
