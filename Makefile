@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 PY := $(BIN)/python
 
-.PHONY: repro test ui check-python clean
+.PHONY: repro test ui clean
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
@@ -24,12 +24,14 @@ test: $(VENV)/ready-dev
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.ui
 
-check-python:
-	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); \
+# The one line that a Python of another version gets
+define CHECK_PYTHON
+$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); \
 	sys.exit(0 if ok else "error: $(PYTHON) is Python %d.%d; cnnviz needs 3.11, 3.12 or 3.13: make PYTHON=python3.12" % sys.version_info[:2])'
+endef
 
 $(VENV)/ready: requirements.txt
-	@$(MAKE) --no-print-directory check-python
+	@$(CHECK_PYTHON)
 	@echo "installing the environment into $(VENV) (once; about two minutes)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements.txt

@@ -5,6 +5,7 @@ Everything is verified, and nothing that a file carries is run.
 
 import io
 import os
+import socket
 import tempfile
 import warnings
 import zipfile
@@ -24,7 +25,7 @@ from cnnviz.errors import InputError
 from cnnviz.models import Loaded, digest
 from cnnviz.schema import Model
 
-WEIGHTS_HOST = "storage.googleapis.com"  # where keras.applications keeps its weights
+CONNECT_TIMEOUT = 10.0  # seconds
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
 
 
@@ -87,20 +88,23 @@ def _known(known: catalog.KnownModel, source: str) -> keras.Model:
 
 
 def _application(name: str, input_size: int | None) -> keras.Model:
-    """Build a network of keras.applications with its ImageNet weights."""
-    if not sources.reachable(WEIGHTS_HOST):
-        raise InputError(
-            f"keras.applications.{name}: {WEIGHTS_HOST} can't be reached; "
-            "offline, use a model of the catalogue or a file of your own"
-        )
+    """Build a network of keras.applications with its ImageNet weights, from Keras's cache or its host."""
     build: Callable[..., keras.Model] = getattr(keras.applications, name)
     options: dict[str, Any] = {"include_top": False, "input_shape": (input_size, input_size, 3)} if input_size else {}
     if name == "VGG16" and not input_size:
         options = {"include_top": False, "input_shape": (224, 224, 3), "name": "vgg16"}
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(CONNECT_TIMEOUT)  # some firewalls let a connection hang
     try:
         return build(weights="imagenet", **options)
-    except Exception as error:
-        raise InputError(f"keras.applications.{name}: {' '.join(str(error).split())[:300]}") from error
+    except Exception as error:  # URLError, OSError, ValueError, and what else Keras wraps them into
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"keras.applications.{name}: its weights can't be had ({reason}); "
+            "offline, use a model of the catalogue or a file of your own"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
 
 
 def get(key: str, params: Model) -> Loaded:

@@ -32,7 +32,7 @@ SHOWN = 500  # characters of a param that MLflow's pages show; params.json in th
 STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
 NOTE = (
     "One run per model, its stages nested below it. `tags.current = 'true'`: what dvc.lock holds now. "
-    "Everything here is made from the files of DVC; `python stages/track.py` restores it."
+    "Everything here is made from the files of DVC; `make ui` restores it."
 )
 
 

@@ -152,3 +152,36 @@ def test_onnx_initializers_by_hand() -> None:
     np.testing.assert_array_equal(onnx_weights.tensors(model)["w"], values)
     with pytest.raises(ValueError, match="cut off"):
         onnx_weights.tensors(model[:-5])
+
+
+def test_application_comes_from_keras_cache_with_its_own_preprocessing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras finds the weights file of MobileNetV2 in its cache: here one with seeded weights in Keras's own format."""
+    import h5py
+    from keras.src.legacy.saving import legacy_h5_format
+
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path), raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    keras.utils.set_random_seed(1)
+    network = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(96, 96, 3))
+    (tmp_path / "models").mkdir()
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_96_no_top.h5"
+    with h5py.File(tmp_path / "models" / name, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, network)
+    loaded = model_sources.get("net", Model(application="MobileNetV2", input_size=96))
+    assert models.digest(loaded.network) == models.digest(network)
+    assert loaded.preprocessing["name"] == "tf"
+    assert loaded.source == "keras"
+
+
+def test_application_offline_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path), raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
+    with pytest.raises(
+        InputError, match=r"keras\.applications\.DenseNet121: its weights can't be had .* offline"
+    ) as raised:
+        model_sources.get("net", Model(application="DenseNet121", input_size=64))
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.rglob("*.h5"))
