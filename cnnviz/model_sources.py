@@ -5,6 +5,7 @@ Everything is verified, and nothing that a file carries is run.
 
 import io
 import os
+import re
 import socket
 import tempfile
 import warnings
@@ -25,6 +26,7 @@ from cnnviz.errors import InputError
 from cnnviz.models import Loaded, digest
 from cnnviz.schema import Model
 
+SAFE_NAME = re.compile(r"[\w+-][\w+\-. ]{0,119}")  # layers give their names to files
 CONNECT_TIMEOUT = 10.0  # seconds
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
 
@@ -63,7 +65,7 @@ def _load_file(path: Path, where: str) -> keras.Model:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Do not pass an `input_shape`")  # older models say so; nothing to be done
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            network = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises almost anything for a file that it can't read
         reason = " ".join(str(error).split())
         if "ambda" in reason:
@@ -71,6 +73,10 @@ def _load_file(path: Path, where: str) -> keras.Model:
         elif "not registered" in reason or "Could not locate class" in reason or "Unknown layer" in reason:
             reason = f"it has a layer that Keras does not know: {reason[:160]}"
         raise InputError(f"{where}: {str(path)!r} can't be loaded: {reason[:300]}") from error
+    for layer in network._flatten_layers():
+        if not SAFE_NAME.fullmatch(layer.name):
+            raise InputError(f"{where}: the layer name {layer.name!r} can't be a file name; rename the layer")
+    return network
 
 
 def _known(known: catalog.KnownModel, source: str) -> keras.Model:
