@@ -9,7 +9,7 @@ PY := $(BIN)/python
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
-	@$(PY) -m cnnviz.params
+	@$(PY) -m cnnviz.prune
 	@$(PY) -m dvc repro
 	@$(PY) -m stages.track
 	@echo "report: $(CURDIR)/artifacts/report/index.html"
