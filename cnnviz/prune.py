@@ -1,8 +1,8 @@
 """Remove the outputs of models that params.yaml no longer names: `python -m cnnviz.prune`, before `dvc repro`.
 
-Stages that look at all models depend on the folders above them; what a removed model left there would get into dvc.lock,
-and a fresh clone would write another one. Only what dvc.lock knows is removed: DVC's cache has it, and naming the model
-again brings it back. Checks params.yaml first.
+Stages that look at all models depend on the folders above them; what a removed model left there would get into
+dvc.lock, and a fresh clone would write another one. Only what dvc.lock knows is removed: DVC's cache has it, and naming
+the model again brings it back. Checks params.yaml first.
 """
 
 import shutil
