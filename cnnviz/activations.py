@@ -1,7 +1,7 @@
 """Feature maps of every conv layer and their statistics, a batch of images at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from cnnviz import graph, models
+from cnnviz.errors import InputError, choices
 from cnnviz.montage import Picture, fit, label_grid, to_uint8
 
 BATCH = 8
@@ -16,15 +17,26 @@ TILE = 112  # pixels of a tile in the montage
 Batches = Callable[[Sequence[int]], np.ndarray]
 
 
+def _none() -> np.ndarray:
+    return np.zeros((0, 0), "float32")
+
+
 @dataclass
 class Statistics:
-    """Per channel, float64 or bool `(channels,)`, over images and positions of one layer."""
+    """Per channel, float64 or bool `(channels,)`, over images and positions of one layer.
+
+    Per image and channel, float32 `(images, channels)`: `peak`, the highest pre-activation of any position (after the
+    unit's own batch normalization; where the layer itself ends in a ReLU, after that: 0 then means "never above 0");
+    `feature`, the mean over the positions of the unit's output.
+    """
 
     measured_at: str
     positive: np.ndarray
     total: np.ndarray
     maximum: np.ndarray
     positions: int = 0
+    peak: np.ndarray = field(default_factory=_none)
+    feature: np.ndarray = field(default_factory=_none)
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of statistics.json."""
@@ -42,27 +54,36 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 
 class FeatureMaps:
-    """All conv layers of a network at one input size, its own preprocessing included.
+    """All conv layers of a network at one input size (or only `layer`), its own preprocessing included.
 
-    Images are RGB float32 `(n, h, w, 3)` in 0..255.
+    described: `input_shape` (h, w, channels) and `preprocessing`, as in model.json. Images are float32
+    `(n, h, w, channels)` in 0..255, RGB where there are 3 channels. Raises InputError for a layer that is not there.
     """
 
-    def __init__(self, network: keras.Model, described: dict[str, Any]) -> None:
+    def __init__(self, network: keras.Model, described: dict[str, Any], layer: str | None = None) -> None:
         self.shape = tuple(described["input_shape"])
         self.preprocessing = described["preprocessing"]
-        traced = graph.trace(network, self.shape)
-        self.convs = traced.convs
-        self._units = keras.Model(traced.input, [conv.unit.output for conv in self.convs.values()])
-        self._outputs = keras.Model(traced.input, [conv.output for conv in self.convs.values()])
+        traced = graph.trace(network, self.shape, until=layer)
+        if layer is not None and layer not in traced.convs:
+            raise InputError(f"no conv layer {layer!r}; {choices(layer, traced.convs)}")
+        self.convs = traced.convs if layer is None else {layer: traced.convs[layer]}
+        convs = self.convs.values()
+        # the network runs once for both: a unit's output, and its pre-activation or what that is computed from
+        self._units = keras.Model(traced.input, [[conv.unit.output for conv in convs], [_before(c) for c in convs]])
+        self._outputs = keras.Model(traced.input, [conv.output for conv in convs])
         self._measured = tf.function(self._measure, autograph=False, reduce_retracing=True)
         self._computed = tf.function(self._compute, autograph=False, reduce_retracing=True)
 
     def _measure(self, images: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
-        units = self._units(models.preprocess(images, self.preprocessing), training=False)
-        over = [0, 1, 2]
+        units, before = self._units(models.preprocess(images, self.preprocessing), training=False)
         return [
-            (tf.math.count_nonzero(u > 0, over), tf.reduce_sum(tf.reduce_sum(u, [1, 2]), 0), tf.reduce_max(u, over))
-            for u in units
+            (
+                tf.math.count_nonzero(u > 0, [0, 1, 2]),
+                tf.reduce_sum(u, [1, 2]),
+                tf.reduce_max(u, [0, 1, 2]),
+                tf.reduce_max(_linear(conv.layer, b) if _hidden(conv) else b, [1, 2]),
+            )
+            for conv, u, b in zip(self.convs.values(), units, before, strict=True)
         ]
 
     def _compute(self, images: tf.Tensor, channels: list[tf.Tensor]) -> list[tf.Tensor]:
@@ -72,16 +93,19 @@ class FeatureMaps:
     def statistics(self, read: Batches, count: int, tick: Callable[[int], object]) -> dict[str, Statistics]:
         """Measure every channel over `count` images; `read(indices)` returns a batch, `tick(n)` counts images done."""
         result: dict[str, Statistics] = {}
+        for name, conv in self.convs.items():
+            zero, each = np.zeros(conv.filters), np.zeros((count, conv.filters), "float32")
+            result[name] = Statistics(conv.unit.name, zero, zero, zero - np.inf, peak=each, feature=each.copy())
         for indices in _batches(range(count)):
-            for conv, (positive, total, most) in zip(
-                self.convs.values(), self._measured(tf.constant(read(indices))), strict=True
-            ):
-                zero = np.zeros(conv.filters)
-                entry = result.setdefault(conv.name, Statistics(conv.unit.name, zero, zero, zero - np.inf))
-                entry.positive = entry.positive + positive.numpy()
-                entry.total = entry.total + total.numpy()
-                entry.maximum = np.maximum(entry.maximum, most.numpy())
-                entry.positions += len(indices) * int(np.prod(conv.unit.output.shape[1:3]))
+            measured = self._measured(tf.constant(read(indices)))
+            for conv, entry, arrays in zip(self.convs.values(), result.values(), measured, strict=True):
+                positive, total, most, peak = (array.numpy() for array in arrays)
+                positions = int(np.prod(conv.unit.output.shape[1:3]))
+                entry.positive = entry.positive + positive
+                entry.total = entry.total + total.sum(0)
+                entry.maximum = np.maximum(entry.maximum, most)
+                entry.positions += len(indices) * positions
+                entry.peak[list(indices)], entry.feature[list(indices)] = peak, total / positions
             tick(len(indices))
         return result
 
@@ -92,9 +116,36 @@ class FeatureMaps:
         return {name: np.concatenate(layer) for name, layer in zip(self.convs, zip(*parts, strict=True), strict=True)}
 
 
+def _hidden(conv: graph.Conv) -> bool:
+    """Whether the layer itself ends in a nonlinearity from whose output the pre-activation can't be read off.
+
+    ReLU's can: above 0 it is the same number, and no higher than 0 elsewhere.
+    """
+    return conv.layer.activation not in (None, keras.activations.linear, keras.activations.relu)
+
+
+def _before(conv: graph.Conv) -> Any:
+    """The Keras tensor that is the unit's pre-activation; the conv layer's input where no tensor is."""
+    return conv.input if _hidden(conv) else (conv.norm or conv).output
+
+
+def _linear(layer: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
+    """Call a layer without its own activation."""
+    own, layer.activation = layer.activation, keras.activations.linear
+    try:
+        return layer(inputs)
+    finally:
+        layer.activation = own
+
+
 def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(indices), BATCH):
         yield indices[start : start + BATCH]
+
+
+def per_image(found: dict[str, Statistics]) -> dict[str, np.ndarray]:
+    """The arrays of per_image.npz: `<layer>/peak` and `<layer>/feature`, float32 `(images, channels)`."""
+    return {f"{name}/{kind}": getattr(s, kind) for name, s in found.items() for kind in ("peak", "feature")}
 
 
 def most_active(per_set: Sequence[Statistics], count: int) -> list[int]:

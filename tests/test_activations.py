@@ -1,6 +1,7 @@
 """Feature maps and their statistics equal what Keras and NumPy compute."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from cnnviz import activations, models
+from cnnviz.errors import InputError
 
 
 @pytest.fixture
@@ -69,6 +71,83 @@ def test_a_silenced_filter_is_never_active(maps: Any, rng: np.random.Generator) 
     entry = computed.statistics(lambda i: images[list(i)], 2, lambda n: None)["first"].as_dict()
     assert entry["never_active"] == [False, False, True, False, False, False]
     assert entry["firing_rate"][2] == 0
+
+
+def test_peak_and_feature_of_each_image_equal_the_keras_layers(maps: Any, rng: np.random.Generator) -> None:
+    network, computed = maps
+    images = rng.uniform(0, 255, (11, 24, 24, 3)).astype("float32")
+    found = computed.statistics(lambda i: images[list(i)], 11, lambda n: None)
+    plain = models.preprocess(images, computed.preprocessing)
+    inner = network.get_layer("inner")
+    pooled = keras.Model(network.input, network.get_layer("pool").output)(plain)
+    first = keras.Model(network.input, network.get_layer("first").output)(plain).numpy()
+    before = keras.Model(inner.input, inner.get_layer("expand_bn").output)(pooled).numpy()
+    depthwise = inner(pooled).numpy()
+    expected = {  # the unit's value before and after its nonlinearity
+        "first": (first, first),
+        "expand": (before, np.clip(before, 0, 6)),
+        "depthwise": (depthwise, depthwise),
+    }
+    assert before.max((1, 2)).min() < 0 < before.max(), "no unit that stays below 0: the test would not see a ReLU"
+    for name, (peak, unit) in expected.items():
+        assert found[name].peak.dtype == found[name].feature.dtype == np.float32
+        np.testing.assert_allclose(found[name].peak, peak.max((1, 2)), rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(found[name].feature, unit.mean((1, 2)), rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu6", "gelu", keras.layers.ReLU(2.0, negative_slope=0.1)], ids=str)
+@pytest.mark.parametrize("kind", ["Conv2D", "DepthwiseConv2D", "SeparableConv2D"])
+def test_peak_lies_before_the_layers_own_activation(
+    kind: str, activation: Any, rng: np.random.Generator, raw: dict[str, Any]
+) -> None:
+    keras.utils.set_random_seed(1)
+    arguments = {} if kind == "DepthwiseConv2D" else {"filters": 3}
+    layer = getattr(keras.layers, kind)(kernel_size=3, activation=activation, name="own", **arguments)
+    network = keras.Sequential([keras.Input((8, 8, 3)), layer])
+    images = rng.normal(0, 30, (5, 8, 8, 3)).astype("float32")
+    computed = activations.FeatureMaps(network, {"input_shape": [8, 8, 3], "preprocessing": raw})
+    entry = computed.statistics(lambda i: images[list(i)], 5, lambda n: None)["own"]
+    after = network(images).numpy()
+    own, layer.activation = layer.activation, keras.activations.linear
+    before = layer(images).numpy()
+    layer.activation = own
+    np.testing.assert_allclose(entry.peak, before.max((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(entry.feature, after.mean((1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(network(images), after)  # the layer has its activation back
+
+
+def test_one_layer_of_a_network_at_a_size_that_its_head_refuses(
+    tiny: Callable[..., Any], raw: dict[str, Any], rng: np.random.Generator
+) -> None:
+    images = rng.uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    described = {"input_shape": [16, 16, 3], "preprocessing": raw}
+
+    def measured(network: Any, layer: str | None) -> dict[str, activations.Statistics]:
+        computed = activations.FeatureMaps(network, described, layer)
+        return computed.statistics(lambda i: images[list(i)], 2, lambda n: None)
+
+    headless, headed = tiny(None), tiny(24, head=True)
+    found = measured(headed, "expand")
+    assert list(found) == ["expand"]
+    np.testing.assert_array_equal(found["expand"].peak, measured(headless, None)["expand"].peak)
+    with pytest.raises(InputError, match="does not accept"):
+        measured(headed, None)
+    with pytest.raises(InputError, match="no conv layer 'expnd'; nearest: expand"):
+        measured(headless, "expnd")
+
+
+def test_per_image_arrays_come_back_from_their_file(tmp_path: Path, rng: np.random.Generator) -> None:
+    values = rng.normal(size=(4, 3, 2)).astype("float32")
+    zero = np.zeros(2)
+    found = {
+        "block.1 conv": activations.Statistics("a", zero, zero, zero, 1, peak=values[0], feature=values[1]),
+        "file": activations.Statistics("b", zero, zero, zero, 1, peak=values[2], feature=values[3]),
+    }
+    np.savez(tmp_path / "per_image.npz", allow_pickle=False, **activations.per_image(found))
+    with np.load(tmp_path / "per_image.npz", allow_pickle=False) as data:
+        assert data.files == ["block.1 conv/peak", "block.1 conv/feature", "file/peak", "file/feature"]
+        for i, name in enumerate(data.files):
+            np.testing.assert_array_equal(data[name], values[i])
 
 
 def test_most_active_channels_by_hand() -> None:
