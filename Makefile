@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 PY := $(BIN)/python
 
-.PHONY: repro test ui clean
+.PHONY: repro test ui bench clean
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
@@ -23,6 +23,19 @@ test: $(VENV)/ready-dev
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.ui
+
+# Against the peers, about 25 minutes: docs/benchmarks.md. QUICK=1: a few minutes, prints only. OPTIONS="--full": all targets
+BENCH := .venv-bench
+OPTIONS ?= $(if $(QUICK),--filters 4 --score-filters 4 --timed-steps 4 --rounds 2 --layers 2 --dry)
+bench: $(VENV)/ready $(BENCH)/ready
+	@$(PY) -m benchmarks.bench --command "$(strip make bench $(if $(OPTIONS),OPTIONS='$(OPTIONS)'))" $(OPTIONS)
+
+$(BENCH)/ready: benchmarks/requirements.txt
+	@$(CHECK_PYTHON)
+	@echo "installing the peers into $(BENCH) (once; about two minutes)"
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python -m pip install -qq --no-deps --disable-pip-version-check -r $<
+	@touch $@
 
 # The one line that a Python of another version gets
 define CHECK_PYTHON

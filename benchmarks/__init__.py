@@ -1,0 +1,1 @@
+"""cnnviz against its peers: `make bench`, docs/benchmarks.md."""

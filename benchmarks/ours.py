@@ -1,0 +1,104 @@
+"""All that the benchmark uses of cnnviz: its renderer, its scores, its network and what the network must compute."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cnnviz import graph, model_sources, models, params
+from cnnviz import settings as recipe
+from cnnviz.objectives import channel
+from cnnviz.renderer import Renderer
+
+STEPS = recipe.Settings().steps
+STORED = Path("artifacts/models/vgg16")
+CACHED = Path(".cache/benchmarks/vgg16")
+Network = tuple[Any, dict[str, Any]]  # Keras model, model.json
+
+
+def network() -> Network:
+    """Load VGG16 as `make repro` stored it, else get it from its source and keep it in the cache."""
+    for folder in (STORED, CACHED):
+        if (folder / models.WEIGHTS).is_file():
+            return models.load(folder)
+    CACHED.mkdir(parents=True, exist_ok=True)
+    models.save("vgg16", model_sources.get("vgg16", params.load().models["vgg16"]), CACHED)
+    return models.load(CACHED)
+
+
+def weights(loaded: Network) -> dict[str, np.ndarray]:
+    """Return kernels and biases of the conv layers, for those that build the network themselves."""
+    found = {}
+    for layer in loaded[0].layers:
+        if layer.weights:
+            found[f"{layer.name}/kernel"], found[f"{layer.name}/bias"] = layer.get_weights()
+    return found
+
+
+_renderers: dict[Any, Renderer] = {}  # traced once per layer, as in a stage
+
+
+def _renderer(loaded: Network, layer: str, settings: recipe.Settings) -> Renderer:
+    key = (layer, settings.size, settings.precision)
+    if key not in _renderers:
+        model, described = loaded
+        _renderers[key] = Renderer(model, described["preprocessing"], channel(layer, 0), settings, described["digest"])
+    return _renderers[key]
+
+
+def render(
+    loaded: Network, layer: str, filters: list[int], steps: int, size: int, precision: str, snapshots: list[int]
+) -> dict[str, Any]:
+    """Render filters of one layer with the default recipe.
+
+    precision: float32, or auto for cnnviz's default. Returns images uint8 (n, s, h, w, 3), steps (s,) and the seconds
+    (s,) from the call to each snapshot's step.
+    """
+    precision = recipe.resolve_precision(precision)
+    settings = recipe.Settings(steps=steps, snapshots=tuple(snapshots), size=size, precision=precision)
+    renderer = _renderer(loaded, layer, settings)
+    renderer.settings = dataclasses.replace(renderer.settings, steps=steps, snapshots=tuple(snapshots))
+    start, done, seconds = time.perf_counter(), 0, {}
+
+    def tick(image_steps: int) -> None:
+        nonlocal done
+        done += image_steps // len(filters)
+        seconds[done] = time.perf_counter() - start
+
+    rendered = renderer.render([channel(layer, k) for k in filters], scored=False, tick=tick)
+    wanted = [list(rendered.snapshot_steps).index(s) for s in snapshots]
+    return {
+        "images": rendered.snapshots[:, wanted],
+        "steps": np.array(snapshots),
+        "seconds": np.array([seconds[s] for s in snapshots]),
+    }
+
+
+def robust(loaded: Network, layer: str, filters: list[int], images: np.ndarray) -> np.ndarray:
+    """Return the robust score (n,) of images uint8 (n, h, w, 3), as docs/scores.md defines it, in float32."""
+    renderer = _renderer(loaded, layer, recipe.Settings(size=images.shape[1]))
+    return renderer.score(images, [channel(layer, k) for k in filters])
+
+
+def scores(loaded: Network, layer: str, filters: list[int], images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return scores of images uint8 (n, h, w, 3), by name, each (n,)."""
+    renderer = _renderer(loaded, layer, recipe.Settings(size=images.shape[1]))
+    recipe.set_precision("float32")
+    data = renderer.evaluation.data([channel(layer, k) for k in filters])
+    pixels = tf.constant(images, tf.float32) / 255.0
+    plain, _ = renderer.evaluation.value(pixels, data, "pre_activation", tf.constant(0.0))
+    return {"robust": robust(loaded, layer, filters, images), "activation": plain.numpy()}
+
+
+def convolutions(model: Any, layer: str, size: int) -> list[tuple[int, ...]]:
+    """List (kh, kw, in, out, h, w) of the convolutions up to `layer`, h and w of the output."""
+    found = []
+    for name, conv in graph.trace(model, (size, size, 3), until=layer).convs.items():
+        kh, kw, channels, _ = conv.kernel_shape
+        found.append((kh, kw, channels, conv.filters, *(int(n) for n in conv.output.shape[1:3])))
+        if name == layer:
+            break
+    return found
