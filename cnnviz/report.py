@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import yaml
 from markupsafe import Markup
 
 from cnnviz import report_data
 from cnnviz.errors import InputError
 from cnnviz.params import Params
-from cnnviz.report_pictures import Inliner, profile
-from cnnviz.stage import read_json, write_bytes, write_json
+from cnnviz.report_pictures import Inliner, Picture, profile
+from cnnviz.stage import write_bytes, write_json
 
 TEMPLATES = Path(__file__).with_name("templates")
 LIMIT = 14_000_000  # bytes of a page; MLflow shows files up to 15 MB
@@ -42,6 +43,21 @@ def _gain(value: float | None) -> str:
     return _score(value) if value is None or value <= 0 else f"+{_score(value)}"
 
 
+def _measure(value: float | None, name: str) -> str:
+    """A score of a filter, or a median of them, in the unit that its name asks for."""
+    if value is None:
+        return "–"
+    if name == "nature_percentile":
+        return f"{value:.0f}%"
+    if name in ("seed_stability", "spectrum_distance"):
+        return f"{value:.2f}"
+    if name == "selectivity_rank":
+        return f"{value:g}"
+    if name == "against_nature":
+        return f"{value:.2f}×" if abs(value) < 10 else f"{value:,.0f}×"
+    return _gain(value) if "gain" in name else _score(value)
+
+
 def _percent(value: float) -> str:
     if 0 < value < 0.001:
         return "under 0.1%"
@@ -57,6 +73,16 @@ def _shape(values: list[int]) -> str:
     return " × ".join("?" if v is None else str(v) for v in values) or "–"
 
 
+def _together(layers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Settings per layer -> those that all layers share, and a row for each layer of those that differ."""
+    names = list(dict.fromkeys(name for values in layers.values() for name in values))
+    texts = {layer: {name: str(values.get(name, "–")) for name in names} for layer, values in layers.items()}
+    differ = [name for name in names if len({values[name] for values in texts.values()}) > 1]
+    common = {name: next(iter(texts.values()))[name] for name in names if name not in differ}
+    rows = {layer: [values[name] for name in differ] for layer, values in texts.items()}
+    return {"common": common, "differ": differ, "rows": rows}
+
+
 def environment() -> jinja2.Environment:
     """Return the templates' environment: everything escaped, a missing name is an error."""
     env = jinja2.Environment(
@@ -66,8 +92,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(large=_large, score=_score, gain=_gain, percent=_percent, shape=_shape)
-    env.filters.update(breakable=_breakable, profile=profile)
+    env.filters.update(large=_large, score=_score, gain=_gain, percent=_percent, shape=_shape, measure=_measure)
+    env.filters.update(breakable=_breakable, profile=profile, together=_together)
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     env.globals.update(script=Markup(script), script_digest=digest, near_duplicate=report_data.NEAR_DUPLICATE)  # noqa: S704
@@ -77,19 +103,47 @@ def environment() -> jinja2.Environment:
 def model_page(env: jinja2.Environment, artifacts: Path, key: str, params: Params) -> tuple[bytes, dict[str, Any]]:
     """Render one model's page, with smaller pictures where it would grow beyond LIMIT; return it and its facts."""
     page, facts = b"", {}
+    sets, shown = _sets(artifacts), _shown_params(params, key)
     for scale in SCALES:
         inline = Inliner(scale)
         facts = report_data.model(artifacts, key, params, inline)
-        fixed = report_data.fixed_filters(artifacts, inline)
-        page = env.get_template("model.html").render(model=facts, fixed=fixed, sets=_sets(artifacts)).encode()
+        fixed = fixed_filters(artifacts, inline)
+        page = env.get_template("model.html").render(model=facts, fixed=fixed, sets=sets, params=shown).encode()
         if len(page) <= LIMIT:
             break
     return page, facts
 
 
 def _sets(artifacts: Path) -> dict[str, Any]:
-    path = artifacts / "images" / "images.json"
-    return dict(read_json(path)) if path.is_file() else {}
+    return dict(report_data.read(artifacts / "images" / "images.json"))
+
+
+def fixed_filters(artifacts: Path, inline: Inliner) -> dict[str, Any] | None:
+    """The hand-made and borrowed kernels with their pictures, or None where the stage has not run."""
+    folder = artifacts / "fixed_filters"
+    facts = dict(report_data.read(folder / "fixed_filters.json"))
+    if not facts:
+        return None
+    names = ", ".join(kernel["name"] for kernel in facts["kernels"])
+    alts = {
+        "kernels": f"The kernels themselves: {names}",
+        "outputs": f"Each image beside its outputs, a column per kernel: {names}",
+        "relu": "The same outputs with negative values set to 0",
+        "pooling": "Minimum, average and maximum pooling of the outputs side by side",
+    }
+    pictures: dict[str, Picture | None] = {n: inline.file(folder / f"{n}.png", alt, 2000) for n, alt in alts.items()}
+    return facts | {"pictures": pictures}
+
+
+def _shown_params(params: Params, key: str) -> str:
+    """The part of params.yaml that shaped this model's pages, as YAML."""
+    data = params.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
+    for section in ("feature_maps", "maximize"):
+        for name, value in data[section].items():
+            if isinstance(value, dict) and value and set(value) <= set(params.models):  # an entry per model
+                data[section][name] = {k: v for k, v in value.items() if k == key}
+    data["models"] = {key: {k: v for k, v in data["models"][key].items() if v not in ([], "not stated")}}
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 
 def _curves_csv(models: list[dict[str, Any]]) -> bytes:
@@ -105,8 +159,22 @@ def _curves_csv(models: list[dict[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
+def _layers_csv(models: list[dict[str, Any]]) -> bytes:
+    """A row per rendered layer: how many filters are ok, weak and dead, and the medians of their scores."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    medians = [f"median_{name}" for name in report_data.SCORES]
+    writer.writerow(["model", "layer", "filters", *report_data.STATES, *medians])
+    for facts in models:
+        for layer in facts["rendered"]:
+            m = layer["maximized"]
+            numbers = ["" if value is None else f"{value:.6g}" for value in m["median"].values()]
+            writer.writerow([facts["key"], layer["name"], len(m["cards"]), *m["count"].values(), *numbers])
+    return text.getvalue().encode()
+
+
 def render(artifacts: Path, params: Params, out: Path) -> None:
-    """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv and plots/.
+    """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv, layers.csv, plots/.
 
     Raises InputError where an image is not readable, or a model's name is that of the index.
     """
@@ -122,8 +190,9 @@ def render(artifacts: Path, params: Params, out: Path) -> None:
             picture = artifacts / "maximize" / key / f"{layer['name']}.png"
             if picture.is_file():
                 write_bytes(out / "plots" / key / picture.name, picture.read_bytes())
-    fixed = report_data.fixed_filters(artifacts, Inliner())
+    fixed = fixed_filters(artifacts, Inliner())
     index = env.get_template("index.html").render(models=models, fixed=fixed, sets=_sets(artifacts))
     write_bytes(out / "index.html", index.encode())
     write_json(out / "metrics.json", {facts["key"]: facts["headline"] for facts in models})
     write_bytes(out / "curves.csv", _curves_csv(models))
+    write_bytes(out / "layers.csv", _layers_csv(models))

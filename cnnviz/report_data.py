@@ -3,42 +3,60 @@
 What a stage has not written (a layer that was not rendered, a set without feature maps) is None or empty here.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from cnnviz.errors import InputError
 from cnnviz.params import Params
-from cnnviz.report_pictures import Inliner, Picture, curves, histogram
+from cnnviz.report_pictures import Inliner, curves, histogram
 from cnnviz.stage import read_json
 
 NEAR_DUPLICATE = 0.95  # cosine from which two filters of a layer count as near duplicates
 CARDS = 12  # filters of a layer shown with steps and curve; more of them are shown small
 
-Facts = dict[str, Any]
-
+STATES = ("ok", "weak", "dead")
+SCORES = (
+    *("robust_score", "against_nature", "selectivity_rank"),  # on a card's face, the others folded
+    *("nature_percentile", "seed_stability", "spectrum_distance"),
+)
+_GAINS = ("gain_10_100", "gain_10_last")
 _MAXIMIZED = (
     *("filters", "images", "scores", "snapshot_steps", "snapshots", "snapshot_scores"),
-    *("gain_10_100", "gain_10_last", "status"),
+    *("status", "reason", *_GAINS, *SCORES),
 )
 
+Facts = dict[str, Any]
 
-def _json(path: Path) -> Any:
+
+def read(path: Path) -> Any:
+    """What a JSON file holds, an empty dictionary where there is none."""
     return read_json(path) if path.is_file() else {}
 
 
-def _npz(path: Path, *keys: str) -> dict[str, NDArray]:
-    """Read these members only; an empty dictionary where there is no file."""
+def _npz(path: Path, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, NDArray]:
+    """Read these members only, of the optional ones those that are there; an empty dictionary where there is no file.
+
+    Raises InputError where a member is missing.
+    """
     if not path.is_file():
         return {}
     with np.load(path) as archive:
-        return {key: archive[key] for key in keys}
+        if missing := sorted(set(keys) - set(archive.files)):
+            raise InputError(f"{path}: no {', '.join(missing)}; it is of an older cnnviz, `make repro` writes it again")
+        return {key: archive[key] for key in (*keys, *(set(optional) & set(archive.files)))}
 
 
 def _number(value: Any) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    kept = [value for value in values if value is not None]
+    return float(np.median(kept)) if kept else None
 
 
 def image_titles(artifacts: Path, name: str) -> list[str]:
@@ -96,66 +114,92 @@ def _maps(artifacts: Path, key: str, layer: str, params: Params, inline: Inliner
     return found
 
 
-def _maximized(folder: Path, layer: str, settings: Facts, inline: Inliner) -> Facts | None:
-    data = _npz(folder / f"{layer}.npz", *_MAXIMIZED)
+def _maximized(folder: Path, conv: Facts, settings: Facts, inline: Inliner) -> Facts | None:
+    layer = conv["name"]
+    data = _npz(folder / f"{layer}.npz", *_MAXIMIZED, optional=("negatives", "variants"))
     if not data or not len(data["filters"]):
         return None
     steps = data["snapshot_steps"].tolist()
-    cards = []
-    for i, k in enumerate(data["filters"].tolist()):
-        weak = str(data["status"][i]) != "ok"
-        what = f"filter {k} of {layer}" + (" (weak)" if weak else "")
-        strip = f"How the image of {what} grows: after step {', '.join(map(str, steps))}"
-        small = i >= CARDS
-        cards.append(
-            {
-                "filter": k,
-                "weak": weak,
-                "status": str(data["status"][i]),
-                "small": small,
-                "picture": inline.photo(data["images"][i], f"Image that drives {what}", 64 if small else 192),
-                "steps": None if small else inline.strip(data["snapshots"][i], strip, 96),
-                "score": _number(data["snapshot_scores"][i, -1]),
-                "gain_10_100": _number(data["gain_10_100"][i]),
-                "gain_10_last": _number(data["gain_10_last"][i]),
-            }
-        )
+    cards = [_card(data, i, layer, inline) for i in range(len(data["filters"]))]
     shown, marks = data["scores"][:CARDS], data["snapshot_scores"][:CARDS]
+    finite = np.isfinite(data["scores"])
+    total, count = np.where(finite, data["scores"], 0).sum(axis=0, dtype=np.float64), finite.sum(axis=0)
     return {
         "cards": cards,
         "snapshot_steps": steps,
         "last": steps[-1],
-        "weak": sum(card["weak"] for card in cards),
+        "count": {state: sum(card["status"] == state for card in cards) for state in STATES},
+        "median": {name: _median(card["scores"][name] for card in cards) for name in SCORES},
+        "filters": conv["filters"],
         "chart": curves(shown, [f"filter {k}" for k in data["filters"][:CARDS]], steps, marks),
         "settings": settings,
-        "mean_curve": data["scores"].astype(np.float64).mean(axis=0).tolist(),
+        "mean_curve": np.where(count, total / np.maximum(count, 1), np.nan).tolist(),
     }
 
 
+def _card(data: dict[str, NDArray], i: int, layer: str, inline: Inliner) -> Facts:
+    """One rendered filter; those beyond the first CARDS come without the pictures that only a large card shows."""
+    k, status, small = int(data["filters"][i]), str(data["status"][i]), i >= CARDS
+    what = f"filter {k} of {layer}" + (f" ({status})" if status != "ok" else "")
+    facts: Facts = {"steps": None, "variants": None, "negative": None}
+    if not small:
+        facts["steps"] = inline.strip(data["snapshots"][i], _growth(what, data), 96)
+        if "variants" in data and data["variants"].shape[1]:
+            facts["variants"] = inline.strip(data["variants"][i], f"Other images that drive {what}", 96)
+        if "negatives" in data:
+            facts["negative"] = inline.photo(data["negatives"][i], f"Image that drives {what} down", 96)
+    # a network that sees other than three channels: its snapshots are pictures, its images are not
+    image = data["images"][i] if data["images"].shape[-1] == 3 else data["snapshots"][i, -1]
+    facts |= {"filter": k, "status": status, "reason": str(data["reason"][i]), "small": small}
+    facts["picture"] = inline.photo(image, f"Image that drives {what}", 64 if small else 192)
+    facts["scores"] = {name: _number(data[name][i]) for name in (*SCORES, *_GAINS)}
+    facts["scores"]["selectivity_rank"] = int(data["selectivity_rank"][i]) or None
+    facts["scores"]["score"] = _number(data["snapshot_scores"][i, -1])
+    return facts
+
+
+def _growth(what: str, data: dict[str, NDArray]) -> str:
+    return f"How the image of {what} grows: after step {', '.join(map(str, data['snapshot_steps'].tolist()))}"
+
+
+def _objectives(folder: Path, settings: Facts, inline: Inliner) -> list[Facts]:
+    """The objectives other than single filters, in the order of params.yaml."""
+    order, numbers = list(settings), read(folder / "metrics.json").get("objectives", {})
+    found = []
+    for path in sorted((folder / "objectives").glob("*.npz")):
+        data = _npz(path, "images", "snapshots", "snapshot_steps", "description")
+        what = str(data["description"])
+        found.append(
+            {
+                "name": path.stem,
+                "description": what,
+                "pictures": [inline.photo(image, f"Image that drives {what}", 256) for image in data["images"]],
+                "snapshot_steps": data["snapshot_steps"].tolist(),
+                "steps": inline.strip(data["snapshots"][0], _growth(what, data), 96),
+                "scores": {key: value for key, value in numbers.get(path.stem, {}).items() if key != "description"},
+                "settings": settings.get(path.stem, {}),
+            }
+        )
+    return sorted(found, key=lambda facts: order.index(facts["name"]) if facts["name"] in order else len(order))
+
+
 def _telling(cards: list[Facts]) -> Facts:
-    """The card that stands for its layer: the middle one that is not weak.
+    """The card that stands for its layer: the middle one that is ok.
 
     Chosen by place, so that models whose layers were rendered for the same filters show the same ones side by side.
     """
     middle = len(cards) // 2
-    return min(enumerate(cards), key=lambda c: (c[1]["weak"], abs(c[0] - middle)))[1]
-
-
-def _shown_params(params: Params, key: str) -> str:
-    """The part of params.yaml that shaped this model's pages, as YAML."""
-    data = params.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
-    for section, inner in (("feature_maps", "channels"), ("maximize", "layers")):
-        data[section][inner] = {key: data[section][inner][key]}
-    data["models"] = {key: {k: v for k, v in data["models"][key].items() if v not in ([], "not stated")}}
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
+    return min(enumerate(cards), key=lambda c: (c[1]["status"] != "ok", abs(c[0] - middle)))[1]
 
 
 def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
     """Everything that the page of one model shows."""
     facts: Facts = dict(read_json(artifacts / "models" / key / "model.json"))
-    statistics = _json(artifacts / "weights" / key / "statistics.json")
-    maps = {s: _json(artifacts / "feature_maps" / key / s / "statistics.json") for s in params.images.sets}
-    settings = _json(artifacts / "maximize" / key / "settings.json")
+    statistics = read(artifacts / "weights" / key / "statistics.json")
+    maps = {s: read(artifacts / "feature_maps" / key / s / "statistics.json") for s in params.images.sets}
+    rendering = artifacts / "maximize" / key
+    settings = read(rendering / "settings.json")
+    of_objectives = settings.pop("objectives", {})
     layers = []
     for depth, conv in enumerate(facts["conv_layers"]):
         name, first = conv["name"], depth == 0
@@ -168,7 +212,7 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
                 "kernels": inline.file(artifacts / "weights" / key / f"{name}.png", alt, 640, flat=True),
                 "statistics": _statistics(statistics.get(name, {})),
                 "maps": _maps(artifacts, key, name, params, inline, maps),
-                "maximized": _maximized(artifacts / "maximize" / key, name, settings.get(name, {}), inline),
+                "maximized": _maximized(rendering, conv, settings.get(name, {}), inline),
             }
         )
     by_name = {layer["name"]: layer for layer in layers}
@@ -179,10 +223,10 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
         "architecture": [layer | {"conv": by_name.get(layer["name"])} for layer in facts["layers"]],
         "rendered": rendered,
         "telling": [(layer, _telling(layer["maximized"]["cards"])) for layer in rendered],
-        "params": _shown_params(params, key),
+        "objectives": _objectives(rendering, of_objectives, inline),
         "settings": settings,
     }
-    facts["headline"] = _headline(facts, statistics, maps, _json(artifacts / "maximize" / key / "metrics.json"))
+    facts["headline"] = _headline(facts, statistics, maps, read(rendering / "metrics.json"))
     return facts
 
 
@@ -199,25 +243,8 @@ def _headline(facts: Facts, statistics: Facts, maps: dict[str, Facts], metrics: 
         "conv_layers": len(facts["conv_layers"]),
         "conv_filters": sum(conv["filters"] for conv in facts["conv_layers"]),
         "rendered_filters": metrics.get("filters", 0),
-        "weak_filters": metrics.get("weak", 0),
-        "median_score_gain": _number(metrics.get("median_score_gain")),
+        **{f"{state}_filters": metrics.get(state, 0) for state in STATES},
+        **{f"median_{name}": _number(metrics.get(f"median_{name}")) for name in ("score_gain", *SCORES)},
         "near_duplicates": near,
         "never_active": silent,
     }
-
-
-def fixed_filters(artifacts: Path, inline: Inliner) -> Facts | None:
-    """The hand-made and borrowed kernels with their pictures, or None where the stage has not run."""
-    folder = artifacts / "fixed_filters"
-    facts: Facts = dict(_json(folder / "fixed_filters.json"))
-    if not facts:
-        return None
-    names = ", ".join(kernel["name"] for kernel in facts["kernels"])
-    alts = {
-        "kernels": f"The kernels themselves: {names}",
-        "outputs": f"Each image beside its outputs, a column per kernel: {names}",
-        "relu": "The same outputs with negative values set to 0",
-        "pooling": "Minimum, average and maximum pooling of the outputs side by side",
-    }
-    pictures: dict[str, Picture | None] = {n: inline.file(folder / f"{n}.png", alt, 2000) for n, alt in alts.items()}
-    return facts | {"pictures": pictures}

@@ -1,10 +1,11 @@
 """What a run holds, read from the files of docs/artifacts.md: numbers, curves, files, pictures. Knows no MLflow.
 
 Everything that two models are compared by has the same key in both: `near_zero_share`, `firing_rate/<set>`, `score`,
-and the slots `early/0` … `late/3` of the image matrix instead of layer names.
+`median_robust_score` and the slots `early/0` … `late/3` of the image matrix instead of layer names.
 """
 
 import csv
+import io
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -16,10 +17,14 @@ import numpy as np
 
 from cnnviz import montage
 from cnnviz.curves import Curve, is_number, mean, mean_curve, progress, thin
-from cnnviz.stage import ARTIFACTS, read_json
+from cnnviz.stage import ARTIFACTS, CACHE, read_json, write_bytes
 
 LAYER_POINTS = 64  # steps kept of a layer's and of a filter's curve; the mean over all filters keeps every step
 FILTER_POINTS = 32
+FILTER_SERIES = (
+    *("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability"),
+    "spectrum_distance",
+)
 SLIDER_LAYERS, SLIDER_FILTERS = 6, 8  # so many layers at most get a step slider, with so many filters in its picture
 DEPTHS = {"early": 1 / 6, "middle": 1 / 2, "late": 5 / 6}  # of the way through the network's conv layers
 CELL = 128  # pixels that smaller pictures of the image matrix are enlarged to
@@ -73,9 +78,12 @@ def of_model(model: str) -> Content:
             content.curves |= {key: part.curves[key] for key in MODEL_CURVES if key in part.curves}
     rendered = ARTIFACTS / "maximize" / model
     content.files = [(path, "maximize") for path in sorted([*rendered.glob("*.npz"), *rendered.glob("*.png")])]
+    content.files += [(path, "maximize/objectives") for path in sorted(rendered.glob("objectives/*.png"))]
+    if (rendered / "metrics.json").is_file():
+        content.files.append((_filters_csv(rendered), ""))
     for depth, layer in _depths(model).items():
         with np.load(rendered / f"{layer}.npz") as arrays:
-            for i, (index, image) in enumerate(zip(arrays["filters"][:SLOTS], arrays["images"][:SLOTS], strict=True)):
+            for i, (index, image) in enumerate(zip(arrays["filters"][:SLOTS], _final(arrays)[:SLOTS], strict=True)):
                 content.table.append((f"{depth}/{i}", _cell(image, f"{layer} · {index}")))
             for i, step in enumerate(arrays["snapshot_steps"].tolist()):
                 grid = montage.montage(arrays["snapshots"][:SLOTS, i], columns=2)
@@ -116,18 +124,42 @@ def _feature_maps(folder: Path) -> Content:
 
 def _maximize(folder: Path) -> Content:
     numbers = read_json(folder / "metrics.json")
-    content = Content({"rendered_filters": numbers["filters"], "median_score_gain": numbers["median_score_gain"]})
-    content.metrics["weak_share"] = numbers["weak"] / max(1, numbers["filters"])
+    content = Content({"rendered_filters": numbers["filters"]})
+    content.metrics |= {f"{state}_filters": numbers[state] for state in ("ok", "weak", "dead")}
+    content.metrics |= {key: value for key, value in numbers.items() if key.startswith("median_")}
+    every = [entry for filters in numbers["layers"].values() for entry in filters.values()]
+    for key in FILTER_SERIES:
+        content.curves[f"by filter/{key}"] = [
+            (i, entry[key]) for i, entry in enumerate(every) if is_number(entry.get(key))
+        ]
     _add_curves(content, folder)
     layers = list(numbers["layers"])
     for layer in [layers[i] for i in _spread(len(layers), SLIDER_LAYERS)]:
         with np.load(folder / f"{layer}.npz") as arrays:
-            content.pictures.append((legal(f"final image/{layer}"), None, _row(arrays["images"][:SLIDER_FILTERS])))
+            content.pictures.append((legal(f"final image/{layer}"), None, _row(_final(arrays)[:SLIDER_FILTERS])))
             for i, step in enumerate(arrays["snapshot_steps"].tolist()):
                 picture = _row(arrays["snapshots"][:SLIDER_FILTERS, i])
                 content.pictures.append((legal(f"image by step/{layer}"), int(step), picture))
-    content.files = [(folder, "")]
+    content.files = [(folder, ""), (_filters_csv(folder), "")]
     return content
+
+
+def _filters_csv(folder: Path) -> Path:
+    """Every rendered filter with its scores, as a CSV file in the cache; `position` is its place in the series."""
+    layers = read_json(folder / "metrics.json")["layers"]
+    rows = [{"layer": layer, "filter": k, **entry} for layer, filters in layers.items() for k, entry in filters.items()]
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["position", *dict.fromkeys(key for row in rows for key in row)], lineterminator="\n")
+    table.writeheader()
+    table.writerows({"position": i, **row} for i, row in enumerate(rows))
+    path = CACHE / "tables" / folder.name / "filters.csv"
+    write_bytes(path, text.getvalue().encode())
+    return path
+
+
+def _final(arrays: Any) -> np.ndarray:
+    """The finished images as pictures `(n, h, w, 3)`, also of a network that sees other than three channels."""
+    return arrays["images"] if arrays["images"].shape[-1] == 3 else arrays["snapshots"][:, -1]
 
 
 def _add_curves(content: Content, folder: Path) -> None:

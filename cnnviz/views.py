@@ -10,7 +10,11 @@ from typing import Any
 
 TAG = "mlflow.sharedViewState."
 CURRENT = "tags.kind = 'model' and tags.current = 'true'"
-FIRST = ("parameters", "conv_layers", "filters", "rendered_filters", "weak_share", "median_score_gain")
+FIRST = (
+    *("parameters", "conv_layers", "filters", "rendered_filters", "ok_filters", "weak_filters", "dead_filters"),
+    *("median_robust_score", "median_against_nature", "median_selectivity_rank", "median_nature_percentile"),
+    *("median_seed_stability", "median_spectrum_distance", "median_score_gain"),
+)
 LONGEST = 5000  # characters that MLflow takes in a tag of an experiment
 DATE = 1767225600000  # MLflow shows one; a fixed one keeps the tags the same from sync to sync
 
@@ -109,9 +113,8 @@ def _charts(numbers: list[str], metrics: list[str], last_step: int) -> dict[str,
             _card(key, "steps", type="IMAGE", imageKeys=[key], step=last_step, showRunParams=False, displayName=key)
         )
     cards += [_card(key, "bars", type="BAR", displayName=key, metricKey=key) for key in numbers]
-    cards.append(
-        _card("all", "all", type="PARALLEL", selectedMetrics=numbers[:8], selectedParams=[], showAllRuns=False)
-    )
+    compared = [key for key in numbers if key.startswith("median_")] or numbers[:8]
+    cards.append(_card("all", "all", type="PARALLEL", selectedMetrics=compared, selectedParams=[], showAllRuns=False))
     shape = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False}
     sizes = {"steps": {"columns": 1, "cardHeight": 680}, "all": {"columns": 1}}
     return {

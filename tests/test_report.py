@@ -82,26 +82,69 @@ def _measures(root: Path, key: str) -> None:
     _json(root / "feature_maps" / key / "photos" / "statistics.json", firing)
 
 
+SCORES = {
+    "robust_score": 31.5,
+    "against_nature": 1.25,
+    "nature_percentile": 97.5,
+    "seed_stability": 0.75,
+    "spectrum_distance": 0.125,
+}
+SILENT = f"No gradient reaches it {EVIL}."
+STATES = {0: ("weak", "Its score did not rise."), 1: ("dead", SILENT), 13: ("dead", SILENT)}  # the others are ok
+
+
 def _maximized(root: Path, key: str) -> None:
     folder = root / "maximize" / key
     for name, n in RENDERED.items():
         _png(folder / f"{name}.png", 20, 80)
         rise = np.sort(noise.random((n, STEPS[-1])), axis=1).astype("f4")
+        states = [STATES.get(k, ("ok", "")) for k in range(n)]
+        dead = np.array([status == "dead" for status, _ in states])
+        rise[dead] = np.nan
+        channels = 3 if name == "conv_a" else 2  # a network that sees two channels
+        more = {}
+        if name == "conv_a":
+            more["negatives"] = noise.integers(0, 255, (n, 24, 24, 3), np.uint8)
+            more["variants"] = noise.integers(0, 255, (n, 2, 24, 24, 3), np.uint8)
         np.savez(
             folder / f"{name}.npz",
             filters=np.arange(n, dtype="i4"),
-            images=noise.integers(0, 255, (n, 24, 24, 3), np.uint8),
+            images=noise.integers(0, 255, (n, 24, 24, channels), np.uint8),
             scores=rise,
             snapshot_steps=np.int32(STEPS),
             snapshots=noise.integers(0, 255, (n, len(STEPS), 24, 24, 3), np.uint8),
             snapshot_scores=rise[:, [0, 9, 31, 99, 119]],
             gain_10_100=np.full(n, 2.5, "f4"),
             gain_10_last=np.full(n, np.nan, "f4"),
-            status=np.array(["weak"] + ["ok"] * (n - 1)),
+            status=np.array([status for status, _ in states]),
+            reason=np.array([reason for _, reason in states]),
+            selectivity_rank=np.where(dead, 0, 2).astype("i4"),
+            **{name: np.where(dead, np.nan, value).astype("f4") for name, value in SCORES.items()},
+            **more,
         )
     total = sum(RENDERED.values())
-    _json(folder / "metrics.json", {"filters": total, "ok": total - 2, "weak": 2, "median_score_gain": 3.5})
-    _json(folder / "settings.json", {name: {"objective": "pre_activation", "size": 24} for name in RENDERED})
+    head = {"filters": total, "ok": total - 5, "weak": 2, "dead": 3, "median_score_gain": 3.5}
+    head |= {f"median_{name}": value for name, value in SCORES.items()} | {"median_selectivity_rank": 2.0}
+    head |= {"median_seed_stability": None, "layers": {}}
+    settings = {name: {"objective": "pre_activation", "size": 24, "decay": i} for i, name in enumerate(RENDERED)}
+    _objectives(folder, head, settings)
+    _json(folder / "metrics.json", head)
+    _json(folder / "settings.json", settings)
+
+
+def _objectives(folder: Path, head: dict, settings: dict) -> None:
+    (folder / "objectives").mkdir()
+    for name, what in (("mixture", EVIL), ("logit-6", "logit(6)")):
+        np.savez(
+            folder / "objectives" / f"{name}.npz",
+            images=noise.integers(0, 255, (2, 24, 24, 3), np.uint8),
+            scores=np.ones((2, 120), "f4"),
+            snapshots=noise.integers(0, 255, (2, len(STEPS), 24, 24, 3), np.uint8),
+            snapshot_steps=np.int32(STEPS),
+            description=what,
+        )
+    head["objectives"] = {"mixture": {"score": None, "seed_stability": 0.5}, "logit-6": {"score": 12.5}}
+    settings["objectives"] = {name: {"target": EVIL, "size": 24} for name in head["objectives"]}
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +208,7 @@ class Page(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text, self.scripts, self._inside = "", "", ""
+        self.words: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -179,6 +223,7 @@ class Page(HTMLParser):
             self.scripts += data
         elif self._inside != "style":
             self.text += data
+            self.words += [*data.split()]
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attrs for name, attrs in self.tags if name == tag]
@@ -233,16 +278,57 @@ def test_no_machine_path_in_any_file(site: Path, artifacts: Path) -> None:
         assert str(artifacts.parent).encode() not in path.read_bytes()
 
 
-def test_weak_and_surplus_filters_are_shown_and_labelled(site: Path) -> None:
+def test_weak_dead_and_surplus_filters_are_shown_and_labelled(site: Path) -> None:
     page = Page(site / "first.html")
     pictures = [i["alt"] for i in page.all("img") if i["alt"].startswith("Image that drives filter")]
     for layer, n in RENDERED.items():
-        shown = {f"Image that drives filter {k} of {layer}" for k in range(n)}
-        assert shown <= {alt.removesuffix(" (weak)") for alt in pictures}
-        assert f"Image that drives filter 0 of {layer} (weak)" in pictures
-    assert [a["class"] for a in page.all("span") if "weak" in (a.get("class") or "")] == ["badge weak"] * len(RENDERED)
-    assert "+2.5" in page.text
+        for k in range(n):
+            status = STATES.get(k, ("ok", ""))[0]
+            alt = f"Image that drives filter {k} of {layer}" + (f" ({status})" if status != "ok" else "")
+            assert pictures.count(alt) in (1, 2)  # one may stand for its layer, too
+    badges = [a["class"] for a in page.all("span") if (a.get("class") or "").startswith("badge ")]
+    assert badges == ["badge weak", "badge dead", "badge weak", "badge dead", "badge dead"]
+    text = " ".join(page.words)
+    assert f"filter 1 dead {SILENT}" in text
+    assert f"dead 13: {SILENT}" in text  # shown small, with its reason below
+    assert "1 ok, 1 weak, 1 dead; median robust score 31.5, against nature 1.25×, selectivity rank 2 of 8." in text
+
+
+def test_scores_of_a_card_and_a_dash_where_there_is_none(site: Path) -> None:
+    page = Page(site / "first.html")
+    text = " ".join(page.words)
+    face = "robust score 31.5 against nature 1.25× selectivity rank 2 of 8 more numbers "
+    assert f"{face}nature percentile 98% seed stability 0.75 spectrum distance 0.12 final score" in text
+    assert "robust score – against nature – selectivity rank – more numbers nature percentile – seed" in text
+    assert "gain 10 → 100 +2.5 gain 10 → 120 –" in text
     assert "nan" not in re.findall(r"\w+", page.text.lower())
+    assert "filters rendered: 12 ok, 2 weak, 3 dead 17" in text
+    assert "nature percentile 98% seed stability – spectrum distance 0.12 score gain +3.5" in text  # the medians
+    index = " ".join(Page(site / "index.html").words)
+    assert index.count("17 12 2 3 31.5 1.25× 2 98% – 0.12 +3.5") == 2
+
+
+def test_the_legend_opens_from_every_layer_and_stands_in_the_page(site: Path) -> None:
+    page = Page(site / "first.html")
+    asks = [b for b in page.all("button") if b["popovertarget"] == "legend"]
+    assert len(asks) == len(RENDERED) + 1  # one closes it
+    assert {"legend", "scores"} <= {attrs.get("id") for _, attrs in page.tags}
+    assert page.text.count("Robust score divided by the filter's strongest") == 2
+    assert [t for t in page.all("dt") if "strongest" in (t.get("title") or "")]
+    assert "Robust score divided by" in Page(site / "index.html").text
+
+
+def test_negatives_variants_and_other_objectives(site: Path) -> None:
+    page = Page(site / "first.html")
+    alts = [image["alt"] for image in page.all("img")]
+    assert "Image that drives filter 2 of conv_a down" in alts
+    assert "Other images that drive filter 2 of conv_a" in alts
+    assert not [alt for alt in alts if EVIL_LAYER in alt and ("down" in alt or "Other" in alt)]
+    assert alts.count(f"Image that drives {EVIL}") == 2
+    text = " ".join(page.words)
+    assert f"mixture {EVIL} 1 10 32 100 120 final score – seed stability 0.50 settings target {EVIL} size 24" in text
+    assert text.index(f"mixture {EVIL}") < text.index("logit-6 logit(6)")  # as in params.yaml, not as in the folder
+    assert "The same for all layers: objective pre_activation size 24 layer decay conv_a 0" in text
 
 
 def test_what_page_says_about_layers(site: Path) -> None:
@@ -262,11 +348,26 @@ def test_metrics_have_the_same_keys_for_every_model(site: Path) -> None:
         "conv_layers": 3,
         "conv_filters": 28,
         "rendered_filters": 17,
+        "ok_filters": 12,
         "weak_filters": 2,
+        "dead_filters": 3,
         "median_score_gain": 3.5,
+        "median_robust_score": 31.5,
+        "median_against_nature": 1.25,
+        "median_selectivity_rank": 2.0,
+        "median_nature_percentile": 97.5,
+        "median_seed_stability": None,
+        "median_spectrum_distance": 0.125,
         "near_duplicates": 6,
         "never_active": 3,
     }
+
+
+def test_layers_with_counts_and_medians(site: Path) -> None:
+    rows = list(csv.DictReader((site / "layers.csv").read_text().splitlines()))
+    assert [(row["model"], row["layer"]) for row in rows] == [(m, x) for m in ("first", "second") for x in RENDERED]
+    assert [rows[1][state] for state in ("filters", "ok", "weak", "dead")] == ["14", "11", "1", "2"]
+    assert (rows[0]["median_against_nature"], rows[0]["median_selectivity_rank"]) == ("1.25", "2")
 
 
 def test_curves_and_plots(site: Path) -> None:
@@ -286,6 +387,32 @@ def test_stages_that_have_not_run_leave_gaps_not_errors(artifacts: Path, params:
     assert not page.all("img")
     assert "Fixed filters" not in page.text
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["first"]["median_score_gain"] is None
+
+
+def test_outputs_of_an_older_version_are_named(artifacts: Path, params: Params, tmp_path: Path) -> None:
+    shutil.copytree(artifacts / "models", tmp_path / "models")
+    (tmp_path / "maximize" / "first").mkdir(parents=True)
+    with np.load(artifacts / "maximize" / "first" / "conv_a.npz") as arrays:
+        kept = {name: arrays[name] for name in arrays.files if name != "robust_score"}
+    np.savez(tmp_path / "maximize" / "first" / "conv_a.npz", **kept)
+    with pytest.raises(InputError, match=r"conv_a\.npz: no robust_score"):
+        report.model_page(report.environment(), tmp_path, "first", params)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("against_nature", 0.5, "0.50×"),
+        ("against_nature", 1234.0, "1,234×"),
+        ("selectivity_rank", 1.5, "1.5"),
+        ("nature_percentile", 100.0, "100%"),
+        ("robust_score", -2.0, "-2"),
+        ("score_gain", 2.0, "+2"),
+        ("spectrum_distance", None, "–"),
+    ],
+)
+def test_scores_are_written_with_their_unit(name: str, value: float | None, shown: str) -> None:
+    assert report.environment().filters["measure"](value, name) == shown
 
 
 def test_a_page_too_large_gets_smaller_pictures(
@@ -391,6 +518,24 @@ def test_in_a_browser(site: Path, browser, name: str, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []
+    page.close()
+
+
+def test_the_legend_works_by_keyboard_on_a_phone(site: Path, browser) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((site / "first.html").as_uri())
+    legend, ask = page.locator("#legend"), page.locator(".layer button").first
+    assert not legend.is_visible()
+    ask.focus()
+    page.keyboard.press("Enter")
+    box = legend.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    page.keyboard.press("Escape")
+    assert not legend.is_visible()
+    overflowing = "[...document.querySelectorAll('.card dl')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate(overflowing) == 0
     page.close()
 
 

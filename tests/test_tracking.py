@@ -95,15 +95,26 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
     for i, layer in enumerate(layers):
         scores = gain * np.sqrt(np.arange(STEPS + 1)) * (1 + np.arange(FILTERS)[:, None]) + i
         images = rng.integers(0, 256, (FILTERS, 3, 16, 16, 3), np.uint8)
-        kept = {"filters": np.arange(FILTERS), "images": images[:, -1], "snapshots": images}
+        seen = images[:, -1] if i else images[:, -1, ..., :1]  # the first layer's network sees one channel
+        kept = {"filters": np.arange(FILTERS), "images": seen, "snapshots": images}
         np.savez(folder / f"{layer}.npz", **kept, scores=scores, snapshot_steps=np.array([1, 10, STEPS]))
         _png(folder / layer / "0.png")
-        metrics[layer] = {str(k): {"score": float(scores[k, -1]), "status": "ok"} for k in range(FILTERS)}
+        metrics[layer] = {str(k): _entry(float(scores[k, -1]), k) for k in range(FILTERS)}
         rows += [(layer, k, s, f"{scores[k, s]:.6g}") for k in range(FILTERS) for s in range(STEPS + 1)]
-    head = {"filters": FILTERS * len(layers), "ok": FILTERS * len(layers) - 1, "weak": 1, "median_score_gain": gain}
-    (folder / "metrics.json").write_text(json.dumps({**head, "layers": metrics}))
+    head = {"filters": FILTERS * len(layers), "ok": len(layers), "weak": len(layers), "dead": len(layers)}
+    head |= {f"median_{key}": 1.5 for key in ("score_gain", *run_content.FILTER_SERIES)}
+    objectives = {"logit-6": {"score": 2.0}}
+    _png(folder / "objectives" / "logit-6.png")
+    (folder / "metrics.json").write_text(json.dumps({**head, "layers": metrics, "objectives": objectives}))
     with (folder / "history.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("layer", "filter", "step", "score"), *rows])
+
+
+def _entry(score: float, k: int) -> dict[str, Any]:
+    """Numbers of one filter: the last one is dead, so nothing of it could be measured."""
+    status = ("ok", "weak", "dead")[k]
+    measured = dict.fromkeys(run_content.FILTER_SERIES, None if status == "dead" else k + 0.5)
+    return {"score": score, "status": status, "reason": f'It is "{status}", <b>really</b>', **measured}
 
 
 def _report(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
@@ -308,16 +319,19 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
         m: {k for (k,) in synced.query("SELECT key FROM latest_metrics WHERE run_uuid = ?", current[m])} for m in MODELS
     }
     assert keys["one"] == keys["two"]
-    for key in ("parameters", "conv_layers", "filters", "rendered_filters", "weak_share", "median_score_gain", "score"):
+    for key in ("parameters", "conv_layers", "filters", "rendered_filters", "median_score_gain", "score"):
         assert key in keys["one"]
+    assert {f"median_{key}" for key in run_content.FILTER_SERIES} <= keys["one"]
     values = dict(synced.query("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", current["two"]))
     assert values["firing_rate/photos"] == 0.5
     assert values["never_active_share/photos"] == pytest.approx(1 / 3)
-    assert values["weak_share"] == pytest.approx(1 / 9)
+    assert [values[f"{state}_filters"] for state in ("ok", "weak", "dead")] == [3, 3, 3]
+    assert values["median_against_nature"] == 1.5
     files = {
         str(path.relative_to(runs[current["one"]]["folder"])) for path in runs[current["one"]]["folder"].rglob("*")
     }
-    assert {"report/one.html", "maximize/conv.npz", "image_matrix.json"} <= files
+    assert {"report/one.html", "maximize/conv.npz", "image_matrix.json", "filters.csv"} <= files
+    assert "maximize/objectives/logit-6.png" in files
     table = json.loads((runs[current["two"]]["folder"] / "image_matrix.json").read_text())
     assert table["columns"] == ["slot", "image"]
     assert [row[0] for row in table["data"]] == [f"{d}/{i}" for d in run_content.DEPTHS for i in range(FILTERS)]
@@ -349,6 +363,25 @@ def test_curves_params_and_pictures_of_a_maximize_run(synced: Project) -> None:
     images = synced.current()["images"]
     assert len(synced.query("SELECT value FROM params WHERE run_uuid = ? AND key = 'long'", images)[0][0]) == 500
     assert json.loads((synced.runs()[images]["folder"] / "params.json").read_text())["long"] == "x" * 7000
+
+
+@pipeline
+def test_scores_of_every_filter_are_a_series_and_a_table(synced: Project) -> None:
+    key = synced.current()["maximize@two"]
+    folder = synced.runs()[key]["folder"]
+    with (folder / "filters.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = ["position", "layer", "filter", "score", "status", "reason", *run_content.FILTER_SERIES]
+    assert list(rows[0]) == columns
+    assert [row["position"] for row in rows] == [str(i) for i in range(3 * FILTERS)]
+    assert (rows[5]["layer"], rows[5]["filter"], rows[5]["status"]) == ("second", "2", "dead")
+    assert rows[5]["reason"] == 'It is "dead", <b>really</b>'
+    for name in run_content.FILTER_SERIES:
+        query = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = ?"
+        series = dict(synced.query(query, key, f"by filter/{name}"))
+        assert series == {int(row["position"]): float(row[name]) for row in rows if row[name]}
+        assert set(series) == {0, 1, 3, 4, 6, 7}  # the dead ones leave gaps
+    assert (folder / "objectives" / "logit-6.png").is_file()
 
 
 @pipeline
