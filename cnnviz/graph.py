@@ -74,11 +74,12 @@ def _opened(layer: Any) -> bool:
     )
 
 
-def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | None = None) -> Graph:
+def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | Sequence[str] | None = None) -> Graph:
     """Walk a functional or sequential model (nested too) on a fresh input of shape (h, w, channels).
 
-    Weights are shared with the model. With `until`, only that layer and its unit must accept the size: the classifier
-    head behind it need not. Raises InputError if the model is no graph of layers or does not accept the size.
+    Weights are shared with the model. With `until`, only those layers and their units must accept the size: the
+    classifier head behind them need not. Raises InputError if the model is no graph of layers or does not accept the
+    size.
     """
     if not _opened(model):
         raise InputError(
@@ -120,7 +121,8 @@ def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | No
     try:
         walk(model, graph.input, "")
     except (ValueError, TypeError) as error:
-        if until in {call.name for call in graph.calls}:
+        needed = [until] if isinstance(until, str) else until
+        if needed and set(needed) <= {call.name for call in graph.calls}:
             _find_units(graph)
             return graph
         reason = " ".join(str(error).split())[:240]

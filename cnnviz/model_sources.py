@@ -4,7 +4,6 @@ Everything is verified, and nothing that a file carries is run.
 """
 
 import io
-import os
 import re
 import socket
 import tempfile
@@ -14,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the import, or TensorFlow greets on stderr
 
 import h5py
 import keras

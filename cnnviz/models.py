@@ -5,13 +5,10 @@ A stored model is `model.json` (architecture, provenance, conv layers) and `weig
 
 import hashlib
 import json
-import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the import, or TensorFlow greets on stderr
 
 import h5py
 import keras
@@ -103,8 +100,13 @@ def load(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
     return network, described
 
 
-def preprocess(images: Any, spec: dict[str, Any]) -> Any:
-    """Apply a network's own preprocessing to RGB images (n, h, w, 3) in 0..255, NumPy or TensorFlow, float32."""
+def preprocess(images: Any, spec: Any) -> Any:
+    """Apply a network's own preprocessing to images (n, h, w, channels) in 0..255, NumPy or TensorFlow, float32.
+
+    spec: a mapping as in model.json, its `scale` and `offset` one number for all channels or one each; or a function.
+    """
+    if callable(spec):
+        return spec(images)
     if spec["reverse_channels"]:
         images = images[..., ::-1]
     return images * np.asarray(spec["scale"], "float32") + np.asarray(spec["offset"], "float32")

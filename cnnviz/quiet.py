@@ -5,6 +5,7 @@ TensorFlow 2.21 writes them from C++ to file descriptor 2 and heeds no TF_CPP_MI
 """
 
 import atexit
+import logging
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ _CHATTER = re.compile(
 
 def drop_chatter() -> None:
     """From now on leave out TensorFlow's informational lines on file descriptor 2; everything else passes."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it takes a graph per layer for a mistake
     terminal = os.dup(2)
     read, write = os.pipe()
     os.dup2(write, 2)

@@ -1,4 +1,4 @@
-"""Rendered filters kept outside the outputs, so that an interrupted stage resumes and an extended one renders only what
+"""Rendered images kept outside the outputs, so that an interrupted stage resumes and an extended one renders only what
 is new. Deleting the cache costs time, never results.
 """
 
@@ -8,60 +8,57 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from cnnviz import graph, maximize, models, objectives, parameterization, transforms
-from cnnviz.maximize import Rendered, Settings
+from cnnviz import channel_maps, evaluation, graph, models, objectives, parameterization, renderer, scores, transforms
+from cnnviz import settings as settings_module
+from cnnviz.chunks import Chunk
+from cnnviz.renderer import Rendered
 from cnnviz.stage import write_bytes
 
-_CODE = (graph, maximize, models, objectives, parameterization, transforms)
+_CODE = (channel_maps, evaluation, graph, models, objectives, parameterization, renderer, scores, settings_module,
+         transforms)  # fmt: skip
 
 
 class RenderCache:
-    """Files `<folder>/<key>.npz`, one per filter; the key is made of everything that the image depends on."""
+    """Files `<folder>/<key>.npz`, one per objective; the key is made of everything that its image depends on."""
 
     def __init__(self, folder: Path, model_digest: str, preprocessing: object) -> None:
         code = hashlib.sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in _CODE)).hexdigest()
         self.folder = folder
         self.common = [code, tf.__version__, np.__version__, model_digest, preprocessing]
 
-    def _path(self, layer: str, filter_index: int, settings: Settings) -> Path:
-        parts = [*self.common, layer, filter_index, dataclasses.asdict(settings)]
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    def key(self, chunk: Chunk, i: int) -> str:
+        """The key of a chunk's objective i. Raises nothing; two images that may differ have different keys."""
+        start = None if chunk.starts is None else _digest(chunk.starts[i])
+        natural = None if chunk.natural is None else _digest(chunk.natural)
+        own: list[Any] = [str(chunk.objectives[i]), chunk.attempt, start, natural, chunk.scored]
+        parts = [*self.common, *own, dataclasses.asdict(chunk.settings)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.npz"
 
-    def load(self, layer: str, filter_index: int, settings: Settings) -> Rendered | None:
-        """Return a filter rendered before, or None (also for a file that can't be read: it is rendered again)."""
+    def load(self, chunk: Chunk, i: int) -> Rendered | None:
+        """Return what was rendered before, or None (also for a file that can't be read: it is rendered again)."""
         try:
-            data = io.BytesIO(self._path(layer, filter_index, settings).read_bytes())
+            data = io.BytesIO(self._path(self.key(chunk, i)).read_bytes())
             with np.load(data, allow_pickle=False) as file:
                 return Rendered(**{name: file[name] for name in file.files})
-        except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile):
             return None
 
-    def store(self, layer: str, settings: Settings, rendered: Rendered) -> None:
-        """Keep each filter of a chunk in a file of its own."""
-        for i, index in enumerate(rendered.filters):
-            one = {
-                f.name: getattr(rendered, f.name)
-                if f.name == "snapshot_steps"
-                else getattr(rendered, f.name)[i : i + 1]
-                for f in dataclasses.fields(rendered)
-            }
+    def store(self, chunk: Chunk, rendered: Rendered) -> None:
+        """Keep each objective of a chunk, its variants together, in a file of its own."""
+        each = chunk.settings.variants
+        for i in range(len(chunk.objectives)):
             buffer = io.BytesIO()
-            np.savez(buffer, **one)
-            write_bytes(self._path(layer, int(index), settings), buffer.getvalue())
+            np.savez(buffer, allow_pickle=False, **dict(rendered.part(i * each, (i + 1) * each).items()))
+            write_bytes(self._path(self.key(chunk, i)), buffer.getvalue())
 
 
-def join(parts: list[Rendered]) -> Rendered:
-    """Put filters of one layer, rendered with the same settings, behind one another."""
-    return Rendered(
-        **{
-            f.name: parts[0].snapshot_steps
-            if f.name == "snapshot_steps"
-            else np.concatenate([getattr(part, f.name) for part in parts])
-            for f in dataclasses.fields(Rendered)
-        }
-    )
+def _digest(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

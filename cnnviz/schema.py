@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from cnnviz import catalog
-from cnnviz.errors import choices
+from cnnviz import catalog, objectives
+from cnnviz.errors import InputError, choices
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -196,16 +196,36 @@ class FixedFilters(Section):
 
 class Maximize(Section):
     steps: Positive
+    optimizer: Literal["auto", "momentum", "adam"] = "auto"
     learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.05
     snapshots: list[Positive] = []
     objective: Literal["pre_activation", "post_activation"] = "post_activation"
+    neuron: Annotated[bool, Field(strict=True)] = False
+    parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
+    decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
+    colour: Literal["decorrelated", "rgb"] = "decorrelated"
     size: Canvas = "auto"
     max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
     jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     rotate: Annotated[Number, Field(ge=0, le=180)] = 5
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    stability_steps: Index = 32
+    negatives: Annotated[bool, Field(strict=True)] = False
+    variants: Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=16, strict=True)] = 0
+    memory: Positive = 1000
+    objectives: dict[Key, dict[Key, str]] = {}
     layers: dict[Key, PerLayer]
+
+    @model_validator(mode="after")
+    def _readable(self) -> "Maximize":
+        for model, named in self.objectives.items():
+            for name, text in named.items():
+                try:
+                    objectives.parse(text)
+                except InputError as error:
+                    raise ValueError(f"objectives.{model}.{name}: {error}") from None
+        return self
 
 
 class Params(Section):
@@ -228,6 +248,8 @@ class Params(Section):
             for key in sorted(set(self.models) - keys):
                 example = "8" if path.startswith("feature") else "auto"
                 raise ValueError(f"{path}: the model {key!r} is missing; add `{key}: {example}`")
+        for key in sorted(set(self.maximize.objectives) - set(self.models)):
+            raise ValueError(f"maximize.objectives.{key}: no such model; {choices(key, self.models)}")
         if self.fixed_filters.borrowed.model not in self.models:
             given = self.fixed_filters.borrowed.model
             raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")

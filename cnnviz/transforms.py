@@ -35,4 +35,4 @@ def apply(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
-    return moved + 0.5
+    return tf.ensure_shape(moved + 0.5, images.shape)

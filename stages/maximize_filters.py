@@ -3,44 +3,56 @@
 import dataclasses
 import sys
 
-from cnnviz import params, selection
+from cnnviz import images, nature, params, selection
 from cnnviz.stage import ARTIFACTS, CACHE, fresh, progress, read_json, stage
-
-CHUNK = 16  # filters rendered at once: about 1 GB for VGG16 at 128 px
 
 
 def main(key: str) -> None:
     with stage(f"maximize@{key}") as watch:
         chosen = params.load()
-        options = chosen.maximize
-        described = read_json(ARTIFACTS / "models" / key / "model.json")
+        options, stored = chosen.maximize, ARTIFACTS / "models" / key
+        described = read_json(stored / "model.json")
         wanted = selection.filters(options.layers[key], described, f"params.yaml: maximize.layers.{key}")
-        from cnnviz import maximize, maximized, models, render_cache  # TensorFlow: only after the params are checked
+        sets = {name: images.load_set(ARTIFACTS / "images" / f"{name}.npz") for name in chosen.images.sets}
+        from cnnviz import chunks, maximized, objectives, render_cache, renderer, rendering  # TensorFlow
+        from cnnviz import settings as recipe
 
-        network, _ = models.load(ARTIFACTS / "models" / key)
+        others = {name: objectives.parse(text) for name, text in options.objectives.get(key, {}).items()}
+        wishes = rendering.Wishes(options.neuron, options.stability_steps, options.negatives, options.variants)
+        fields = {conv["name"]: conv["receptive_field"] for conv in described["conv_layers"]}
+        size = described["input_shape"][0]
+        use = {name: rendering.settings_of(options, chosen.random_seed, fields[name], size) for name in wanted}
+        whole = rendering.settings_of(options, chosen.random_seed, None, size)
+        whole_of = {name: recipe.for_objective(whole, one, size) for name, one in others.items()}
+        work = sum(rendering.operations(len(ks), use[name], wishes) for name, ks in wanted.items())
+        bar = progress(work + whole.steps * len(others), "image·step", f"maximize {key}")
         cache = render_cache.RenderCache(CACHE / "render", described["digest"], described["preprocessing"])
-        convs = {conv["name"]: conv for conv in described["conv_layers"]}
-        folder, rendered, settings = fresh(ARTIFACTS / "maximize" / key), {}, {}
-        bar = progress(sum(map(len, wanted.values())) * options.steps, "image·step", f"maximize {key}")
+
+        def make(chunk: chunks.Chunk, tick: rendering.Tick) -> renderer.Rendered:
+            with watch.network():
+                return chunks.render(chunk, tick)
+
+        made = rendering.Rendering(str(stored), make, cache, bar.update)
+        folder = fresh(ARTIFACTS / "maximize" / key)
+        numbers, done = {}, 0
         for layer, filters in wanted.items():
-            use = maximize.settings_for(options, chosen.random_seed, convs[layer], described["input_shape"][0])
-            found = {k: cache.load(layer, k, use) for k in filters}
-            missing = [k for k in filters if found[k] is None]
-            bar.update((len(filters) - len(missing)) * use.steps)
-            if missing:
-                with watch.network():
-                    renderer = maximize.Renderer(network, described["preprocessing"], layer, use, described["digest"])
-            for start in range(0, len(missing), CHUNK):
-                chunk = missing[start : start + CHUNK]
-                with watch.network():
-                    result = renderer.render(chunk, bar.update)
-                cache.store(layer, use, result)
-            loaded = [cache.load(layer, k, use) for k in filters]
-            rendered[layer] = render_cache.join([one for one in loaded if one is not None])
-            settings[layer] = dataclasses.asdict(use)
-            maximized.write_layer(folder, layer, rendered[layer])
+            known = nature.read(ARTIFACTS / "feature_maps" / key, layer, list(sets))
+            around = rendering.around(known, sets, use[layer].size)
+            each = chunks.size(str(stored), layer, use[layer], options.memory, around.pictures)
+            writer = maximized.LayerWriter(folder, layer, filters)
+            for start in range(0, len(filters), each):
+                writer.add(made.judge(layer, filters[start : start + each], use[layer], wishes, around))
+                done += len(filters[start : start + each])
+                bar.set_postfix_str(f"{done} filters done")
+            numbers[layer] = writer.finish()
+        entries = {}
+        for name, objective in others.items():
+            image = made.images(chunks.Chunk(str(stored), (objective,), whole_of[name]))
+            entries[name] = maximized.write_objective(folder, name, str(objective), image)
         bar.close()
-        maximized.write_numbers(folder, rendered, settings)
+        used = {layer: dataclasses.asdict(one) for layer, one in use.items()}
+        rest = {"objectives": {n: dataclasses.asdict(one) for n, one in whole_of.items()}} if others else {}
+        maximized.write_numbers(folder, numbers, entries, used | rest)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ SMALL = {
     "maximize": {
         "steps": 12,
         "size": 48,
+        "objectives": {"cifar10-cnn": {"frog": "logit(6)"}},
         "layers": {
             "vgg16": {"block1_conv2": [3], "block3_conv1": [159]},
             "cifar10-cnn": {"conv2d_1": 2, "conv2d_3": 1},
@@ -36,7 +37,7 @@ SMALL = {
 
 def merged(base: Any, change: Any, path: tuple[str, ...] = ()) -> Any:
     """Merge mappings key by key; what names models or layers is replaced as a whole."""
-    if not isinstance(base, dict) or (path and path[-1] in ("models", "sets", "channels", "layers")):
+    if not isinstance(base, dict) or (path and path[-1] in ("models", "sets", "channels", "layers", "objectives")):
         return change
     return {**base, **{k: merged(base.get(k), v, (*path, k)) for k, v in change.items()}}
 
@@ -131,6 +132,12 @@ def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
     assert rendered["images"].shape == (1, 48, 48, 3)
     assert rendered["snapshot_steps"].tolist() == [1, 10, 12]
     assert rendered["snapshot_scores"][0, -1] > 2 * rendered["snapshot_scores"][0, 0] > 0
+    assert rendered["status"].tolist() == ["ok"]
+    assert rendered["robust_score"][0] > 0
+    frog = np.load(artifacts / "maximize/cifar10-cnn/objectives/frog.npz")
+    assert str(frog["description"]) == "logit(6)"
+    assert frog["images"].shape == (1, 32, 32, 3)
+    assert frog["snapshot_scores"][0, -1] > frog["snapshot_scores"][0, 0]
     picture = np.asarray(Image.open(artifacts / "maximize/vgg16/block3_conv1/159.png"))
     np.testing.assert_array_equal(picture, rendered["images"][0])
     for page in ("index.html", "vgg16.html", "cifar10-cnn.html"):

@@ -1,0 +1,88 @@
+"""One channel of a convolution for each image, each image its own, or a weighted sum of channels.
+
+The other channels of the layer are never computed: per image, the layer's input times one filter's taps is a matrix
+product, the taps' maps are then shifted and added. Numbers agree with the full layer to float32 rounding.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cnnviz.graph import Conv
+
+
+def foldable(conv: Any) -> bool:
+    """Whether a call is one of Keras's own convolutions: what a class derived from them computes is unknown."""
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+    return isinstance(conv, Conv) and type(conv.layer) in kinds and conv.layer.data_format == "channels_last"
+
+
+def filter_kernels(conv: Conv, filters: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kernels `(n, kh, kw, in)` and offsets `(n,)` of some filters, batch normalization folded in.
+
+    For a depthwise layer the kernel is 0 for all input channels but its own.
+    """
+    layer, index = conv.layer, np.asarray(filters)
+    if isinstance(layer, keras.layers.SeparableConv2D):
+        depthwise, pointwise = layer.depthwise_kernel.numpy(), layer.pointwise_kernel.numpy()[0, 0]
+        split = pointwise.reshape(*depthwise.shape[2:], -1)
+        kernel = np.einsum("hwim,imo->hwio", depthwise, split)[..., index]
+    elif isinstance(layer, keras.layers.DepthwiseConv2D):
+        native = layer.kernel.numpy()
+        multiplier = native.shape[3]
+        kernel = np.zeros((*native.shape[:3], len(index)), "float32")
+        for n, k in enumerate(index):
+            kernel[:, :, k // multiplier, n] = native[:, :, k // multiplier, k % multiplier]
+    else:
+        kernel = _ungrouped(layer.kernel.numpy(), int(conv.input.shape[-1]), index)
+    offset = layer.bias.numpy()[index] if layer.use_bias else np.zeros(len(index), "float32")
+    if conv.norm is not None:
+        norm: Any = conv.norm.layer
+        factor = 1 / np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
+        factor = factor * norm.gamma.numpy() if norm.scale else factor
+        beta = norm.beta.numpy() if norm.center else np.zeros_like(factor)
+        kernel = kernel * factor[index]
+        offset = (offset - norm.moving_mean.numpy()[index]) * factor[index] + beta[index]
+    return np.ascontiguousarray(np.moveaxis(kernel, -1, 0), "float32"), offset.astype("float32")
+
+
+def _ungrouped(kernel: np.ndarray, in_channels: int, index: np.ndarray) -> np.ndarray:
+    kh, kw, group_size, filters = kernel.shape
+    if group_size == in_channels:
+        return kernel[..., index]
+    full = np.zeros((kh, kw, in_channels, len(index)), "float32")
+    for n, k in enumerate(index):
+        start = k // (filters // (in_channels // group_size)) * group_size
+        full[:, :, start : start + group_size, n] = kernel[..., k]
+    return full
+
+
+def channel_maps(conv: Conv, inputs: tf.Tensor, kernels: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
+    """Return each image's own channel before its nonlinearity, `(n, h, w)`.
+
+    inputs: the conv layer's input `(n, h, w, in)`; kernels `(n, kh, kw, in)` and offsets `(n,)` of filter_kernels.
+    """
+    layer = conv.layer
+    height, width, channels = inputs.shape[1:]
+    (kh, kw), (dh, dw), (sh, sw) = layer.kernel_size, layer.dilation_rate, layer.strides
+    out_h, top, below = _extent(height, (kh - 1) * dh + 1, sh, layer.padding)
+    out_w, left, right = _extent(width, (kw - 1) * dw + 1, sw, layer.padding)
+    taps = tf.transpose(tf.reshape(kernels, [-1, kh * kw, channels]), [0, 2, 1])
+    products = tf.reshape(tf.reshape(inputs, [-1, height * width, channels]) @ taps, [-1, height, width, kh * kw])
+    products = tf.pad(products, [[0, 0], [top, below], [left, right], [0, 0]])
+    maps = tf.zeros([], products.dtype)
+    for tap in range(kh * kw):
+        y, x = tap // kw * dh, tap % kw * dw
+        maps += products[:, y : y + (out_h - 1) * sh + 1 : sh, x : x + (out_w - 1) * sw + 1 : sw, tap]
+    return maps + offsets[:, None, None]
+
+
+def _extent(size: int, kernel: int, stride: int, padding: str) -> tuple[int, int, int]:
+    """Return (output size, padding before, padding after), as Keras and TensorFlow define `same` and `valid`."""
+    if padding == "valid":
+        return (size - kernel) // stride + 1, 0, 0
+    out = -(-size // stride)
+    total = max((out - 1) * stride + kernel - size, 0)
+    return out, total // 2, total - total // 2
