@@ -16,7 +16,7 @@ from benchmarks.processes import OURS, PEERS, ROOT, Worker, Workers
 # layer: (first filter, stride); 16 filters each, with 77, 159, 243 and 121 among them
 LAYERS = {"block2_conv2": (5, 8), "block3_conv1": (15, 16), "block4_conv1": (19, 32), "block5_conv1": (25, 32)}
 SIZE = 128
-OUR_SNAPSHOTS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+OUR_SNAPSHOTS = (2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 80, 100)
 
 
 class Trajectory:

@@ -13,7 +13,7 @@ from cnnviz import settings as recipe
 from cnnviz.objectives import channel
 from cnnviz.renderer import Renderer
 
-STEPS = recipe.Settings().steps
+STEPS = params.load().maximize.steps
 STORED = Path("artifacts/models/vgg16")
 CACHED = Path(".cache/benchmarks/vgg16")
 Network = tuple[Any, dict[str, Any]]  # Keras model, model.json
@@ -49,6 +49,14 @@ def _renderer(loaded: Network, layer: str, settings: recipe.Settings) -> Rendere
     return _renderers[key]
 
 
+def _settings(loaded: Network, layer: str, size: int, precision: str) -> recipe.Settings:
+    """The default recipe of params.yaml for a layer, on the benchmark's canvas."""
+    chosen, described = params.load(), loaded[1]
+    field = next(conv["receptive_field"] for conv in described["conv_layers"] if conv["name"] == layer)
+    options = chosen.maximize.model_copy(update={"size": size, "precision": precision})
+    return recipe.settings_for(options, chosen.random_seed, field, described["input_shape"][0])
+
+
 def render(
     loaded: Network, layer: str, filters: list[int], steps: int, size: int, precision: str, snapshots: list[int]
 ) -> dict[str, Any]:
@@ -57,10 +65,10 @@ def render(
     precision: float32, or auto for cnnviz's default. Returns images uint8 (n, s, h, w, 3), steps (s,) and the seconds
     (s,) from the call to each snapshot's step.
     """
-    precision = recipe.resolve_precision(precision)
-    settings = recipe.Settings(steps=steps, snapshots=tuple(snapshots), size=size, precision=precision)
+    settings = _settings(loaded, layer, size, precision)
+    settings = dataclasses.replace(settings, steps=steps, snapshots=tuple(snapshots))
     renderer = _renderer(loaded, layer, settings)
-    renderer.settings = dataclasses.replace(renderer.settings, steps=steps, snapshots=tuple(snapshots))
+    renderer.settings = settings
     start, done, seconds = time.perf_counter(), 0, {}
 
     def tick(image_steps: int) -> None:
@@ -79,13 +87,13 @@ def render(
 
 def robust(loaded: Network, layer: str, filters: list[int], images: np.ndarray) -> np.ndarray:
     """Return the robust score (n,) of images uint8 (n, h, w, 3), as docs/scores.md defines it, in float32."""
-    renderer = _renderer(loaded, layer, recipe.Settings(size=images.shape[1]))
+    renderer = _renderer(loaded, layer, _settings(loaded, layer, images.shape[1], "float32"))
     return renderer.score(images, [channel(layer, k) for k in filters])
 
 
 def scores(loaded: Network, layer: str, filters: list[int], images: np.ndarray) -> dict[str, np.ndarray]:
     """Return scores of images uint8 (n, h, w, 3), by name, each (n,)."""
-    renderer = _renderer(loaded, layer, recipe.Settings(size=images.shape[1]))
+    renderer = _renderer(loaded, layer, _settings(loaded, layer, images.shape[1], "float32"))
     recipe.set_precision("float32")
     data = renderer.evaluation.data([channel(layer, k) for k in filters])
     pixels = tf.constant(images, tf.float32) / 255.0

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from cnnviz import graph, models
-from cnnviz.errors import InputError, choices
 from cnnviz.montage import Picture, fit, label_grid, to_uint8
 
 BATCH = 8
@@ -64,9 +63,7 @@ class FeatureMaps:
         self.shape = tuple(described["input_shape"])
         self.preprocessing = described["preprocessing"]
         traced = graph.trace(network, self.shape, until=layer)
-        if layer is not None and layer not in traced.convs:
-            raise InputError(f"no conv layer {layer!r}; {choices(layer, traced.convs)}")
-        self.convs = traced.convs if layer is None else {layer: traced.convs[layer]}
+        self.convs = traced.convs if layer is None else {layer: graph.unit(traced, layer)}
         convs = self.convs.values()
         # the network runs once for both: a unit's output, and its pre-activation or what that is computed from
         self._units = keras.Model(traced.input, [[conv.unit.output for conv in convs], [_before(c) for c in convs]])
@@ -121,7 +118,7 @@ def _hidden(conv: graph.Conv) -> bool:
 
     ReLU's can: above 0 it is the same number, and no higher than 0 elsewhere.
     """
-    return conv.layer.activation not in (None, keras.activations.linear, keras.activations.relu)
+    return getattr(conv.layer, "activation", None) not in (None, keras.activations.linear, keras.activations.relu)
 
 
 def _before(conv: graph.Conv) -> Any:

@@ -17,7 +17,7 @@ from cnnviz.objectives import Objective, channel
 from cnnviz.renderer import Rendered, Renderer
 from cnnviz.settings import Settings
 
-LARGEST = 32  # images: more gains nothing, and an interruption loses a chunk
+LARGEST = 16  # images: more gains nothing, and an interruption loses a chunk
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ class Evaluation:
         unit = first.call.unit if isinstance(first.call, graph.Conv) else first.call
         # what the scores compare: the whole layer, for a logit all of them
         self.features_from = first if first.kind == "logit" else None
-        self.layer = self.trunk if self.features_from else keras.Model(traced.input, [unit.output])
+        layer = [] if self.features_from else [unit.output]
+        self.whole = keras.Model(traced.input, [point.tensor for point in self.points] + layer)
 
     def data(self, objectives: Sequence[Objective]) -> Data:
         """What the graph needs of each image's objective."""
@@ -83,8 +84,18 @@ class Evaluation:
         nonlinearity; `post_activation`: after a ReLU. While `leak` is 1, and always where a weight is negative,
         silent positions still pass their gradient, so that what starts silent can wake up.
         """
-        found = self.trunk(self._inputs(images), training=False)
-        tensors = found if isinstance(found, list | tuple) else [found]
+        return self._value(keras.tree.flatten(self.trunk(self._inputs(images), training=False)), data, kind, leak)
+
+    def inspect(self, images: tf.Tensor, data: Data, kind: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return values and peaks as `value` does without leak, and the features, running the network once.
+
+        features: mean over the positions of each channel of the first term's layer (for a logit all logits), `(n, C)`.
+        """
+        tensors = keras.tree.flatten(self.whole(self._inputs(images), training=False))
+        value, peak = self._value(tensors[: len(self.points)], data, kind, tf.constant(0.0))
+        return value, peak, self._features(tensors[0 if self.features_from else -1])
+
+    def _value(self, tensors: list[tf.Tensor], data: Data, kind: str, leak: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         total, peak = tf.constant(0.0), None
         for point, tensor, given in zip(self.points, tensors, data, strict=True):
             if point.kind in LINEAR:
@@ -105,17 +116,13 @@ class Evaluation:
             peak = value if peak is None else peak
         return total, peak
 
-    def features(self, images: tf.Tensor) -> tf.Tensor:
-        """Mean over the positions of each channel of the first term's layer (for a logit all logits), `(n, C)`."""
-        (output,) = keras.tree.flatten(self.layer(self._inputs(images), training=False))[:1]
+    def _features(self, output: tf.Tensor) -> tf.Tensor:
         if self.features_from:
             return _logits(self.features_from, output)
-        channels = output.shape[
-            -1
-        ]  # sums along the last axis: along others, rounding depends on the place in the batch
-        return tf.reduce_mean(
-            tf.transpose(tf.reshape(output, [-1, _size(output) // channels, channels]), [0, 2, 1]), -1
-        )
+        channels = output.shape[-1]
+        # sums along the last axis: along others, rounding depends on the place in the batch
+        flat = tf.reshape(output, [-1, _size(output) // channels, channels])
+        return tf.reduce_mean(tf.transpose(flat, [0, 2, 1]), -1)
 
 
 def _size(tensor: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, choices
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 _POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
@@ -129,6 +129,19 @@ def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | Se
         raise InputError(f"the network does not accept an input of shape {tuple(input_shape)}: {reason}") from error
     _find_units(graph)
     return graph
+
+
+def unit(graph: Graph, layer: str) -> Conv:
+    """A conv layer, or a layer of another kind (one's own too) whose output is (n, h, w, channels), as one.
+
+    Raises InputError for a layer that is not there or has no channels, with the nearest names.
+    """
+    if layer in graph.convs:
+        return graph.convs[layer]
+    for call in graph.calls:
+        if call.name == layer and len(getattr(call.output, "shape", ())) == 4:
+            return Conv(**vars(call))
+    raise InputError(f"no conv layer {layer!r}; {choices(layer, graph.convs)}")
 
 
 def _find_units(graph: Graph) -> None:

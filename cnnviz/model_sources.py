@@ -24,6 +24,7 @@ from cnnviz.models import Loaded, digest
 from cnnviz.schema import Model
 
 SAFE_NAME = re.compile(r"[\w+-][\w+\-. ]{0,119}")  # layers give their names to files
+TAKEN = ("objectives", "per_image")  # files of our own beside those of the layers
 CONNECT_TIMEOUT = 10.0  # seconds
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
 
@@ -71,7 +72,7 @@ def _load_file(path: Path, where: str) -> keras.Model:
             reason = f"it has a layer that Keras does not know: {reason[:160]}"
         raise InputError(f"{where}: {str(path)!r} can't be loaded: {reason[:300]}") from error
     for layer in network._flatten_layers():
-        if not SAFE_NAME.fullmatch(layer.name):
+        if not SAFE_NAME.fullmatch(layer.name) or layer.name in TAKEN:
             raise InputError(f"{where}: the layer name {layer.name!r} can't be a file name; rename the layer")
     return network
 

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
+import tensorflow as tf
 
 from cnnviz import graph
 from cnnviz.errors import InputError
@@ -100,6 +101,12 @@ def load(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
     return network, described
 
 
+def _reversed(images: Any) -> Any:
+    """Reverse the three channels, exactly: a product with a permutation is several times faster than slices."""
+    flat = tf.reshape(images, [-1, 3]) @ tf.constant(np.eye(3, dtype="float32")[::-1])
+    return tf.reshape(flat, tf.shape(images))
+
+
 def preprocess(images: Any, spec: Any) -> Any:
     """Apply a network's own preprocessing to images (n, h, w, channels) in 0..255, NumPy or TensorFlow, float32.
 
@@ -108,5 +115,5 @@ def preprocess(images: Any, spec: Any) -> Any:
     if callable(spec):
         return spec(images)
     if spec["reverse_channels"]:
-        images = images[..., ::-1]
+        images = images[..., ::-1] if isinstance(images, np.ndarray) else _reversed(images)
     return images * np.asarray(spec["scale"], "float32") + np.asarray(spec["offset"], "float32")

@@ -2,28 +2,32 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from cnnviz import catalog, graph, models, nature, rendering, settings
-from cnnviz.chunks import Workshop
+from cnnviz import catalog, graph, ladder, models, nature, rendering, settings
+from cnnviz.chunks import Chunk, Workshop
 from cnnviz.errors import InputError, choices
-from cnnviz.objectives import channel
+from cnnviz.objectives import Objective, channel
+from cnnviz.settings import Settings
 
 INPUT_SIZE = 224  # of a network that takes any
+LARGEST = 128  # canvas, where its size is not given
 
 
 @dataclass(frozen=True)
 class Result:
-    """Filters of one layer: images uint8 `(n, h, w, channels)`; curves float32 `(n, steps)`; status, reason str `(n,)`.
+    """n images: uint8 `(n, h, w, channels)`; curves float32 `(n, steps)`; objectives, status, reason: n str each.
 
     scores: arrays `(n,)` by name, see docs/scores.md; NaN (rank 0) for what needs natural images where none are given.
+    Of objectives other than the filters of one layer, only `robust_score`.
     """
 
-    filters: list[int]
+    objectives: list[str]
     images: np.ndarray
     curves: np.ndarray
     status: np.ndarray
@@ -33,56 +37,109 @@ class Result:
 
 def maximize(
     model: keras.Model,
-    layer: str,
-    filters: Sequence[int],
+    what: str | Objective | Sequence[Objective],
+    filters: Sequence[int] = (),
     *,
     preprocessing: str | tuple[float, float] | Callable[[Any], Any],
     natural: np.ndarray | None = None,
+    start: np.ndarray | None = None,
     size: int | None = None,
     memory_mb: float = 1000,
     stability_steps: int = 0,
     **options: Any,
 ) -> Result:
-    """Render filters of a conv layer of any Keras model that is a graph of layers, with 1, 3 or N input channels.
+    """Render filters of a layer, or any objectives, of a Keras model that is a graph of layers.
 
-    preprocessing: a name (raw, unit, tf, torch, caffe), the range (lowest, highest) that the network expects, or a
-    function from images in 0..255 to its input. natural: images `(m, h, w, channels)` in 0..255 to hold the results
-    against. size: canvas in pixels, chosen by the receptive field if None. options: fields of `settings.Settings`.
+    Layers of one's own, nested models and 1, 3 or N input channels are welcome. what: the name of a layer, with
+    `filters`; or objectives (cnnviz.objectives). preprocessing: a name (raw, unit, tf, torch, caffe), the range
+    (lowest, highest) that the network expects, or a function from images in 0..255 to its input. natural: images
+    `(m, h, w, channels)` in 0..255 to hold the results against. start: one such image to start from instead of noise.
+    size: canvas in pixels, chosen by the receptive field if None. options: fields of `settings.Settings`.
     Raises InputError for a layer, filter or option that does not exist.
     """
-    known = settings.Settings.__dataclass_fields__
     for name in options:
-        if name not in known:
-            raise InputError(f"maximize: unknown option {name!r}; {choices(name, known)}")
+        if name not in Settings.__dataclass_fields__:
+            raise InputError(f"maximize: unknown option {name!r}; {choices(name, Settings.__dataclass_fields__)}")
+    layer = what if isinstance(what, str) else None
+    wanted = [channel(what, k) for k in filters] if isinstance(what, str) else _listed(what)
+    if not wanted:
+        raise InputError("maximize: nothing is asked for; expected a layer's name and its filters, or objectives")
     depth, spec = int(model.input_shape[-1]), _preprocessing(preprocessing)
-    side = int(model.input_shape[1] or INPUT_SIZE)
-    traced = graph.trace(model, (side, side, depth), until=layer)
-    if layer not in traced.convs:
-        raise InputError(f"no conv layer {layer!r}; {choices(layer, traced.convs)}")
-    canvas = size or settings.canvas(traced.convs[layer].receptive_field, side, 128)
-    given: dict[str, Any] = {"size": canvas, "precision": settings.resolve_precision("auto"), "steps": 100, **options}
-    given["snapshots"] = tuple(sorted({*given.get("snapshots", ()), stability_steps} - {0}))
-    chosen = settings.Settings(**given)
+    chosen = _settings(model, wanted, size, stability_steps, options)
     shop = Workshop(model, spec, models.digest(model), depth)
-    around = rendering.Surroundings()
+    around = rendering.Surroundings(chosen=None if start is None else _canvas([start], chosen.size))
     if natural is not None:
-        pictures = tf.image.resize(np.asarray(natural, "float32") / 255, (canvas, canvas), antialias=True).numpy()
-        around = rendering.Surroundings(
-            nature.measure(model, spec, layer, natural), pictures, lambda row: np.clip(pictures[row], 0, 1)
-        )
+        pictures = _canvas(natural, chosen.size)
+        known = nature.measure(model, spec, layer, natural) if layer else None
+        around = rendering.Surroundings(known, pictures, lambda row: pictures[row], around.chosen)
+    parts = []
     work = rendering.Rendering("", shop.render, None, lambda done: None)
     wishes = rendering.Wishes(stability_steps=stability_steps)
-    natural_for = around.pictures if chosen.parameterization == "maco" else None
-    each = shop.size(channel(layer, 0), chosen, memory_mb, natural_for)
-    parts = [work.judge(layer, filters[i : i + each], chosen, wishes, around) for i in range(0, len(filters), each)]
+    maco = around.pictures if chosen.parameterization == "maco" else None
+    for _, group in groupby(wanted, key=lambda one: one.structure):
+        same = list(group)
+        each = shop.size(same[0], chosen, memory_mb, maco)
+        for some in (same[i : i + each] for i in range(0, len(same), each)):
+            if layer:
+                parts.append(work.judge(layer, [_filter(one) for one in some], chosen, wishes, around))
+            else:
+                starts = None if around.chosen is None else np.repeat(around.chosen, len(some), 0)
+                parts.append(_plainly(work.images(Chunk("", tuple(some), chosen, starts=starts, natural=maco))))
     return Result(
-        filters=[int(k) for k in filters],
+        objectives=[str(one) for one in wanted],
         images=np.concatenate([part.rendered.images for part in parts]),
         curves=np.concatenate([part.rendered.scores for part in parts]),
         status=np.concatenate([part.status for part in parts]),
         reason=np.concatenate([part.reason for part in parts]),
-        scores={name: np.concatenate([part.measures[name] for part in parts]) for name in rendering.SCORES},
+        scores={name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures},
     )
+
+
+def _filter(one: Objective) -> int:
+    return one.terms[0][1].channels[0][0]
+
+
+def _listed(what: Objective | Sequence[Objective]) -> list[Objective]:
+    return [what] if isinstance(what, Objective) else list(what)
+
+
+def _plainly(rendered: Any) -> rendering.Judged:
+    """Objectives of any kind: whether the score rose, and the robust score."""
+    rose = ladder.rose(rendered)
+    reason = np.where(rose, "", "its score did not rise")
+    return rendering.Judged(rendered, np.where(rose, "ok", "weak"), reason, {"robust_score": rendered.robust})
+
+
+def _settings(
+    model: keras.Model, wanted: Sequence[Objective], size: int | None, stability_steps: int, options: dict[str, Any]
+) -> Settings:
+    """The default recipe at a canvas for the largest receptive field of the layers that are named."""
+    side = int(model.input_shape[1] or INPUT_SIZE)
+    names = list(dict.fromkeys(name for one in wanted for name in one.layers))
+    logit = any(kind == "logit" for one in wanted for kind, _ in one.structure)
+    field: float | None = None
+    if names:
+        traced = graph.trace(model, (side, side, int(model.input_shape[-1])), until=names)
+        known = [graph.unit(traced, name) for name in names]
+        # what a layer of one's own sees is not known
+        field = max(c.receptive_field if type(c.layer).__module__.startswith("keras.") else np.inf for c in known)
+    field = None if field is None or not np.isfinite(field) else field
+    given: dict[str, Any] = {
+        "size": size or (side if logit else settings.canvas(field, side, LARGEST)),
+        "precision": settings.resolve_precision("auto"),
+        "optimizer": settings.optimizer_for("auto", field),
+        **options,
+    }
+    given["snapshots"] = tuple(sorted({*given.get("snapshots", ()), stability_steps} - {0}))
+    return Settings(**given)
+
+
+def _canvas(images: Any, size: int) -> np.ndarray:
+    """Images in 0..255 at the canvas size, float32 in [0, 1]."""
+    pixels = np.asarray(images, "float32") / 255
+    if pixels.ndim != 4:
+        raise InputError(f"images {pixels.shape} given; expected (m, height, width, channels)")
+    return np.clip(tf.image.resize(pixels, (size, size), antialias=True).numpy(), 0, 1)
 
 
 def _preprocessing(given: Any) -> Any:

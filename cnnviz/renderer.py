@@ -96,8 +96,7 @@ class Renderer:
 
     def _inspect(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor, ...]:
         images = self.parameterization.images(variables)
-        value, peak = self.evaluation.value(images, data, self.settings.objective, tf.constant(0.0))
-        return images, value, peak, self.evaluation.features(images)
+        return images, *self.evaluation.inspect(images, data, self.settings.objective)
 
     def _robust(self, images: tf.Tensor, data: Data) -> tf.Tensor:
         def before_nonlinearity(moved: tf.Tensor) -> tf.Tensor:

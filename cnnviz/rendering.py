@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,12 +11,12 @@ from cnnviz.images import ImageSet, resized
 from cnnviz.nature import Nature
 from cnnviz.render_cache import RenderCache
 from cnnviz.renderer import Rendered, join
-from cnnviz.settings import Settings, settings_for
+from cnnviz.settings import Settings
 
-FINE = 16  # pixels of receptive field up to which momentum leaves flat areas, seen on VGG16's first two blocks
 OTHER_SEEDS = (11, 12)  # attempts that seed_stability compares with the image itself
 SCORES = ("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability",
           "spectrum_distance")  # fmt: skip
+NOISE = "noise"
 Tick = Callable[[int], object]
 
 
@@ -51,7 +50,7 @@ class Surroundings:
     """Natural images around a layer: `nature` None where there are none.
 
     pictures: `(m, size, size, c)` in [0, 1] at the canvas size, for the spectrum and MaCo; start(row): one natural
-    image of `nature.images` as start image at the canvas size; chosen: a start image for all, or None for noise.
+    image of `nature.images` as start image at the canvas size; chosen: a start image `(1, …)` for all, None for noise.
     """
 
     nature: Nature | None = None
@@ -60,14 +59,22 @@ class Surroundings:
     chosen: np.ndarray | None = None
 
 
-def around(known: Nature, sets: Mapping[str, ImageSet], size: int) -> Surroundings:
-    """Natural images for a layer at one canvas size, from stored sets."""
+def around(known: Nature, sets: Mapping[str, ImageSet], size: int, start: str = NOISE) -> Surroundings:
+    """Natural images for a layer at one canvas size, from stored sets; start: `noise` or `<set>/<index>`."""
 
-    def start(row: int) -> np.ndarray:
+    def natural(row: int) -> np.ndarray:
         name, i = known.images[row]
         return resized(sets[name], [i], (size, size))[0] / np.float32(255)
 
-    return Surroundings(known, nature.pictures(sets, size), start)
+    return Surroundings(known, nature.pictures(sets, size), natural, start_image(sets, size, start))
+
+
+def start_image(sets: Mapping[str, ImageSet], size: int, start: str) -> np.ndarray | None:
+    """The image `<set>/<index>` at the canvas size, `(1, size, size, c)` in [0, 1]; None for `noise`."""
+    if start == NOISE:
+        return None
+    name, index = start.split("/")
+    return resized(sets[name], [int(index)], (size, size)) / np.float32(255)
 
 
 class Rendering:
@@ -103,7 +110,7 @@ class Rendering:
         natural = around.pictures if settings.parameterization == "maco" else None
         known, index = around.nature, np.asarray(filters)
         common = Chunk(self.model, wanted, settings, natural=natural)
-        chosen = None if around.chosen is None else np.repeat(around.chosen[None], len(wanted), 0)
+        chosen = None if around.chosen is None else np.repeat(around.chosen, len(wanted), 0)
 
         def attempt(which: list[int], number: int, starts: np.ndarray | None) -> Rendered:
             some = tuple(wanted[i] for i in which)
@@ -159,14 +166,6 @@ class Rendering:
             ).images
             extras["variants"] = images.reshape(len(mixed), wishes.variants, *images.shape[1:])
         return extras
-
-
-def settings_of(options: Any, seed: int, receptive_field: float | None, input_size: int) -> Settings:
-    """The settings of one layer: `settings.settings_for` with the optimizer chosen where params.yaml says `auto`."""
-    made = settings_for(options, seed, receptive_field, input_size)
-    if made.optimizer != "auto":
-        return made
-    return replace(made, optimizer="adam" if receptive_field and receptive_field <= FINE else "momentum")
 
 
 def operations(filters: int, settings: Settings, wishes: Wishes) -> int:

@@ -47,6 +47,12 @@ def _selection(value: Any) -> Any:
     raise ValueError("expected a number of filters (1 or more) or a list of different filters (each 0 or more)")
 
 
+def _start(value: Any) -> Any:
+    if value == "noise" or (isinstance(value, str) and re.fullmatch(r"[^/]+/\d{1,9}", value)):
+        return value
+    raise ValueError("expected noise, or an image as set/index, such as imagenet/3")
+
+
 def _layers(value: Any) -> Any:
     if value == "auto" or _is_index(value, 1):
         return value
@@ -201,6 +207,7 @@ class Maximize(Section):
     snapshots: list[Positive] = []
     objective: Literal["pre_activation", "post_activation"] = "post_activation"
     neuron: Annotated[bool, Field(strict=True)] = False
+    start: Annotated[str, BeforeValidator(_start)] = "noise"
     parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
     decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
     colour: Literal["decorrelated", "rgb"] = "decorrelated"
@@ -250,6 +257,12 @@ class Params(Section):
                 raise ValueError(f"{path}: the model {key!r} is missing; add `{key}: {example}`")
         for key in sorted(set(self.maximize.objectives) - set(self.models)):
             raise ValueError(f"maximize.objectives.{key}: no such model; {choices(key, self.models)}")
+        if self.maximize.start != "noise":
+            name, index = self.maximize.start.split("/")
+            if name not in self.images.sets:
+                raise ValueError(f"maximize.start: no image set {name!r}; {choices(name, self.images.sets)}")
+            if int(index) >= self.images.sets[name]:
+                raise ValueError(f"maximize.start: the set {name!r} has {self.images.sets[name]} images, from 0 on")
         if self.fixed_filters.borrowed.model not in self.models:
             given = self.fixed_filters.borrowed.model
             raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")

@@ -9,12 +9,14 @@ import tensorflow as tf
 
 from cnnviz.objectives import Objective
 
+FINE = 16  # pixels of receptive field up to which momentum leaves flat areas
+
 
 @dataclass(frozen=True)
 class Settings:
     """Lengths in pixels or as shares of the canvas, angles in degrees; docs/params.md explains each."""
 
-    steps: int = 128
+    steps: int = 100
     optimizer: str = "momentum"
     learning_rate: float = 0.05
     snapshots: tuple[int, ...] = (1, 10, 32, 100)
@@ -69,12 +71,19 @@ def canvas(receptive_field: float | None, input_size: int, max_size: int) -> int
     return int(min(max(wanted, 64), max_size, max(2 * input_size, 32)))
 
 
+def optimizer_for(optimizer: str, receptive_field: float | None) -> str:
+    """Turn `auto` into the optimizer whose images score better at that receptive field (docs/recipe.md)."""
+    if optimizer != "auto":
+        return optimizer
+    return "adam" if receptive_field and receptive_field <= FINE else "momentum"
+
+
 def settings_for(options: Any, seed: int, receptive_field: float | None, input_size: int) -> Settings:
     """Turn params.yaml's `maximize` section into the settings of one layer."""
     auto = canvas(receptive_field, input_size, options.max_size)
     return Settings(
         steps=options.steps,
-        optimizer=options.optimizer,
+        optimizer=optimizer_for(options.optimizer, receptive_field),
         learning_rate=options.learning_rate,
         snapshots=tuple(sorted({*options.snapshots, options.stability_steps} - {0})),
         objective=options.objective,

@@ -21,8 +21,8 @@ def main(key: str) -> None:
         wishes = rendering.Wishes(options.neuron, options.stability_steps, options.negatives, options.variants)
         fields = {conv["name"]: conv["receptive_field"] for conv in described["conv_layers"]}
         size = described["input_shape"][0]
-        use = {name: rendering.settings_of(options, chosen.random_seed, fields[name], size) for name in wanted}
-        whole = rendering.settings_of(options, chosen.random_seed, None, size)
+        use = {name: recipe.settings_for(options, chosen.random_seed, fields[name], size) for name in wanted}
+        whole = recipe.settings_for(options, chosen.random_seed, None, size)
         whole_of = {name: recipe.for_objective(whole, one, size) for name, one in others.items()}
         work = sum(rendering.operations(len(ks), use[name], wishes) for name, ks in wanted.items())
         bar = progress(work + whole.steps * len(others), "image·step", f"maximize {key}")
@@ -37,7 +37,7 @@ def main(key: str) -> None:
         numbers, done = {}, 0
         for layer, filters in wanted.items():
             known = nature.read(ARTIFACTS / "feature_maps" / key, layer, list(sets))
-            around = rendering.around(known, sets, use[layer].size)
+            around = rendering.around(known, sets, use[layer].size, options.start)
             each = chunks.size(str(stored), layer, use[layer], options.memory, around.pictures)
             writer = maximized.LayerWriter(folder, layer, filters)
             for start in range(0, len(filters), each):
@@ -47,7 +47,8 @@ def main(key: str) -> None:
             numbers[layer] = writer.finish()
         entries = {}
         for name, objective in others.items():
-            image = made.images(chunks.Chunk(str(stored), (objective,), whole_of[name]))
+            starts = rendering.start_image(sets, whole_of[name].size, options.start)
+            image = made.images(chunks.Chunk(str(stored), (objective,), whole_of[name], starts=starts))
             entries[name] = maximized.write_objective(folder, name, str(objective), image)
         bar.close()
         used = {layer: dataclasses.asdict(one) for layer, one in use.items()}

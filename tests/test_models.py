@@ -187,7 +187,7 @@ def test_application_offline_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.rglob("*.h5"))
 
 
-@pytest.mark.parametrize("name", ["..", ".hidden", "a\\b", "new\nline", "x" * 200])
+@pytest.mark.parametrize("name", ["..", ".hidden", "a\\b", "new\nline", "x" * 200, "per_image", "objectives"])
 def test_layer_name_that_cannot_be_a_file_name(name: str, tmp_path: Path) -> None:
     inputs = keras.Input((8, 8, 3))
     keras.Model(inputs, keras.layers.Conv2D(2, 3, name=name)(inputs)).save(tmp_path / "net.keras")

@@ -9,6 +9,7 @@ import pytest
 
 import cnnviz
 from cnnviz.errors import InputError
+from cnnviz.objectives import channel, logit
 
 SHORT: dict[str, Any] = {"steps": 20, "size": 32, "snapshots": (1,)}
 
@@ -37,16 +38,52 @@ def test_sequential_networks_of_any_number_of_channels_and_a_dead_filter(depth: 
     assert np.isnan(result.scores["against_nature"]).all()
 
 
+class Blend(keras.layers.Layer):
+    """A layer of one's own: two channels, the sum and the difference of red and blue."""
+
+    def call(self, inputs: Any) -> Any:
+        red, blue = inputs[..., :1], inputs[..., 2:]
+        return keras.ops.concatenate([red + blue, red - blue], -1)
+
+
+def test_a_layer_of_ones_own() -> None:
+    inputs = keras.Input((16, 16, 3))
+    network = keras.Model(inputs, Blend(name="blend")(inputs))
+    natural = np.zeros((2, 16, 16, 3))
+    natural[1, ..., 0] = 51
+    result = cnnviz.maximize(network, "blend", [0, 1], preprocessing="unit", natural=natural, **SHORT)
+    sums, differences = result.images.astype(float).mean((1, 2))
+    assert min(sums[0], sums[2]) > 150  # red + blue: both rise
+    assert differences[0] > 150 > 100 > differences[2]  # red - blue: red rises, blue falls
+    assert result.scores["against_nature"][0] == pytest.approx(result.scores["robust_score"][0] / 0.2, rel=1e-5)
+
+
+def test_objectives_and_a_start_image(tiny: Callable[..., Any], rng: np.random.Generator) -> None:
+    network = tiny(head=True)
+    start = rng.integers(0, 255, (24, 24, 3))
+    asked = [channel("first", 2) - 0.5 * channel("first", 3), channel("first", 1) - channel("first", 0), logit(2)]
+    given: dict[str, Any] = {**SHORT, "size": 24}
+    result = cnnviz.maximize(network, asked, preprocessing="unit", start=start, learning_rate=1e-6, **given)
+    assert result.objectives == [str(one) for one in asked]
+    assert result.images.shape == (3, 24, 24, 3)
+    inner = np.clip(start, 6, 249)  # the sigmoid keeps 2% away from black and white
+    assert np.abs(result.images.astype(int) - inner).max() <= 1  # so small a rate hardly moves it
+    single = cnnviz.maximize(network, logit(2), preprocessing="unit", **given)
+    assert single.status.tolist() == ["ok"]
+    alone = network.predict(single.images / 255.0, verbose=0)[0]
+    assert alone.argmax() == 2
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"layer": "expnd"}, "no conv layer 'expnd'; nearest: expand"),
+        ({"what": "expnd"}, "no conv layer 'expnd'; nearest: expand"),
         ({"preprocessing": "cafe"}, "unknown 'cafe'; nearest: caffe"),
         ({"step": 3}, "unknown option 'step'; nearest: steps"),
         ({"filters": [8]}, r"channel 8 is out of range; there are 0\.\.7"),
     ],
 )
 def test_mistakes_name_the_choices(change: dict[str, Any], expected: str, tiny: Callable[..., Any]) -> None:
-    given = {"layer": "expand", "filters": [0], "preprocessing": "raw", **SHORT, **change}
+    given = {"what": "expand", "filters": [0], "preprocessing": "raw", **SHORT, **change}
     with pytest.raises(InputError, match=expected):
         cnnviz.maximize(tiny(), **given)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -168,6 +169,30 @@ def test_second_run_does_nothing_and_is_quick(clone: Clone) -> None:
     assert runs_in(clone.folder / "mlflow.db") == before > 0
     assert clone.git("diff", "--name-only") == ""  # against the index: nothing changed by running again
     assert seconds < 10  # 5 s on a quiet machine
+
+
+def test_a_killed_stage_goes_on_where_it_was_and_makes_the_same_bytes(clone: Clone) -> None:
+    made, cache = clone.folder / "artifacts/maximize/cifar10-cnn", clone.folder / ".cache/render"
+    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
+    shutil.rmtree(cache)
+    command = [str(VENV / "bin/python"), "-m", "stages.maximize_filters", "cifar10-cnn"]
+    with (clone.folder / ".cache/killed.log").open("w") as log:
+        stage = subprocess.Popen(command, cwd=clone.folder, stdout=log, stderr=log, start_new_session=True)
+    end = time.monotonic() + 120
+    while not list(cache.rglob("*.npz")) and stage.poll() is None and time.monotonic() < end:
+        time.sleep(0.005)
+    assert stage.poll() is None, "the stage ended before its first chunk was kept"
+    os.killpg(stage.pid, signal.SIGKILL)
+    stage.wait()
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    assert kept
+    assert {path for path in made.rglob("*") if path.is_file()} != set(before)  # killed before it was done
+    done = clone.run(*command)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before
+    now = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    assert set(now) > set(kept)  # there was work left
+    assert all(now[path] == kept[path] for path in kept)  # and what was done was not done again
 
 
 def test_one_models_filters_rerun_only_its_own_stages(clone: Clone) -> None:

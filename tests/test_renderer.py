@@ -22,7 +22,6 @@ from cnnviz import (
     objectives,
     parameterization,
     render_cache,
-    rendering,
     schema,
     selection,
     transforms,
@@ -150,12 +149,18 @@ def test_logit_and_features_equal_the_keras_layers(
     value, _ = evaluation.value(tf.constant(images), evaluation.data(wanted), "post_activation", tf.constant(0.0))
     probabilities = network(images * 255).numpy()
     expected = np.log(probabilities)  # logits but for one number per image
-    got = evaluation.features(tf.constant(images)).numpy()
+    same, _, features = evaluation.inspect(tf.constant(images), evaluation.data(wanted), "post_activation")
+    got = features.numpy()
+    np.testing.assert_allclose(same, value, rtol=1e-6)
     np.testing.assert_allclose(got - got[:, :1], expected - expected[:, :1], rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(value, got[[0, 1, 2], [3, 0, 2]], rtol=1e-5)
     first = Evaluation(network, raw, (24, 24, 3), objectives.channel("first", 0))
     output = keras.Model(network.input, network.get_layer("first").output)(images * 255).numpy()
-    np.testing.assert_allclose(first.features(tf.constant(images)), output.mean((1, 2)), rtol=1e-4)
+    data = first.data([objectives.channel("first", k) for k in (0, 1, 2)])
+    value, peak, features = first.inspect(tf.constant(images), data, "post_activation")
+    np.testing.assert_allclose(features, output.mean((1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(value, [output[i, ..., i].mean() for i in range(3)], rtol=1e-4)
+    np.testing.assert_allclose(np.maximum(peak, 0), [output[i, ..., i].max() for i in range(3)], rtol=1e-4)
 
 
 def test_diversity_is_minus_the_mean_cosine_of_gram_matrices(
@@ -413,6 +418,6 @@ def test_selection_errors_name_the_choices(chosen: Any, expected: str) -> None:
 @pytest.mark.parametrize(("field", "expected"), [(5, "adam"), (16, "adam"), (24, "momentum"), (None, "momentum")])
 def test_auto_takes_adam_in_the_first_layers(field: float | None, expected: str) -> None:
     options = schema.Maximize(steps=4, layers={"m": "auto"})
-    assert rendering.settings_of(options, 0, field, 224).optimizer == expected
+    assert recipe.settings_for(options, 0, field, 224).optimizer == expected
     fixed = schema.Maximize(steps=4, layers={"m": "auto"}, optimizer="adam")
-    assert rendering.settings_of(fixed, 0, field, 224).optimizer == "adam"
+    assert recipe.settings_for(fixed, 0, field, 224).optimizer == "adam"

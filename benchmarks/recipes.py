@@ -1,0 +1,166 @@
+"""The default recipe against alternatives, by all scores: `python -m benchmarks.recipes` after `make repro`.
+
+64 filters of VGG16 and 32 of MobileNetV2, evenly spaced in eight layers each. Writes the tables of docs/recipe.md and
+docs/images/recipes.jpg. What is done is kept in .cache/benchmarks/recipes: an interrupted run goes on.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.figures import table, write_between_markers
+from cnnviz import catalog, images, models, nature, params, rendering
+from cnnviz import settings as recipe
+from cnnviz.chunks import Workshop
+from cnnviz.objectives import channel
+
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / ".cache" / "benchmarks" / "recipes"
+LAYERS = {
+    "vgg16": ("block1_conv2", "block2_conv1", "block2_conv2", "block3_conv1", "block3_conv3", "block4_conv1",
+              "block4_conv3", "block5_conv2"),
+    "mobilenetv2-dogs": ("Conv1", "block_3_expand", "block_3_depthwise", "block_6_expand", "block_10_expand",
+                         "block_10_project", "block_13_expand", "Conv_1"),
+}  # fmt: skip
+FILTERS = {"vgg16": 8, "mobilenetv2-dogs": 4}  # per layer
+DEFAULT = "default"
+ALTERNATIVES: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "32 steps": {"steps": 32},
+    "64 steps": {"steps": 64},
+    "200 steps": {"steps": 200},
+    "Adam, rate 0.05": {"optimizer": "adam"},
+    "momentum, rate 0.05": {"optimizer": "momentum"},
+    "momentum, rate 0.1": {"optimizer": "momentum", "learning_rate": 0.1},
+    "momentum, rate 0.02": {"optimizer": "momentum", "learning_rate": 0.02},
+    "decay 0.5": {"decay": 0.5},
+    "decay 1.5": {"decay": 1.5},
+    "RGB, not decorrelated": {"colour": "rgb"},
+    "pixels": {"parameterization": "pixel"},
+    "MaCo": {"parameterization": "maco"},
+    "no transforms": {"jitter": 0.0, "scale": 0.0, "rotate": 0.0},
+    "transforms x 2": {"jitter": 0.12, "scale": 0.2, "rotate": 10.0},
+    "canvas 128 px": {"size": 128},
+    "before the ReLU": {"objective": "pre_activation"},
+    "float32": {"precision": "float32"},
+}  # fmt: skip
+Measures = dict[str, list[Any]]
+
+
+def settings(model: str, layer: str, field: float | None, size: int, changes: dict[str, Any]) -> recipe.Settings:
+    """The settings of a layer with the changes of an alternative."""
+    chosen = params.load()
+    made = recipe.settings_for(chosen.maximize, chosen.random_seed, field, size)
+    return dataclasses.replace(made, **changes)
+
+
+def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
+    """Render one alternative: measures by name, one entry per filter, and the images uint8 (n, 128, 128, 3)."""
+    stored = ROOT / "artifacts" / "models" / model
+    network, described = models.load(stored)
+    shop = Workshop(network, described["preprocessing"], described["digest"], 3)
+    sets = {name: images.load_set(ROOT / f"artifacts/images/{name}.npz") for name in params.load().images.sets}
+    work = rendering.Rendering(model, shop.render, None, lambda done: None)
+    found: Measures = {name: [] for name in (*rendering.SCORES, "status", "layer", "filter", "fine", "seconds")}
+    pictures = []
+    size = described["input_shape"][0]
+    convs = {conv["name"]: conv for conv in described["conv_layers"]}
+    for layer in LAYERS[model]:
+        conv = convs[layer]
+        filters = [round((i + 0.5) * conv["filters"] / FILTERS[model]) for i in range(FILTERS[model])]
+        used = settings(model, layer, conv["receptive_field"], size, changes)
+        known = nature.read(ROOT / "artifacts" / "feature_maps" / model, layer, list(sets))
+        around = rendering.around(known, sets, used.size)
+        maco = around.pictures if used.parameterization == "maco" else None
+        short = dataclasses.replace(used, steps=1, snapshots=())
+        shop.renderer(channel(layer, filters[0]), short, maco).render([channel(layer, filters[0])])  # warm
+        start = time.perf_counter()
+        judged = work.judge(layer, filters, used, rendering.Wishes(stability_steps=min(32, used.steps)), around)
+        seconds = (time.perf_counter() - start) / len(filters)
+        for name in rendering.SCORES:
+            found[name] += [float(value) for value in judged.measures[name]]
+        found["status"] += judged.status.tolist()
+        found["layer"] += [layer] * len(filters)
+        found["filter"] += filters
+        found["seconds"] += [seconds] * len(filters)
+        found["fine"] += [bool(conv["receptive_field"] and conv["receptive_field"] <= recipe.FINE)] * len(filters)
+        pictures += [np.asarray(Image.fromarray(one).resize((128, 128), Image.Resampling.NEAREST))
+                     for one in judged.rendered.images]  # fmt: skip
+    return found, np.stack(pictures)
+
+
+def kept(model: str, name: str) -> tuple[Measures, np.ndarray]:
+    """Return what was measured before, or measure it."""
+    folder = KEPT / model
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = name.replace(" ", "_").replace(",", "")
+    if not (folder / f"{stem}.json").exists():
+        print(f"{model}: {name}", flush=True)
+        found, pictures = measure(model, ALTERNATIVES[name])
+        np.save(folder / f"{stem}.npy", pictures)
+        (folder / f"{stem}.json").write_text(json.dumps(found))
+    return json.loads((folder / f"{stem}.json").read_text()), np.load(folder / f"{stem}.npy")
+
+
+def rows(model: str) -> list[list[str]]:
+    base, _ = kept(model, DEFAULT)
+    reference, fine = np.array(base["robust_score"]), np.array(base["fine"])
+    lines = []
+    for name in ALTERNATIVES:
+        found, _ = kept(model, name)
+        robust = np.array(found["robust_score"])
+        ratio = robust / reference
+        medians = {key: np.nanmedian(np.array(found[key], float)) for key in rendering.SCORES}
+        first = float(np.mean(np.array(found["selectivity_rank"]) == 1))
+        lines.append([
+            name, f"{np.median(ratio):.3f}", f"{np.median(ratio[fine]):.3f}", f"{np.median(ratio[~fine]):.3f}",
+            f"{np.mean(robust > reference):.0%}", f"{medians['against_nature']:.2f}",
+            f"{medians['nature_percentile']:.0f}", f"{first:.0%}", f"{medians['seed_stability']:.3f}",
+            f"{medians['spectrum_distance']:.2f}", str(sum(s != "ok" for s in found["status"])),
+            f"{np.mean(found['seconds']):.2f}",
+        ])  # fmt: skip
+    return lines
+
+
+HEADER = ["", "robust, relative", "early layers", "others", "better than default", "against nature", "percentile",
+          "rank 1", "stability", "spectrum", "weak or dead", "s per filter"]  # fmt: skip
+
+
+def picture(model: str, every: int) -> Image.Image:
+    """One row per alternative, one filter per layer."""
+    tile, label = 128, 190
+    names = list(ALTERNATIVES)
+    font = ImageFont.load_default(15)
+    sheet = Image.new("RGB", (label + len(LAYERS[model]) * (tile + 6), len(names) * (tile + 6)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for y, name in enumerate(names):
+        _, pictures = kept(model, name)
+        draw.text((6, y * (tile + 6) + 50), name, fill=(30, 30, 30), font=font)
+        for x, i in enumerate(range(2, len(pictures), every)):
+            sheet.paste(Image.fromarray(pictures[i]), (label + x * (tile + 6), y * (tile + 6)))
+    return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="score the default recipe and its alternatives")
+    parser.add_argument("--dry", action="store_true", help="print the tables and write no file")
+    options = parser.parse_args()
+    parts = []
+    for model in LAYERS:
+        count = FILTERS[model] * len(LAYERS[model])
+        title = catalog.MODELS[model].title
+        parts.append(f"### {model}: {count} filters\n\n{title}\n\n{table(HEADER, rows(model))}")
+    print("\n\n".join(parts))
+    if not options.dry:
+        write_between_markers(ROOT / "docs" / "recipe.md", "\n\n".join(parts))
+        picture("vgg16", FILTERS["vgg16"]).save(ROOT / "docs" / "images" / "recipes.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    main()

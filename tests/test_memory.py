@@ -1,0 +1,46 @@
+"""Memory of a process that renders a layer, from outside."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+# VGG16 with random weights: memory does not depend on them. The canvas is small so that 512 filters take seconds.
+RENDER = """
+import sys, tempfile
+from pathlib import Path
+import keras
+from cnnviz import maximized, rendering
+from cnnviz.chunks import Workshop
+from cnnviz.objectives import channel
+from cnnviz.settings import Settings
+
+keras.utils.set_random_seed(1)
+network = keras.applications.VGG16(weights=None, include_top=False)
+plain = {"scale": [1.0], "offset": [0.0], "reverse_channels": False}
+shop, settings, layer = Workshop(network, plain, "", 3), Settings(steps=2, size=64), "block5_conv3"
+filters = list(range(int(sys.argv[1])))
+each = shop.size(channel(layer, 0), settings, 1000)
+with tempfile.TemporaryDirectory() as folder:
+    writer = maximized.LayerWriter(Path(folder), layer, filters)
+    work = rendering.Rendering("", shop.render, None, lambda done: None)
+    for start in range(0, len(filters), each):
+        wishes = rendering.Wishes(stability_steps=0)
+        writer.add(work.judge(layer, filters[start : start + each], settings, wishes, rendering.Surroundings()))
+    writer.finish()
+status = Path("/proc/self/status").read_text().split()
+print(len(filters), status[status.index("VmHWM:") + 1])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_512_filters_need_no_more_memory_than_16() -> None:
+    peaks = {}
+    for count in (16, 512):
+        done = subprocess.run([sys.executable, "-c", RENDER, str(count)], capture_output=True, text=True, check=True)
+        made, kilobytes = map(int, done.stdout.split()[-2:])
+        assert made == count
+        peaks[count] = kilobytes
+    assert peaks[512] <= 1.1 * peaks[16], peaks
