@@ -46,13 +46,14 @@ class Workshop:
         self._renderer: Renderer
 
     def renderer(self, like: Objective, settings: Settings, natural: np.ndarray | None = None) -> Renderer:
-        """Return the renderer of this structure and these settings, traced anew only where they differ."""
-        key = (like.structure, settings, None if natural is None else natural.tobytes())
+        """Return the renderer of this structure and these settings, traced anew only where its graph would differ."""
+        key = (like.structure, settings.traced, None if natural is None else natural.tobytes())
         if key != self._key:
             self._renderer = Renderer(
                 self.network, self.preprocessing, like, settings, self.digest, self.channels, natural
             )
             self._key = key
+        self._renderer.settings = settings
         return self._renderer
 
     def render(self, chunk: Chunk, tick: Callable[[int], object] = lambda done: None) -> Rendered:

@@ -37,6 +37,11 @@ class Settings:
         """Steps after which the image is kept: those asked for, 10 and 100, and the last."""
         return sorted({s for s in (*self.snapshots, 10, 100) if s < self.steps} | {self.steps})
 
+    @property
+    def traced(self) -> "Settings":
+        """What the graph of a step depends on: settings that differ only in the rest share one."""
+        return replace(self, steps=1, snapshots=(), jitter=0.0, scale=0.0, rotate=0.0, seed=0)
+
 
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU computes in bfloat16 (AVX512-BF16 or AMX)."""
