@@ -368,6 +368,19 @@ def test_a_chunk_is_the_same_bytes_in_another_process(
     same(pickle.loads((tmp_path / "made").read_bytes()), chunks.render(chunk))  # noqa: S301
 
 
+def test_a_graph_used_again_makes_what_a_new_one_makes(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
+    wanted = tuple(channels("expand", 1, 2))
+    other = dataclasses.replace(SHORT, steps=5, snapshots=(2,), jitter=0.2, scale=0.3, rotate=20.0, seed=4)
+    network = tiny()
+    shop = chunks.Workshop(network, raw, "d", 3)
+    first = shop.renderer(wanted[0], SHORT)
+    shop.render(Chunk("", wanted, SHORT))
+    again = shop.render(Chunk("", wanted, other))
+    assert shop.renderer(wanted[0], other) is first
+    same(again, chunks.Workshop(network, raw, "d", 3).render(Chunk("", wanted, other)))
+    assert shop.renderer(wanted[0], dataclasses.replace(other, learning_rate=0.01)) is not first
+
+
 def test_gains_by_hand() -> None:
     empty = np.zeros((3, 8, 8, 3), "uint8")
     result = Rendered(
