@@ -19,16 +19,19 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines per run
 
 import mlflow
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from cnnviz import run_content
 from cnnviz.run_content import Content
+from cnnviz.run_inputs import Input
 
 EXPERIMENT = "cnnviz"
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)  # what a store that is down, full or broken raises
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
+STRIP = "filters.png"  # the picture on top of a run's page
+LONGEST = 8000  # characters that MLflow takes in a tag of a run
 STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
 NOTE = (
     "One run per model, its stages nested below it. `tags.current = 'true'`: what dvc.lock holds now. "
@@ -103,11 +106,17 @@ class Store:
     def make(self, name: str, tags: dict[str, str], content: Content, times: tuple[float, float]) -> str:
         """Write one run and return its id. times: start and end in Unix seconds."""
         start, end = (round(1000 * t) for t in times)
-        tags = {**self.common, **tags, "complete": f"{time.time():.0f} {self.writer}"}
-        if content.note:
-            tags["mlflow.note.content"] = content.note
+        tags = {**self.common, **content.tags, **tags, "complete": f"{time.time():.0f} {self.writer}"}
         run = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=name)
         key = run.info.run_id
+        note = content.note
+        if content.strip is not None:
+            self.client.log_image(key, content.strip, artifact_file=STRIP)
+            note = f"![](get-artifact?path={STRIP}&run_uuid={key})\n\n{note}"
+        if note:
+            self.client.set_tag(key, "mlflow.note.content", note[:LONGEST])
+        if content.inputs:
+            self.client.log_inputs(key, [_dataset(one) for one in content.inputs])
         numbers = [Metric(k, v, end, 0) for k, v in content.metrics.items()]
         numbers += [Metric(k, v, end, step) for k, curve in content.curves.items() for step, v in curve]
         for i in range(0, len(numbers), 1000):
@@ -140,12 +149,28 @@ class Store:
             self.client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in new.items()])
             run.data.tags.update(new)
 
+    def rename(self, kind: str, key: str, name: str) -> None:
+        """Give a known run another name where it differs."""
+        run = self.runs[kind, key]
+        if run.data.tags.get("mlflow.runName") != name:
+            self.client.update_run(run.info.run_id, name=name)
+            run.data.tags["mlflow.runName"] = name
+
     def tag_experiment(self, tags: dict[str, str]) -> None:
         """Set tags of the experiment where they differ."""
         have = self.client.get_experiment(self.experiment).tags
         for name, value in tags.items():
             if have.get(name) != value:
                 self.client.set_experiment_tag(self.experiment, name, value)
+
+
+def _dataset(one: Input) -> DatasetInput:
+    """MLflow holds 36 characters of a digest; `profile` has all of it."""
+    profile = {"sha256": one.digest, **one.facts}
+    dataset = Dataset(
+        one.name, one.digest[:36], "code", json.dumps({"origin": one.source}), profile=json.dumps(profile)
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", one.context)])
 
 
 def _text(value: Any) -> str:

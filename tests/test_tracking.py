@@ -50,20 +50,22 @@ def write_stage(stage: str, model: str = "") -> None:
     times = {"started": STARTED, "ended": STARTED + 2, "seconds": 2.0, "network_seconds": 1.0, "cpu_seconds": 2.0}
     timing = Path(".cache/timings", f"{stage}@{model}.json" if model else f"{stage}.json")
     timing.parent.mkdir(parents=True, exist_ok=True)
-    timing.write_text(json.dumps({**times, "peak_memory_mb": 100.0}))
+    more = {"cpu": "A CPU, 2 cores", "packages": {"python": "3.11.1", "numpy": np.__version__}}
+    timing.write_text(json.dumps({**times, "peak_memory_mb": 100.0, **more}))
 
 
-def _png(path: Path) -> None:
+def _png(path: Path, picture: np.ndarray | None = None) -> None:
     from cnnviz.montage import png_bytes
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(np.zeros((4, 4, 3), np.uint8)))
+    path.write_bytes(png_bytes(np.zeros((4, 4, 3), np.uint8) if picture is None else picture))
 
 
 def _images(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
     np.savez(folder / "photos.npz", images=rng.integers(0, 256, (2, 8, 8, 3), np.uint8))
     _png(folder / "photos" / "0_cat.png")
-    (folder / "images.json").write_text('{"photos": {"count": 2}}')
+    about = {"source": "folder", "origin": "here", "license": "none", "sha256": "5" * 64, "count": 2}
+    (folder / "images.json").write_text(json.dumps({"photos": about}))
 
 
 def _models(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
@@ -86,6 +88,8 @@ def _feature_maps(folder: Path, rng: Any, layers: list[str], gain: float) -> Non
     (folder / "photos").mkdir()
     numbers = {"firing_rate": [0.0, 0.5, 1.0], "never_active": [True, False, False]}
     (folder / "photos" / "statistics.json").write_text(json.dumps(dict.fromkeys(layers, numbers)))
+    responses = np.array([[1, 0, -1], [1, 1, 1]], np.float32)  # sparsity 1 of the first image, 0 of the second
+    np.savez(folder / "photos" / "per_image.npz", **{f"{layer}/feature": responses for layer in layers})
     _png(folder / "photos" / f"{layers[0]}.png")
 
 
@@ -98,7 +102,8 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
         seen = images[:, -1] if i else images[:, -1, ..., :1]  # the first layer's network sees one channel
         kept = {"filters": np.arange(FILTERS), "images": seen, "snapshots": images}
         np.savez(folder / f"{layer}.npz", **kept, scores=scores, snapshot_steps=np.array([1, 10, STEPS]))
-        _png(folder / layer / "0.png")
+        _png(folder / layer / "0.png", np.full((16, 16, 3), 20 * int(gain), np.uint8))
+        _png(folder / f"{layer}.png", np.concatenate(images[:, -1], axis=1))
         metrics[layer] = {str(k): _entry(float(scores[k, -1]), k) for k in range(FILTERS)}
         rows += [(layer, k, s, f"{scores[k, s]:.6g}") for k in range(FILTERS) for s in range(STEPS + 1)]
     head = {"filters": FILTERS * len(layers), "ok": len(layers), "weak": len(layers), "dead": len(layers)}
@@ -108,6 +113,13 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
     (folder / "metrics.json").write_text(json.dumps({**head, "layers": metrics, "objectives": objectives}))
     with (folder / "history.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("layer", "filter", "step", "score"), *rows])
+    with (folder / "filters.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["layer", "filter", "status", "reason", "score", *run_content.FILTER_SERIES])
+        table.writeheader()
+        table.writerows({"layer": x, "filter": k, **e} for x, entries in metrics.items() for k, e in entries.items())
+    settings: dict[str, Any] = {layer: {"precision": "float32"} for layer in layers}
+    settings["objectives"] = {"frog": {"precision": "float32"}}
+    (folder / "settings.json").write_text(json.dumps(settings))
 
 
 def _entry(score: float, k: int) -> dict[str, Any]:
@@ -288,7 +300,7 @@ def test_curves_keep_first_and_last_step_and_real_values() -> None:
 def test_saved_views_fit_into_a_tag_whatever_the_number_of_metrics() -> None:
     for count in (3, 30, 300, 3000):
         keys = ["score", "parameters", *(f"firing_rate/set-{i * 7919}" for i in range(count))]
-        for value in views.tags(keys, 256).values():
+        for value in views.tags(keys, 256, [f"maximize.layers.m{i}" for i in range(count)]).values():
             assert len(value) <= views.LONGEST
             assert json.loads(value)["state"].startswith("deflate;")
 
@@ -323,7 +335,10 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
         assert key in keys["one"]
     assert {f"median_{key}" for key in run_content.FILTER_SERIES} <= keys["one"]
     values = dict(synced.query("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", current["two"]))
-    assert values["firing_rate/photos"] == 0.5
+    assert values["firing_rate"] == values["firing_rate/photos"] == 0.5
+    assert values["sparsity"] == values["sparsity/photos"] == 0.5
+    assert values["dead_share"] == values["weak_share"] == pytest.approx(1 / 3)
+    assert values["render_seconds_per_filter"] == pytest.approx(2 / 9)
     assert values["never_active_share/photos"] == pytest.approx(1 / 3)
     assert [values[f"{state}_filters"] for state in ("ok", "weak", "dead")] == [3, 3, 3]
     assert values["median_against_nature"] == 1.5
@@ -371,15 +386,15 @@ def test_scores_of_every_filter_are_a_series_and_a_table(synced: Project) -> Non
     folder = synced.runs()[key]["folder"]
     with (folder / "filters.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = ["position", "layer", "filter", "score", "status", "reason", *run_content.FILTER_SERIES]
-    assert list(rows[0]) == columns
-    assert [row["position"] for row in rows] == [str(i) for i in range(3 * FILTERS)]
+    assert [(row["layer"], row["filter"]) for row in rows] == [
+        (x, str(k)) for x in MODELS["two"] for k in range(FILTERS)
+    ]
     assert (rows[5]["layer"], rows[5]["filter"], rows[5]["status"]) == ("second", "2", "dead")
     assert rows[5]["reason"] == 'It is "dead", <b>really</b>'
     for name in run_content.FILTER_SERIES:
         query = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = ?"
         series = dict(synced.query(query, key, f"by filter/{name}"))
-        assert series == {int(row["position"]): float(row[name]) for row in rows if row[name]}
+        assert series == {i: float(row[name]) for i, row in enumerate(rows) if row[name]}
         assert set(series) == {0, 1, 3, 4, 6, 7}  # the dead ones leave gaps
     assert (folder / "objectives" / "logit-6.png").is_file()
 
@@ -487,7 +502,7 @@ def test_experiment_in_a_temporary_folder_reaches_the_store_but_is_not_current(s
     assert not temporary.db.exists()
     assert project.current() == before
     new = [run for run in project.runs().values() if run["tags"].get("dvc.experiment") == "wild-name"]
-    assert sorted(run["name"] for run in new) == ["maximize@one", "maximize@two", "one", "two"]
+    assert sorted(run["name"] for run in new) == ["maximize@one", "maximize@two", "one · wild-name", "two · wild-name"]
     assert all(run["folder"].is_relative_to(project.folder / "mlruns") for run in new)
 
 
