@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz import montage, run_inputs, run_pictures
+from cnnviz import run_inputs, run_pictures
 from cnnviz.curves import Curve, is_number, mean, mean_curve, progress, thin
 from cnnviz.sparsity import population
 from cnnviz.stage import ARTIFACTS, read_json
@@ -25,9 +25,8 @@ FILTER_SERIES = (
     *("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability"),
     "spectrum_distance",
 )
-SLIDER_FILTERS = 8  # filters of a depth's layer in the pictures of a maximize run
 DEPTHS = {"early": 1 / 6, "middle": 1 / 2, "late": 5 / 6}  # of the way through the network's conv layers
-SLOTS = 4  # filters per depth in the image matrix
+SLOTS = 4  # filters per depth in the image matrix and in the pictures by step
 STAGES = ("models", "weights", "feature_maps", "maximize", "analyze")  # what a model's own run is made from
 FOLDERS = {"analyze": "analysis"}  # of stages that write elsewhere than their name says
 MODEL_CURVES = ("progress", "score", *(f"score/{depth}" for depth in DEPTHS))  # shown on the model's own run, too
@@ -58,13 +57,18 @@ def legal(key: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", key, flags=re.ASCII)
 
 
+def rounded(number: float) -> float:
+    """Six digits for what is no whole number: MLflow's tables show as many as there are."""
+    return float(number) if number == round(number) else float(f"{number:.6g}")
+
+
 def of_stage(stage: str, model: str | None) -> Content:
     """Read one stage's outputs. A stage without numbers of its own gets its files."""
     folder = ARTIFACTS / FOLDERS.get(stage, stage) / (model or "")
     content = _READERS.get(stage, lambda _: Content())(folder)
     if not content.files and folder.is_dir():
         content.files = [(folder, "")]
-    content.metrics = {legal(k): float(f"{v:.9g}") for k, v in content.metrics.items() if is_number(v)}
+    content.metrics = {legal(k): rounded(v) for k, v in content.metrics.items() if is_number(v)}
     content.curves = {legal(k): [p for p in points if isfinite(p[1])] for k, points in content.curves.items()}
     return content
 
@@ -73,9 +77,10 @@ def of_model(model: str) -> Content:
     """Read what stands for a whole model: its headline numbers and curves, and its column of the image matrix."""
     content, about = Content(), read_json(ARTIFACTS / "models" / model / "model.json")
     content.note = f"{about['title']}  \nfrom {about['origin']}  \nlicence: {about['license']}"
-    for key in ("title", "origin", "license", "trained_on", "source", "digest", "input_shape"):
-        content.params[f"about.{key}"] = about.get(key)
+    # the compare page begins with the first params in which runs differ, so those worth an axis come first
+    content.params = {f"about.{key}": about[key] for key in ("input_shape", "trained_on")}
     content.params["about.preprocessing"] = about["preprocessing"]["name"]
+    content.params |= {f"model.{key}": about.get(key) for key in ("title", "origin", "license", "source", "digest")}
     for stage in STAGES:
         if (ARTIFACTS / FOLDERS.get(stage, stage) / model).is_dir():
             part = of_stage(stage, model)
@@ -95,7 +100,7 @@ def of_model(model: str) -> Content:
             ):
                 content.table.append((f"{depth}/{i}", run_pictures.cell(image, f"{layer} · {index}")))
             for i, step in enumerate(arrays["snapshot_steps"].tolist()):
-                grid = montage.montage(arrays["snapshots"][:SLOTS, i], columns=2)
+                grid = run_pictures.grid(arrays["snapshots"][:SLOTS, i], layer)
                 content.pictures.append((f"{depth} layer", int(step), grid))
     return content
 
@@ -161,10 +166,10 @@ def _maximize(folder: Path) -> Content:
     for depth, layer in _depths(folder.name).items():
         with np.load(folder / f"{layer}.npz") as arrays:
             content.pictures.append(
-                (f"final image/{depth}", None, run_pictures.row(run_pictures.final(arrays)[:SLIDER_FILTERS], layer))
+                (f"final image/{depth}", None, run_pictures.grid(run_pictures.final(arrays)[:SLOTS], layer))
             )
             for i, step in enumerate(arrays["snapshot_steps"].tolist()):
-                picture = run_pictures.row(arrays["snapshots"][:SLIDER_FILTERS, i], layer)
+                picture = run_pictures.grid(arrays["snapshots"][:SLOTS, i], layer)
                 content.pictures.append((f"image by step/{depth}", int(step), picture))
     content.files = [(folder, "")]
     used = {one["precision"] for one in read_json(folder / "settings.json").values() if "precision" in one}

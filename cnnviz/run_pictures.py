@@ -22,14 +22,18 @@ def cell(image: np.ndarray, text: str) -> np.ndarray:
 
     MLflow centres a picture on the lower edge of its row, so that only the upper half shows.
     """
-    tile = row(image[None], text)
+    tile = _named(montage.enlarge(image[None], -(-CELL // image.shape[1])), text)
     return np.concatenate([tile, np.full_like(tile, 247)])
 
 
-def row(images: np.ndarray, text: str) -> np.ndarray:
-    """`(n, h, w, 3)` -> one picture, side by side, with a text above."""
-    beside = np.concatenate(list(images), axis=1)
-    return montage.caption(montage.enlarge(beside[None], -(-CELL // images.shape[1])), [text], font_size=11)[0]
+def grid(images: np.ndarray, text: str) -> np.ndarray:
+    """`(n, h, w, 3)` -> one picture with two columns and a text above."""
+    tiles = montage.enlarge(images, -(-CELL // images.shape[1]))
+    return _named(montage.montage(tiles, columns=2)[None], text)
+
+
+def _named(tiles: np.ndarray, text: str) -> np.ndarray:
+    return montage.caption(tiles, [text], font_size=11)[0]
 
 
 def strip(folder: Path, layers: list[str]) -> np.ndarray:

@@ -110,7 +110,8 @@ def _make_model(store: Store, model: str, key: str, stages: list[Entry], tags: d
     times = [t for t in (timings.of(entry.name, entry.key) for entry in stages) if t]
     rendering = next((timings.of(e.name, e.key) for e in stages if e.stage == "maximize"), None)
     if rendering and content.metrics.get("rendered_filters"):
-        content.metrics["render_seconds_per_filter"] = rendering["seconds"] / content.metrics["rendered_filters"]
+        each = rendering["seconds"] / content.metrics["rendered_filters"]
+        content.metrics["render_seconds_per_filter"] = run_content.rounded(each)
     first = {name: content.metrics[name] for name in views.FIRST if name in content.metrics}
     content.metrics = first | content.metrics
     start = min((t["started"] for t in times), default=time.time())

@@ -165,10 +165,10 @@ class Store:
 
 
 def _dataset(one: Input) -> DatasetInput:
-    """MLflow holds 36 characters of a digest; `profile` has all of it."""
+    """MLflow's pages show the digest beside the name: 12 characters of it; `profile` has all."""
     profile = {"sha256": one.digest, **one.facts}
     dataset = Dataset(
-        one.name, one.digest[:36], "code", json.dumps({"origin": one.source}), profile=json.dumps(profile)
+        one.name, one.digest[:12], "code", json.dumps({"origin": one.source}), profile=json.dumps(profile)
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", one.context)])
 

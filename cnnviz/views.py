@@ -104,7 +104,7 @@ def _view(name: str, state: dict[str, Any]) -> str:
     return value
 
 
-_CHARTS = ("compareRunCharts", "compareRunSections")
+_CHARTS = ("compareRunCharts", "compareRunSections", "isAccordionReordered")
 _COLUMNS = ("selectedColumns", "columnOrder", "columnWidths")
 
 
@@ -154,6 +154,7 @@ def _sections(names: dict[str, str], cards: list[Any], sizes: dict[str, dict[str
     return {
         "compareRunCharts": cards,
         "compareRunSections": [{"uuid": u, "name": name, **shape, **sizes.get(u, {})} for u, name in names.items()],
+        "isAccordionReordered": True,  # in this order; what MLflow adds for other metrics comes after
     }
 
 
