@@ -230,7 +230,7 @@ def make_project(folder: Path) -> Project:
             "foreach": "${models}",
             "do": {
                 "cmd": f"python make.py {stage} ${{key}}",
-                "params": ["gain", "models.${key}"] if stage == "maximize" else ["models.${key}"],
+                "params": ["gain", "maximize.steps", "models.${key}"] if stage == "maximize" else ["models.${key}"],
                 "deps": ["artifacts/images"] if stage == "models" else ["artifacts/models/${key}"],
                 "outs": [f"artifacts/{stage}/${{key}}"],
             },
@@ -245,7 +245,12 @@ def make_project(folder: Path) -> Project:
         "track": {"cmd": "python -m stages.track", "deps": [*whole, "artifacts/report"]},
     }
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
-    params = {"gain": 2, "long": "x" * 7000, "models": {name: {"size": 8} for name in MODELS}}
+    params = {
+        "gain": 2,
+        "maximize": {"steps": STEPS},
+        "long": "x" * 7000,
+        "models": {name: {"size": 8} for name in MODELS},
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "make.py").write_text(MAKE.format(root=str(ROOT)))
     (folder / ".gitignore").write_text("/.cache/\n/artifacts/\n/mlruns/\n/mlflow.db*\n")
@@ -357,7 +362,7 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
 def test_curves_params_and_pictures_of_a_maximize_run(synced: Project) -> None:
     key = synced.current()["maximize@two"]
     params = dict(synced.query("SELECT key, value FROM params WHERE run_uuid = ?", key))
-    assert params == {"gain": "2", "models.two.size": "8"}
+    assert params == {"gain": "2", "maximize.steps": str(STEPS), "models.two.size": "8"}
     logged: dict[str, dict[int, float]] = defaultdict(dict)
     for metric, step, value in synced.query("SELECT key, step, value FROM metrics WHERE run_uuid = ?", key):
         logged[metric][step] = value
