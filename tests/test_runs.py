@@ -1,11 +1,13 @@
 """What a run says about its making, and the way back: from a picture in MLflow to the state of the project it shows."""
 
+import base64
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -194,5 +196,9 @@ def test_queued_experiments_reach_the_store_under_their_names(project: Project, 
     assert here.runs()[before["two"]]["name"].startswith("two · ")
     names = [run["name"] for run in here.runs().values() if run["tags"]["kind"] == "model"]
     assert len(names) == len(set(names)) == 3 * len(MODELS)
+    (view,) = here.query("SELECT value FROM experiment_tags WHERE key = ?", f"{views.TAG}history")
+    state = json.loads(view[0])["state"].partition(";")[2]
+    columns = json.loads(zlib.decompress(base64.b64decode(state)))["selectedColumns"]
+    assert [name for name in columns if name.startswith("params.")] == ["params.`gain`"]  # in what the states differ
     colors = [run["tags"]["mlflow.runColor"] for run in here.runs().values() if run["tags"]["kind"] == "model"]
     assert len(set(colors)) == len(colors)
