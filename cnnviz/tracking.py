@@ -1,7 +1,7 @@
 """The runs of cnnviz in an MLflow store. The only `import mlflow`.
 
-A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; until then it says who is
-writing the run since when. A run that a killed sync left is deleted and made again.
+A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; `logged` says when and
+from where. A run that a killed sync left is closed, deleted and made again.
 """
 
 import json
@@ -9,8 +9,10 @@ import logging
 import os
 import platform
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -28,7 +30,8 @@ from cnnviz.run_content import Content
 from cnnviz.run_inputs import Input
 
 EXPERIMENT = "cnnviz"
-STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)  # what a store that is down, full or broken raises
+# What a store that is down, full or broken raises, or one whose driver is not installed
+STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError)
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
 STRIP = "filters.png"  # the picture on top of a run's page
 LONGEST = 8000  # characters that MLflow takes in a tag of a run
@@ -58,18 +61,32 @@ class Store:
         self.common = common
         self.writer = f"{platform.node()}:{Path.cwd()}"
         self.only_here = only_here
+        self.experiment = self._experiment(artifacts)
+        self.runs: dict[tuple[str, str], Any] = {}
+        self.reread()
+
+    def _experiment(self, artifacts: Path | None) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             location = artifacts.absolute().as_uri() if artifacts else None
             tags = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
-            self.experiment = self.client.create_experiment(EXPERIMENT, location, tags)
-        else:
-            if found.lifecycle_stage == "deleted":
-                self.client.restore_experiment(found.experiment_id)
-            self.experiment = found.experiment_id
-        self.runs: dict[tuple[str, str], Any] = {}
-        for run in self._search():
-            self._file_or_delete(run)
+            with suppress(MlflowException):  # another machine may be faster
+                return self.client.create_experiment(EXPERIMENT, location, tags)
+            found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            raise MlflowException(f"cannot create the experiment {EXPERIMENT}")
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def reread(self) -> int:
+        """Read which runs there are: one complete run for each kind and key, the one that was logged first.
+
+        Deletes what killed syncs left, runs that lost their files, and later copies, and returns how many; those of
+        other machines only after a while, since they may be at work.
+        """
+        self.runs = {}
+        return sum(self._file_or_delete(run) for run in sorted(self._search(), key=_logged))
 
     def _search(self) -> Iterable[Any]:
         token = None
@@ -80,24 +97,26 @@ class Store:
             if not token:
                 return
 
-    def _file_or_delete(self, run: Any) -> None:
-        """Keep a complete run; delete what a killed sync left, runs that lost their files, and second copies."""
+    def _file_or_delete(self, run: Any) -> bool:
         tags = run.data.tags
         if "dvc.lock_key" not in tags:
-            return  # somebody's own run in this experiment
-        key = (tags.get("kind", ""), tags["dvc.lock_key"])
-        complete = tags.get("complete") == "true"
-        if complete and key not in self.runs and (not self.only_here or _folder(run).is_dir()):
+            return False  # somebody's own run in this experiment
+        key, (since, writer, _) = (tags.get("kind", ""), tags["dvc.lock_key"]), _logged(run)
+        complete = tags.get("complete") == "true" and (not self.only_here or _folder(run).is_dir())
+        if complete and key not in self.runs:
             self.runs[key] = run
-        elif complete or self.only_here or self._left(tags.get("complete", "")):
-            self.client.delete_run(run.info.run_id)
-            if self.only_here and _folder(run).parent.name == run.info.run_id:
-                shutil.rmtree(_folder(run).parent, ignore_errors=True)
+            return False
+        if not self.only_here and writer != self.writer and time.time() - since < STALE:
+            return False
+        if run.info.status == "RUNNING":
+            self.client.set_terminated(run.info.run_id, "KILLED")
+        self.client.delete_run(run.info.run_id)
+        if self.only_here and _folder(run).parent.name == run.info.run_id:
+            shutil.rmtree(_folder(run).parent, ignore_errors=True)
+        return True
 
-    def _left(self, writing: str) -> bool:
-        """Whether an unfinished run is left behind: by a sync of this folder, since we hold its lock, or long ago."""
-        since, _, writer = writing.partition(" ")
-        return writer == self.writer or time.time() - float(since or 0) > STALE
+    def _now(self) -> str:
+        return f"{time.time():.3f} {self.writer}"
 
     def find(self, kind: str, key: str) -> str | None:
         run = self.runs.get((kind, key))
@@ -106,7 +125,7 @@ class Store:
     def make(self, name: str, tags: dict[str, str], content: Content, times: tuple[float, float]) -> str:
         """Write one run and return its id. times: start and end in Unix seconds."""
         start, end = (round(1000 * t) for t in times)
-        tags = {**self.common, **content.tags, **tags, "complete": f"{time.time():.0f} {self.writer}"}
+        tags = {**self.common, **content.tags, **tags, "complete": "false", "logged": self._now()}
         run = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=name)
         key = run.info.run_id
         note = content.note
@@ -137,6 +156,7 @@ class Store:
             columns = {"slot": list(slots), "image": [mlflow.Image(pixels) for pixels in pictures]}
             self.client.log_table(key, columns, "image_matrix.json")
         self.client.set_terminated(key, "FINISHED", end)
+        self.client.set_tag(key, "logged", self._now())
         self.client.set_tag(key, "complete", "true")
         self.runs[tags["kind"], tags["dvc.lock_key"]] = self.client.get_run(key)
         return key
@@ -175,6 +195,12 @@ def _dataset(one: Input) -> DatasetInput:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _logged(run: Any) -> tuple[float, str, str]:
+    """When and from where a run was logged, and its id: an order that all machines agree on."""
+    since, _, writer = run.data.tags.get("logged", "0 ").partition(" ")
+    return float(since), writer, run.info.run_id
 
 
 def _folder(run: Any) -> Path:
