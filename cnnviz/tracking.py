@@ -11,9 +11,12 @@ import platform
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
+from threading import Event, Lock
 from typing import Any
 from urllib.parse import unquote, urlparse
 
@@ -32,6 +35,7 @@ from cnnviz.run_inputs import Input
 EXPERIMENT = "cnnviz"
 # What a store that is down, full or broken raises, or one whose driver is not installed
 STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError)
+UPLOADS = 4  # files on their way at a time
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
 STRIP = "filters.png"  # the picture on top of a run's page
 LONGEST = 8000  # characters that MLflow takes in a tag of a run
@@ -48,6 +52,21 @@ def create_database(uri: str) -> None:
     mlflow.MlflowClient(uri).search_experiments(max_results=1)
 
 
+class Client(mlflow.MlflowClient):
+    """MLflow's client, but a tag that a run has already is not sent again, as `log_image` does with every picture."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self._sent: dict[tuple[str, str], Any] = {}
+        self._lock = Lock()
+
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
+        with self._lock:
+            if self._sent.get((run_id, key)) != value:
+                super().set_tag(run_id, key, value, synchronous)
+                self._sent[run_id, key] = value
+
+
 class Store:
     """The runs of one experiment, by kind and lock key."""
 
@@ -57,7 +76,7 @@ class Store:
         artifacts: where the files of runs go; None: the server decides. only_here: no other machine writes to this
         store. common: tags for every new run.
         """
-        self.client = mlflow.MlflowClient(uri)
+        self.client = Client(uri)
         self.common = common
         self.writer = f"{platform.node()}:{Path.cwd()}"
         self.only_here = only_here
@@ -146,11 +165,10 @@ class Store:
             self.client.log_batch(key, params=params[i : i + 100])
         if content.params:
             self.client.log_dict(key, content.params, "params.json")
-        for path, folder in content.files:
-            log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-            log(key, str(path), folder or None)
-        for picture, step, pixels in content.pictures:
-            self.client.log_image(key, pixels, key=picture, step=step or 0)
+        uploads: list[Callable[[], Any]] = []
+        uploads += [partial(self.client.log_artifact, key, str(file), into) for file, into in _each(content.files)]
+        uploads += [partial(self.client.log_image, key, p, key=name, step=s or 0) for name, s, p in content.pictures]
+        _at_once(uploads)
         if content.table:  # two columns exactly: MLflow then compares runs as a matrix of pictures
             slots, pictures = zip(*content.table, strict=True)
             columns = {"slot": list(slots), "image": [mlflow.Image(pixels) for pixels in pictures]}
@@ -191,6 +209,34 @@ def _dataset(one: Input) -> DatasetInput:
         one.name, one.digest[:12], "code", json.dumps({"origin": one.source}), profile=json.dumps(profile)
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", one.context)])
+
+
+def _each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str | None]]:
+    """Every single file of files and folders, with the folder of the run that it goes into."""
+    for path, folder in files:
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                into = PurePosixPath(folder) / file.parent.relative_to(path)
+                yield file, str(into) if into.parts else None
+        else:
+            yield path, folder or None
+
+
+def _at_once(jobs: list[Callable[[], Any]]) -> None:
+    """Run jobs in a few threads, since each waits for the server most of the time. After a failure no other begins."""
+    failed = Event()
+
+    def run(job: Callable[[], Any]) -> None:
+        if not failed.is_set():
+            try:
+                job()
+            except BaseException:
+                failed.set()
+                raise
+
+    with ThreadPoolExecutor(UPLOADS) as pool:
+        for future in [pool.submit(run, job) for job in jobs]:
+            future.result()
 
 
 def _text(value: Any) -> str:
