@@ -52,7 +52,7 @@ def create_database(uri: str) -> None:
     mlflow.MlflowClient(uri).search_experiments(max_results=1)
 
 
-class Client(mlflow.MlflowClient):
+class Client(mlflow.MlflowClient):  # type: ignore[misc]  # it comes without types
     """MLflow's client, but a tag that a run has already is not sent again, as `log_image` does with every picture."""
 
     def __init__(self, uri: str) -> None:
