@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import time
@@ -26,6 +27,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two l
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from cnnviz import run_content
@@ -76,6 +78,7 @@ class Store:
         artifacts: where the files of runs go; None: the server decides. only_here: no other machine writes to this
         store. common: tags for every new run.
         """
+        _connect(uri)
         self.client = Client(uri)
         self.common = common
         self.writer = f"{platform.node()}:{Path.cwd()}"
@@ -209,6 +212,14 @@ def _dataset(one: Input) -> DatasetInput:
         one.name, one.digest[:12], "code", json.dumps({"origin": one.source}), profile=json.dumps(profile)
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", one.context)])
+
+
+def _connect(uri: str) -> None:
+    """Raise what keeps a database from being used. MLflow would try again for minutes before it says so."""
+    if re.match(r"(sqlite|postgresql|mysql|mssql)[+:]", uri):
+        engine = create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
 
 
 def _each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str | None]]:

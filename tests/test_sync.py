@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -143,22 +143,27 @@ def test_a_damaged_store_costs_a_line_and_comes_back(project: Project) -> None:
     check_whole(project)
 
 
+SILENT: list[float] = []  # when a server began to hang
+
+
 def accept_only(connection: socket.socket) -> None:
-    """Nothing is ever answered."""
-    time.sleep(60)
+    """Whatever is asked, nothing is answered."""
+    SILENT.append(time.perf_counter())
+    while connection.recv(65536):
+        pass
 
 
 def healthy_then_silent(connection: socket.socket) -> None:
     """The first question is answered, the next ones are not."""
     if connection.recv(65536).startswith(b"GET /health"):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
-        connection.close()
     else:
-        time.sleep(60)
+        accept_only(connection)
 
 
 def byte_by_byte(connection: socket.socket) -> None:
     """It goes on answering, so that no single wait is long."""
+    SILENT.append(time.perf_counter())
     while True:
         connection.sendall(b"H")
         time.sleep(0.5)
@@ -169,10 +174,8 @@ def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     """Address of a server that treats every connection with `answer`."""
 
     def guarded(connection: socket.socket) -> None:
-        try:
+        with connection, suppress(OSError):  # until the other side has gone
             answer(connection)
-        except OSError:  # the other side has gone
-            connection.close()
 
     def accept() -> None:
         while True:
@@ -192,13 +195,32 @@ def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 def test_a_server_that_hangs_costs_ten_seconds_and_a_line(
     project: Project, answer: Callable[[socket.socket], None]
 ) -> None:
+    SILENT.clear()
     with listening(answer) as uri:
-        start = time.perf_counter()
         (line,) = project.track(MLFLOW_TRACKING_URI=uri).splitlines()
-        assert time.perf_counter() - start < 10
+        assert time.perf_counter() - SILENT[0] < 10
     assert line.startswith(f"warning: MLflow store {uri}: ")
     assert line.endswith("to log them later: make repro")
     assert "0 runs made, 12 show" in project.track()
+
+
+def test_a_database_that_cannot_be_used_costs_a_line(project: Project) -> None:
+    def tracked(uri: str) -> str:
+        done = project.run(*TRACK, MLFLOW_TRACKING_URI=uri)
+        assert (done.returncode, done.stderr) == (0, "")
+        (line,) = done.stdout.splitlines()
+        assert line.endswith("to log them later: make repro")
+        assert "secret" not in line
+        return line
+
+    assert "unable to open" in tracked("sqlite:///no/such/folder/mlflow.db")
+    SILENT.clear()
+    with listening(accept_only) as uri:
+        address = uri.removeprefix("http://")
+        assert "timeout" in tracked(f"postgresql://me:secret@{address}/mlflow")
+        assert len(SILENT) == 2  # asked whether it is there, then tried once
+        assert time.perf_counter() - SILENT[1] < 10
+    assert "refused" in tracked(f"postgresql://me:secret@{address}/mlflow")
 
 
 def test_a_server_that_hangs_costs_no_stage_its_results(project: Project) -> None:
