@@ -1,11 +1,11 @@
-# make repro | make test | make ui. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
+# make repro | make test | make ui | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 PY := $(BIN)/python
 
-.PHONY: repro test ui bench clean
+.PHONY: repro test ui teams bench clean
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
@@ -23,6 +23,9 @@ test: $(VENV)/ready-dev
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.ui
+
+# What S3 remotes and PostgreSQL need: docs/teams.md
+teams: $(VENV)/ready-teams
 
 # Against the peers, about 25 minutes: docs/benchmarks.md. QUICK=1: a few minutes, prints only. OPTIONS="--full": all targets
 BENCH := .venv-bench
@@ -50,7 +53,11 @@ $(VENV)/ready: requirements.txt
 	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+$(VENV)/ready-teams: $(VENV)/ready requirements-teams.txt
+	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements-teams.txt
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready-teams requirements-dev.txt
 	@echo "installing the test tools into $(VENV) (once)"
 	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

@@ -1,11 +1,10 @@
 """What a run holds, read from the files of docs/artifacts.md: numbers, curves, files, pictures. Knows no MLflow.
 
 Everything that two models are compared by has the same key in both: `near_zero_share`, `firing_rate/<set>`, `score`,
-`median_robust_score` and the slots `early/0` … `late/3` of the image matrix instead of layer names.
+`sparsity` and the slots `early/0` … `late/3` of the image matrix instead of layer names.
 """
 
 import csv
-import io
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz import montage
+from cnnviz import run_inputs, run_pictures
 from cnnviz.curves import Curve, is_number, mean, mean_curve, progress, thin
-from cnnviz.stage import ARTIFACTS, CACHE, read_json, write_bytes
+from cnnviz.sparsity import population
+from cnnviz.stage import ARTIFACTS, read_json
 
 LAYER_POINTS = 64  # steps kept of a layer's and of a filter's curve; the mean over all filters keeps every step
 FILTER_POINTS = 32
@@ -25,10 +25,10 @@ FILTER_SERIES = (
     *("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability"),
     "spectrum_distance",
 )
-SLIDER_LAYERS, SLIDER_FILTERS = 6, 8  # so many layers at most get a step slider, with so many filters in its picture
 DEPTHS = {"early": 1 / 6, "middle": 1 / 2, "late": 5 / 6}  # of the way through the network's conv layers
-CELL = 128  # pixels that smaller pictures of the image matrix are enlarged to
-SLOTS = 4  # filters per depth in the image matrix
+SLOTS = 4  # filters per depth in the image matrix and in the pictures by step
+STAGES = ("models", "weights", "feature_maps", "maximize", "analyze")  # what a model's own run is made from
+FOLDERS = {"analyze": "analysis"}  # of stages that write elsewhere than their name says
 MODEL_CURVES = ("progress", "score", *(f"score/{depth}" for depth in DEPTHS))  # shown on the model's own run, too
 
 
@@ -36,7 +36,8 @@ MODEL_CURVES = ("progress", "score", *(f"score/{depth}" for depth in DEPTHS))  #
 class Content:
     """Final numbers, curves, files as (path, folder in the run) and pictures as (key, step or None, uint8 (h, w, 3)).
 
-    `table` is the image matrix: (slot, picture). `note` is Markdown, shown above the run.
+    `table` is the image matrix: (slot, picture). `strip` is a low and wide picture for the top of the run's page, above
+    `note`, which is Markdown.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -45,6 +46,9 @@ class Content:
     files: list[tuple[Path, str]] = field(default_factory=list)
     pictures: list[tuple[str, int | None, np.ndarray]] = field(default_factory=list)
     table: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    inputs: list[run_inputs.Input] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    strip: np.ndarray | None = None
     note: str = ""
 
 
@@ -53,13 +57,18 @@ def legal(key: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", key, flags=re.ASCII)
 
 
+def rounded(number: float) -> float:
+    """Six digits for what is no whole number: MLflow's tables show as many as there are."""
+    return float(number) if number == round(number) else float(f"{number:.6g}")
+
+
 def of_stage(stage: str, model: str | None) -> Content:
     """Read one stage's outputs. A stage without numbers of its own gets its files."""
-    folder = ARTIFACTS / stage / (model or "")
+    folder = ARTIFACTS / FOLDERS.get(stage, stage) / (model or "")
     content = _READERS.get(stage, lambda _: Content())(folder)
     if not content.files and folder.is_dir():
         content.files = [(folder, "")]
-    content.metrics = {legal(k): float(v) for k, v in content.metrics.items() if is_number(v)}
+    content.metrics = {legal(k): rounded(v) for k, v in content.metrics.items() if is_number(v)}
     content.curves = {legal(k): [p for p in points if isfinite(p[1])] for k, points in content.curves.items()}
     return content
 
@@ -68,25 +77,30 @@ def of_model(model: str) -> Content:
     """Read what stands for a whole model: its headline numbers and curves, and its column of the image matrix."""
     content, about = Content(), read_json(ARTIFACTS / "models" / model / "model.json")
     content.note = f"{about['title']}  \nfrom {about['origin']}  \nlicence: {about['license']}"
-    for key in ("title", "origin", "license", "trained_on", "source", "digest", "input_shape"):
-        content.params[f"about.{key}"] = about.get(key)
+    # the compare page begins with the first params in which runs differ, so those worth an axis come first
+    content.params = {f"about.{key}": about[key] for key in ("input_shape", "trained_on")}
     content.params["about.preprocessing"] = about["preprocessing"]["name"]
-    for stage in ("models", "weights", "feature_maps", "maximize"):
-        if (ARTIFACTS / stage / model).is_dir():
+    content.params |= {f"model.{key}": about.get(key) for key in ("title", "origin", "license", "source", "digest")}
+    for stage in STAGES:
+        if (ARTIFACTS / FOLDERS.get(stage, stage) / model).is_dir():
             part = of_stage(stage, model)
             content.metrics |= part.metrics
+            content.inputs += [one for one in part.inputs if one not in content.inputs]
+            content.tags |= part.tags
+            content.strip = content.strip if part.strip is None else part.strip
             content.curves |= {key: part.curves[key] for key in MODEL_CURVES if key in part.curves}
     rendered = ARTIFACTS / "maximize" / model
     content.files = [(path, "maximize") for path in sorted([*rendered.glob("*.npz"), *rendered.glob("*.png")])]
     content.files += [(path, "maximize/objectives") for path in sorted(rendered.glob("objectives/*.png"))]
-    if (rendered / "metrics.json").is_file():
-        content.files.append((_filters_csv(rendered), ""))
+    content.files += [(path, "") for path in rendered.glob("filters.csv")]
     for depth, layer in _depths(model).items():
         with np.load(rendered / f"{layer}.npz") as arrays:
-            for i, (index, image) in enumerate(zip(arrays["filters"][:SLOTS], _final(arrays)[:SLOTS], strict=True)):
-                content.table.append((f"{depth}/{i}", _cell(image, f"{layer} · {index}")))
+            for i, (index, image) in enumerate(
+                zip(arrays["filters"][:SLOTS], run_pictures.final(arrays)[:SLOTS], strict=True)
+            ):
+                content.table.append((f"{depth}/{i}", run_pictures.cell(image, f"{layer} · {index}")))
             for i, step in enumerate(arrays["snapshot_steps"].tolist()):
-                grid = montage.montage(arrays["snapshots"][:SLOTS, i], columns=2)
+                grid = run_pictures.grid(arrays["snapshots"][:SLOTS, i], layer)
                 content.pictures.append((f"{depth} layer", int(step), grid))
     return content
 
@@ -99,12 +113,14 @@ def _models(folder: Path) -> Content:
         "conv_layers": len(layers),
         "filters": sum(layer["filters"] for layer in layers),
     }
-    return Content(metrics, files=[(folder / "model.json", "")])  # the weights are in the run of their own stage
+    # the weights are in the run of their own stage
+    return Content(metrics, files=[(folder / "model.json", "")], inputs=[run_inputs.model(folder.name)])
 
 
 def _weights(folder: Path) -> Content:
     layers = list(read_json(folder / "statistics.json").values())
     content = Content({"near_zero_share": mean(_join(layers, "near_zero_share"))})
+    content.inputs = [run_inputs.model(folder.name)]
     content.metrics["nearest_cosine"] = mean(_join(layers, "nearest_cosine"))
     for key in ("l2", "near_zero_share", "nearest_cosine"):
         content.curves[f"by layer/{key}"] = [(i, mean(layer[key])) for i, layer in enumerate(layers)]
@@ -112,20 +128,34 @@ def _weights(folder: Path) -> Content:
 
 
 def _feature_maps(folder: Path) -> Content:
-    content = Content()
-    for path in sorted(folder.glob("*/statistics.json")):
+    paths = sorted(folder.glob("*/statistics.json"))
+    content = Content(inputs=[run_inputs.model(folder.name), *run_inputs.images(path.parent.name for path in paths)])
+    for path in paths:
         layers = list(read_json(path).values())
         for key, name in (("firing_rate", "firing_rate"), ("never_active", "never_active_share")):
             content.metrics[f"{name}/{path.parent.name}"] = mean(_join(layers, key))
             curve = [(i, mean(layer[key])) for i, layer in enumerate(layers)]
             content.curves[f"by layer/{name}/{path.parent.name}"] = curve
+        curve = list(enumerate(_sparsity_by_layer(path.with_name("per_image.npz"))))
+        content.curves[f"by layer/sparsity/{path.parent.name}"] = curve
+        content.metrics[f"sparsity/{path.parent.name}"] = mean(value for _, value in curve)
+    for key in ("firing_rate", "never_active_share", "sparsity"):  # over the sets, each with the same weight
+        content.metrics[key] = mean(v for k, v in content.metrics.items() if k.startswith(f"{key}/"))
     return content
+
+
+def _sparsity_by_layer(path: Path) -> list[float]:
+    """Mean over the images of a set, of what `per_image.npz` calls `feature`: the layers in the network's order."""
+    with np.load(path) as arrays:
+        return [mean(population(arrays[key]).tolist()) for key in arrays.files if key.endswith("/feature")]
 
 
 def _maximize(folder: Path) -> Content:
     numbers = read_json(folder / "metrics.json")
     content = Content({"rendered_filters": numbers["filters"]})
-    content.metrics |= {f"{state}_filters": numbers[state] for state in ("ok", "weak", "dead")}
+    for state in ("ok", "weak", "dead"):
+        content.metrics[f"{state}_filters"] = numbers[state]
+        content.metrics[f"{state}_share"] = numbers[state] / max(1, numbers["filters"])
     content.metrics |= {key: value for key, value in numbers.items() if key.startswith("median_")}
     every = [entry for filters in numbers["layers"].values() for entry in filters.values()]
     for key in FILTER_SERIES:
@@ -133,33 +163,28 @@ def _maximize(folder: Path) -> Content:
             (i, entry[key]) for i, entry in enumerate(every) if is_number(entry.get(key))
         ]
     _add_curves(content, folder)
-    layers = list(numbers["layers"])
-    for layer in [layers[i] for i in _spread(len(layers), SLIDER_LAYERS)]:
+    for depth, layer in _depths(folder.name).items():
         with np.load(folder / f"{layer}.npz") as arrays:
-            content.pictures.append((legal(f"final image/{layer}"), None, _row(_final(arrays)[:SLIDER_FILTERS])))
+            content.pictures.append(
+                (f"final image/{depth}", None, run_pictures.grid(run_pictures.final(arrays)[:SLOTS], layer))
+            )
             for i, step in enumerate(arrays["snapshot_steps"].tolist()):
-                picture = _row(arrays["snapshots"][:SLIDER_FILTERS, i])
-                content.pictures.append((legal(f"image by step/{layer}"), int(step), picture))
-    content.files = [(folder, ""), (_filters_csv(folder), "")]
+                picture = run_pictures.grid(arrays["snapshots"][:SLOTS, i], layer)
+                content.pictures.append((f"image by step/{depth}", int(step), picture))
+    content.files = [(folder, "")]
+    used = {one["precision"] for one in read_json(folder / "settings.json").values() if "precision" in one}
+    content.tags["environment.precision"] = ", ".join(sorted(used))
+    content.inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]
+    if layers := run_pictures.spread(list(numbers["layers"])):
+        content.strip = run_pictures.strip(folder, layers)
+        content.note = f"The first rendered filter of {', '.join(map(legal, layers))}"
     return content
 
 
-def _filters_csv(folder: Path) -> Path:
-    """Every rendered filter with its scores, as a CSV file in the cache; `position` is its place in the series."""
-    layers = read_json(folder / "metrics.json")["layers"]
-    rows = [{"layer": layer, "filter": k, **entry} for layer, filters in layers.items() for k, entry in filters.items()]
-    text = io.StringIO()
-    table = csv.DictWriter(text, ["position", *dict.fromkeys(key for row in rows for key in row)], lineterminator="\n")
-    table.writeheader()
-    table.writerows({"position": i, **row} for i, row in enumerate(rows))
-    path = CACHE / "tables" / folder.name / "filters.csv"
-    write_bytes(path, text.getvalue().encode())
-    return path
-
-
-def _final(arrays: Any) -> np.ndarray:
-    """The finished images as pictures `(n, h, w, 3)`, also of a network that sees other than three channels."""
-    return arrays["images"] if arrays["images"].shape[-1] == 3 else arrays["snapshots"][:, -1]
+def _analyze(folder: Path) -> Content:
+    """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images."""
+    numbers = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
+    return Content(numbers, inputs=[run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))])
 
 
 def _add_curves(content: Content, folder: Path) -> None:
@@ -201,7 +226,9 @@ def _images(folder: Path) -> Content:
 
 def _fixed_filters(folder: Path) -> Content:
     about = read_json(folder / "fixed_filters.json")
-    return Content({"kernels": len(about["kernels"]), "images": len(about["images"])})
+    content = Content({"kernels": len(about["kernels"]), "images": len(about["images"])})
+    content.inputs = run_inputs.images([about["set"]])
+    return content
 
 
 def _report(folder: Path) -> Content:
@@ -215,6 +242,7 @@ _READERS = {
     "weights": _weights,
     "feature_maps": _feature_maps,
     "maximize": _maximize,
+    "analyze": _analyze,
     "images": _images,
     "fixed_filters": _fixed_filters,
     "report": _report,
@@ -223,22 +251,3 @@ _READERS = {
 
 def _join(layers: list[dict[str, Any]], key: str) -> list[float]:
     return [value for layer in layers for value in layer[key]]
-
-
-def _spread(count: int, most: int) -> list[int]:
-    return sorted({int(i) for i in np.linspace(0, count - 1, min(count, most)).round()}) if count else []
-
-
-def _cell(image: np.ndarray, text: str) -> np.ndarray:
-    """A picture for the image matrix, `(h, w, 3)`: named, and above empty space of its own height.
-
-    MLflow centres a picture on the lower edge of its row, so that only the upper half shows.
-    """
-    tile = montage.enlarge(image[None], -(-CELL // image.shape[1]))
-    tile = montage.caption(tile, [text], font_size=11)[0]
-    return np.concatenate([tile, np.full_like(tile, 247)])
-
-
-def _row(images: np.ndarray) -> np.ndarray:
-    """`(n, h, w, 3)` -> one picture, side by side."""
-    return np.concatenate(list(images), axis=1)

@@ -4,9 +4,9 @@ import hashlib
 import time
 from dataclasses import dataclass, field
 
-from cnnviz import run_content, views
+from cnnviz import run_content, timings, views
 from cnnviz.lockfile import Entry, digest
-from cnnviz.stage import ARTIFACTS, CACHE, read_json
+from cnnviz.stage import ARTIFACTS
 from cnnviz.tracking import Store
 
 
@@ -29,22 +29,21 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
     done, wanted = Done(store.experiment), set()
     present = {entry.name for entry in entries if entry.present()}
     current = "true" if workspace else "false"
-    family: dict[str, dict[str, str]] = {}  # tags that the runs of a model's stages share
-    for i, (model, stages) in enumerate(_by_model(entries).items()):
-        color = {"mlflow.runColor": views.COLORS[i % len(views.COLORS)]}
+    parents: dict[str, str] = {}
+    models = _by_model(entries)
+    for model, stages in models.items():
         key = digest(sorted(entry.key for entry in stages))
         new = store.find("model", key) is None
         if new and all(entry.name in present for entry in stages):
-            _make_model(store, model, key, stages, {**color, "current": current})
+            _make_model(store, model, key, stages, {"current": current})
             done.made += 1
         if run := store.find("model", key):
-            family[model] = {**color, "mlflow.parentRunId": run}
+            parents[model] = run
             wanted.add(("model", key))
             if new or workspace:
-                store.tag("model", key, color)
                 _refresh_report(store, model, key)
     for entry in entries:
-        nested = family.get(entry.model or "", {})
+        nested = {"mlflow.parentRunId": parents[entry.model]} if entry.model in parents else {}
         if store.find("stage", entry.key) is None:
             if entry.name not in present:
                 done.absent.append(entry.name)
@@ -58,14 +57,42 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
         for kind, key in list(store.runs):
             store.tag(kind, key, {"current": str((kind, key) in wanted).lower()})
         _settle_commit(store, wanted)
-        models = [store.runs[run] for run in wanted if run[0] == "model"]
-        if models:
-            common = set.intersection(*(set(run.data.metrics) for run in models))
-            store.tag_experiment(
-                views.tags(sorted(common), max(entry.params.get("maximize.steps", 1) for entry in entries))
-            )
+    _tell_apart(store, list(models))
+    if workspace and parents:
+        _save_views(store, max(entry.params.get("maximize.steps", 1) for entry in entries))
     done.runs = sorted(store.runs[run].info.run_id for run in wanted)
     return done
+
+
+def _tell_apart(store: Store, models: list[str]) -> None:
+    """Past states of a model get names and colours of their own, so that they compare as different models do."""
+    colors: dict[str, str] = {}
+    for (kind, key), run in store.runs.items():
+        tags = run.data.tags
+        if kind == "model" and tags["current"] == "true":
+            place = models.index(tags["model"]) if tags["model"] in models else len(models)
+            colors[run.info.run_id] = views.COLORS[place % len(views.COLORS)]
+            store.rename(kind, key, tags["model"])
+        elif kind == "model":
+            colors[run.info.run_id] = views.color(key)
+            store.rename(kind, key, f"{tags['model']} · {tags.get('dvc.experiment', key[:7])}")
+    for (kind, key), run in store.runs.items():
+        owner = run.info.run_id if kind == "model" else run.data.tags.get("mlflow.parentRunId")
+        if owner in colors:
+            store.tag(kind, key, {"mlflow.runColor": colors[owner]})
+
+
+def _save_views(store: Store, last_step: int) -> None:
+    """What MLflow's pages open with: the numbers that the models share, the params that a model's states differ in."""
+    runs = [run for (kind, _), run in store.runs.items() if kind == "model"]
+    keys = [set(run.data.metrics) for run in runs if run.data.tags["current"] == "true"]
+    shown = set.intersection(*keys) | (set.union(*keys) & set(views.FIRST))  # not every model is a classifier
+    values: dict[tuple[str, str], set[str]] = {}
+    for run in runs:
+        for name, value in run.data.params.items():
+            values.setdefault((run.data.tags["model"], name), set()).add(value)
+    differing = sorted({name for (_, name), found in values.items() if len(found) > 1})
+    store.tag_experiment(views.tags(sorted(shown), last_step, differing))
 
 
 def _by_model(entries: list[Entry]) -> dict[str, list[Entry]]:
@@ -80,12 +107,16 @@ def _make_model(store: Store, model: str, key: str, stages: list[Entry], tags: d
     content = run_content.of_model(model)
     for entry in stages:
         content.params |= entry.params
-    times = [t for t in (_timing(entry.name) for entry in stages) if t]
-    rendering = _timing(f"maximize@{model}")
+    times = [t for t in (timings.of(entry.name, entry.key) for entry in stages) if t]
+    rendering = next((timings.of(e.name, e.key) for e in stages if e.stage == "maximize"), None)
     if rendering and content.metrics.get("rendered_filters"):
-        content.metrics["render_seconds_per_filter"] = rendering["seconds"] / content.metrics["rendered_filters"]
-    span = (min(t["started"] for t in times), max(t["ended"] for t in times)) if times else (time.time(),) * 2
-    tags |= {"kind": "model", "model": model, "dvc.lock_key": key}
+        each = rendering["seconds"] / content.metrics["rendered_filters"]
+        content.metrics["render_seconds_per_filter"] = run_content.rounded(each)
+    first = {name: content.metrics[name] for name in views.FIRST if name in content.metrics}
+    content.metrics = first | content.metrics
+    start = min((t["started"] for t in times), default=time.time())
+    span = (start, start + sum(t["seconds"] for t in times))  # the work; its stages may have run days apart
+    tags |= {"kind": "model", "model": model, "dvc.lock_key": key, **_environment(times)}
     tags["dvc.outs_md5"] = " ".join(entry.outs_md5 for entry in stages)
     store.make(model, tags, content, span)
 
@@ -93,13 +124,13 @@ def _make_model(store: Store, model: str, key: str, stages: list[Entry], tags: d
 def _make_stage(store: Store, entry: Entry, tags: dict[str, str]) -> None:
     content = run_content.of_stage(entry.stage, entry.model)
     content.params = dict(entry.params)
-    timing = _timing(entry.name)
+    timing = timings.of(entry.name, entry.key)
     if timing:
         for name in ("seconds", "network_seconds", "cpu_seconds", "peak_memory_mb"):
             content.metrics[name] = timing[name]
     tags |= {"kind": "stage", "stage": entry.stage, "dvc.stage": entry.name}
     tags |= {"mlflow.source.name": entry.cmd, "mlflow.source.type": "LOCAL"}
-    tags |= {"dvc.lock_key": entry.key, "dvc.outs_md5": entry.outs_md5}
+    tags |= {"dvc.lock_key": entry.key, "dvc.outs_md5": entry.outs_md5, **_environment([timing] if timing else [])}
     if entry.model:
         tags["model"] = entry.model
     store.make(entry.name, tags, content, (timing["started"], timing["ended"]) if timing else (time.time(),) * 2)
@@ -124,9 +155,9 @@ def _settle_commit(store: Store, wanted: set[tuple[str, str]]) -> None:
                 store.tag(kind, key, {k: store.common[k] for k in ("git.commit", "git.dirty")})
 
 
-def _timing(name: str) -> dict[str, float] | None:
-    """What cnnviz.stage measured, None where the stage was not run here."""
-    try:
-        return read_json(CACHE / "timings" / f"{name}.json")
-    except (FileNotFoundError, ValueError):
-        return None
+def _environment(times: list[timings.Timing]) -> dict[str, str]:
+    """Tags with the CPU and the package versions that the stages ran with."""
+    found = {timing["cpu"]: None for timing in times if "cpu" in timing}
+    versions = {f"{name} {version}": None for t in times for name, version in t.get("packages", {}).items()}
+    tags = {"environment.cpu": "; ".join(found), "environment.packages": ", ".join(sorted(versions))}
+    return {name: value for name, value in tags.items() if value}

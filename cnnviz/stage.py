@@ -5,12 +5,13 @@ Paths are relative to the project's root, which is the working folder of every s
 
 import json
 import os
+import platform
 import resource
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cnnviz.errors import InputError
 from cnnviz.quiet import drop_chatter
 
 ARTIFACTS = Path("artifacts")
+PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "PIL")
 CACHE = Path(".cache")  # downloads, rendered filters, timings: deleting it costs time, never results
 
 
@@ -43,7 +45,8 @@ def stage(name: str) -> Iterator[Stopwatch]:
     """Run a stage's body; on InputError print one line and exit 1; on success write its timings beside the outputs.
 
     The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
-    network, CPU seconds and peak memory in MB. It is no DVC output, since it differs from run to run.
+    network, CPU seconds, peak memory in MB, the CPU and the versions of the packages. It is no DVC output, since it
+    differs from run to run.
     """
     drop_chatter()
     watch, started = Stopwatch(), time.time()
@@ -60,8 +63,26 @@ def stage(name: str) -> Iterator[Stopwatch]:
         "network_seconds": watch.network_seconds,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_memory_mb": usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2),
+        "cpu": cpu(),
+        "packages": packages(),
     }
     write_json(CACHE / "timings" / f"{name}.json", timing)
+
+
+def cpu() -> str:
+    """The processor's name and the number of cores that this process may use."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def packages() -> dict[str, str]:
+    """Versions of Python and of those PACKAGES that this process has imported."""
+    used = {name: str(sys.modules[name].__version__) for name in PACKAGES if name in sys.modules}
+    return {"python": platform.python_version(), **used}
 
 
 def fresh(folder: Path) -> Path:

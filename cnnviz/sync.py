@@ -14,10 +14,15 @@ from typing import Any
 
 from cnnviz import lockfile
 from cnnviz.stage import CACHE, read_json, write_json
-from cnnviz.target import Target, in_sqlite, on_server, target, unreachable
+from cnnviz.target import Target, in_sqlite, on_server, reach, target
 
 SIDECAR = CACHE / "tracked.json"
 PATIENCE = 300  # seconds to wait for another sync
+PATIENT = {  # a server that hangs half way costs seconds, not the minutes that MLflow would wait
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "PGCONNECT_TIMEOUT": "6",
+}
 
 
 def run() -> str:
@@ -29,21 +34,13 @@ def run() -> str:
     if not entries:
         return "track: no finished stage in dvc.lock yet"
     asked = lockfile.digest([where.uri, [(e.name, e.key, e.present()) for e in entries]])
-    if _up_to_date(where, asked):
-        return "track: nothing new"
-    if problem := unreachable(where):
-        return _warning(where, problem)
-    from filelock import FileLock, Timeout
-
-    lock = where.root / CACHE / "track.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(lock, timeout=PATIENCE):
-            if _up_to_date(where, asked):
-                return "track: nothing new"
-            return _write(where, entries, asked)
-    except Timeout:
-        return _warning(where, f"another sync has been at work for {PATIENCE} s")
+        if _up_to_date(where, asked):
+            return "track: nothing new"
+        reach(where)
+        return _alone(where, entries, asked)
+    except OSError as error:
+        return _warning(where, error)
 
 
 def experiment() -> str | None:
@@ -51,10 +48,23 @@ def experiment() -> str | None:
     return _sidecar().get("experiment")
 
 
+def _alone(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
+    """Write, one sync of a project at a time."""
+    from filelock import FileLock, Timeout
+
+    lock = where.root / CACHE / "track.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=PATIENCE):
+            return "track: nothing new" if _up_to_date(where, asked) else _write(where, entries, asked)
+    except Timeout:
+        return _warning(where, f"another sync has been at work for {PATIENCE} s")
+
+
 def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
     """The slow part, under the lock."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "8")  # a server that hangs half way costs 8 s, not minutes
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for name, value in PATIENT.items():
+        os.environ.setdefault(name, value)
     from cnnviz import runs, tracking
 
     workspace, common = Path.cwd().resolve() == where.root, _common()
@@ -63,11 +73,14 @@ def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
             _prepare(where.file, where.root / "mlruns")
         store = tracking.Store(where.uri, where.artifacts, where.own, common)
         done = runs.sync(store, entries, workspace)
+        made = done.made
+        if made and not where.own and store.reread():  # another machine made some of them first: those stay
+            done = runs.sync(store, entries, workspace)
     except tracking.STORE_ERRORS as error:
-        return _warning(where, " ".join(str(error).split())[:300])
+        return _warning(where, error)
     dirty = common["git.dirty"] == "true"
     write_json(SIDECAR, {"asked": asked, "experiment": done.experiment, "runs": done.runs, "dirty": dirty})
-    line = f"track: {done.made} runs made, {len(done.runs)} show what dvc.lock holds"
+    line = f"track: {made} runs made, {len(done.runs)} show what dvc.lock holds"
     if done.absent:
         line += f"\ntrack: no files of {', '.join(done.absent)}, so no runs; `dvc checkout` or `make repro` brings them"
     return line
@@ -113,11 +126,10 @@ def _sidecar() -> dict[str, Any]:
         return {}
 
 
-def _warning(where: Target, problem: str) -> str:
-    return (
-        f"warning: MLflow store {where.shown}: {problem}\n"
-        "All results are in artifacts/; to log them once the store is back: make repro"
-    )
+def _warning(where: Target, problem: object) -> str:
+    """One line. The password of a store's address may stand in its error message, too."""
+    text = " ".join(str(problem).split())[:300].replace(where.uri, where.shown)
+    return f"warning: MLflow store {where.shown}: {text}; all results are in artifacts/, to log them later: make repro"
 
 
 def _common() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Where the runs go, and what can be asked of that store in milliseconds, without MLflow."""
 
+import http.client
 import json
 import os
 import socket
@@ -7,12 +8,16 @@ import sqlite3
 import threading
 import urllib.error
 import urllib.request
-from contextlib import closing
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlparse
 
-LIMIT = 5.0  # seconds that a store may take to answer
+LIMIT = 4.0  # seconds that a store may take to answer
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,57 +62,80 @@ def target() -> Target:
 
 
 def in_sqlite(file: Path, runs: list[str]) -> bool:
-    """Whether the database has all these runs, complete, with their folders of files."""
-    query = "SELECT run_uuid, artifact_uri FROM runs JOIN tags USING (run_uuid) WHERE lifecycle_stage = 'active' "
-    query += "AND key = 'complete' AND value = 'true'"
+    """Whether the database has all these runs, complete, with their folders of files, and no run that is not whole."""
+    query = "SELECT run_uuid, artifact_uri, value FROM runs JOIN tags USING (run_uuid) "
+    query += "WHERE lifecycle_stage = 'active' AND key = 'complete'"
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
-            found = dict(database.execute(query))
+            found = {run: (uri, complete) for run, uri, complete in database.execute(query)}
     except sqlite3.Error:
         return False
-    return all(run in found and Path(unquote(urlparse(found[run]).path)).is_dir() for run in runs)
+    if any(complete != "true" for _, complete in found.values()):
+        return False
+    return all(run in found and Path(unquote(urlparse(found[run][0]).path)).is_dir() for run in runs)
 
 
 def on_server(uri: str, experiment: str, runs: list[str]) -> bool:
-    """Ask over MLflow's REST interface. A server that wants a password is asked by MLflow's own client later."""
-    query = {
-        "experiment_ids": [experiment],
-        "filter": "tags.complete = 'true' AND tags.current = 'true'",
-        "max_results": 1000,
-    }
-    request = urllib.request.Request(  # noqa: S310 (http or https: see the caller)
-        f"{uri}/api/2.0/mlflow/runs/search", json.dumps(query).encode(), {"Content-Type": "application/json"}
-    )
-    try:
+    """As `in_sqlite`, over MLflow's REST interface and without the files. Raises OSError where nobody answers in time.
+
+    A server that wants a password says no; MLflow's own client asks it later.
+    """
+
+    def search(condition: str) -> set[str]:
+        query = {"experiment_ids": [experiment], "filter": condition, "max_results": 1000}
+        request = urllib.request.Request(  # noqa: S310 (http or https: see the caller)
+            f"{uri}/api/2.0/mlflow/runs/search", json.dumps(query).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=LIMIT) as answer:  # noqa: S310
-            found = {run["info"]["run_id"] for run in json.load(answer).get("runs", [])}
-    except (OSError, ValueError):
+            return {run["info"]["run_id"] for run in json.load(answer).get("runs", [])}
+
+    def ask() -> bool:
+        whole = "tags.complete = 'true' AND tags.current = 'true'"
+        return set(runs) <= search(whole) and not search("tags.complete = 'false'")
+
+    try:
+        return _in_time(ask)
+    except (urllib.error.HTTPError, ValueError):
         return False
-    return set(runs) <= found
 
 
-def unreachable(where: Target) -> str:
-    """Why a remote store does not answer, empty if it does. In a thread, since looking up a host has no time-out."""
+def reach(where: Target) -> None:
+    """Raise OSError with the reason where a remote store does not answer in time."""
     parts = urlparse(where.uri)
     if where.file or not parts.hostname:
-        return ""
-    result = [f"no answer in {LIMIT:.0f} s"]
+        return
 
     def ask() -> None:
-        try:
-            if where.uri.startswith("http"):
-                with urllib.request.urlopen(f"{where.uri}/health", timeout=LIMIT):  # noqa: S310
-                    pass
-            else:
-                default = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}.get(parts.scheme.split("+")[0], 80)
-                socket.create_connection((parts.hostname or "", parts.port or default), LIMIT).close()
-            result[0] = ""
-        except urllib.error.HTTPError:
-            result[0] = ""  # it answers; whether it accepts us is for MLflow's client to say
-        except (OSError, ValueError) as error:
-            result[0] = str(error)
+        if where.uri.startswith("http"):
+            with (
+                suppress(urllib.error.HTTPError),  # it answers; whether it accepts us is for MLflow's client to say
+                urllib.request.urlopen(f"{where.uri}/health", timeout=LIMIT),  # noqa: S310
+            ):
+                pass
+        else:
+            default = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}.get(parts.scheme.split("+")[0], 80)
+            socket.create_connection((parts.hostname or "", parts.port or default), LIMIT).close()
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(LIMIT)
-    return result[0]
+    _in_time(ask)
+
+
+def _in_time(ask: Callable[[], T]) -> T:
+    """Return what `ask` returns, or raise what it raises; OSError after LIMIT seconds, whatever it waits for.
+
+    In a thread, since looking up a host has no time-out and a server may answer byte by byte.
+    """
+    result: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(ask())
+        except Exception as error:
+            result.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return result.result(LIMIT)
+    except TimeoutError as error:
+        raise OSError(f"no answer in {LIMIT:.0f} s") from error
+    except http.client.HTTPException as error:
+        raise OSError(f"no HTTP: {error}") from error

@@ -1,17 +1,23 @@
 """The runs of cnnviz in an MLflow store. The only `import mlflow`.
 
-A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; until then it says who is
-writing the run since when. A run that a killed sync left is deleted and made again.
+A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; `logged` says when and
+from where. A run that a killed sync left is closed, deleted and made again.
 """
 
 import json
 import logging
 import os
 import platform
+import re
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path, PurePosixPath
+from threading import Event, Lock
 from typing import Any
 from urllib.parse import unquote, urlparse
 
@@ -19,16 +25,22 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines per run
 
 import mlflow
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from cnnviz import run_content
 from cnnviz.run_content import Content
+from cnnviz.run_inputs import Input
 
 EXPERIMENT = "cnnviz"
-STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)  # what a store that is down, full or broken raises
+# What a store that is down, full or broken raises, or one whose driver is not installed
+STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError)
+UPLOADS = 4  # files on their way at a time
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
+STRIP = "filters.png"  # the picture on top of a run's page
+LONGEST = 8000  # characters that MLflow takes in a tag of a run
 STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
 NOTE = (
     "One run per model, its stages nested below it. `tags.current = 'true'`: what dvc.lock holds now. "
@@ -42,6 +54,21 @@ def create_database(uri: str) -> None:
     mlflow.MlflowClient(uri).search_experiments(max_results=1)
 
 
+class Client(mlflow.MlflowClient):  # type: ignore[misc]  # it comes without types
+    """MLflow's client, but a tag that a run has already is not sent again, as `log_image` does with every picture."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self._sent: dict[tuple[str, str], Any] = {}
+        self._lock = Lock()
+
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
+        with self._lock:
+            if self._sent.get((run_id, key)) != value:
+                super().set_tag(run_id, key, value, synchronous)
+                self._sent[run_id, key] = value
+
+
 class Store:
     """The runs of one experiment, by kind and lock key."""
 
@@ -51,22 +78,37 @@ class Store:
         artifacts: where the files of runs go; None: the server decides. only_here: no other machine writes to this
         store. common: tags for every new run.
         """
-        self.client = mlflow.MlflowClient(uri)
+        _connect(uri)
+        self.client = Client(uri)
         self.common = common
         self.writer = f"{platform.node()}:{Path.cwd()}"
         self.only_here = only_here
+        self.experiment = self._experiment(artifacts)
+        self.runs: dict[tuple[str, str], Any] = {}
+        self.reread()
+
+    def _experiment(self, artifacts: Path | None) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             location = artifacts.absolute().as_uri() if artifacts else None
             tags = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
-            self.experiment = self.client.create_experiment(EXPERIMENT, location, tags)
-        else:
-            if found.lifecycle_stage == "deleted":
-                self.client.restore_experiment(found.experiment_id)
-            self.experiment = found.experiment_id
-        self.runs: dict[tuple[str, str], Any] = {}
-        for run in self._search():
-            self._file_or_delete(run)
+            with suppress(MlflowException):  # another machine may be faster
+                return self.client.create_experiment(EXPERIMENT, location, tags)
+            found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            raise MlflowException(f"cannot create the experiment {EXPERIMENT}")
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def reread(self) -> int:
+        """Read which runs there are: one complete run for each kind and key, the one that was logged first.
+
+        Deletes what killed syncs left, runs that lost their files, and later copies, and returns how many; those of
+        other machines only after a while, since they may be at work.
+        """
+        self.runs = {}
+        return sum(self._file_or_delete(run) for run in sorted(self._search(), key=_logged))
 
     def _search(self) -> Iterable[Any]:
         token = None
@@ -77,24 +119,26 @@ class Store:
             if not token:
                 return
 
-    def _file_or_delete(self, run: Any) -> None:
-        """Keep a complete run; delete what a killed sync left, runs that lost their files, and second copies."""
+    def _file_or_delete(self, run: Any) -> bool:
         tags = run.data.tags
         if "dvc.lock_key" not in tags:
-            return  # somebody's own run in this experiment
-        key = (tags.get("kind", ""), tags["dvc.lock_key"])
-        complete = tags.get("complete") == "true"
-        if complete and key not in self.runs and (not self.only_here or _folder(run).is_dir()):
+            return False  # somebody's own run in this experiment
+        key, (since, writer, _) = (tags.get("kind", ""), tags["dvc.lock_key"]), _logged(run)
+        complete = tags.get("complete") == "true" and (not self.only_here or _folder(run).is_dir())
+        if complete and key not in self.runs:
             self.runs[key] = run
-        elif complete or self.only_here or self._left(tags.get("complete", "")):
-            self.client.delete_run(run.info.run_id)
-            if self.only_here and _folder(run).parent.name == run.info.run_id:
-                shutil.rmtree(_folder(run).parent, ignore_errors=True)
+            return False
+        if not self.only_here and writer != self.writer and time.time() - since < STALE:
+            return False
+        if run.info.status == "RUNNING":
+            self.client.set_terminated(run.info.run_id, "KILLED")
+        self.client.delete_run(run.info.run_id)
+        if self.only_here and _folder(run).parent.name == run.info.run_id:
+            shutil.rmtree(_folder(run).parent, ignore_errors=True)
+        return True
 
-    def _left(self, writing: str) -> bool:
-        """Whether an unfinished run is left behind: by a sync of this folder, since we hold its lock, or long ago."""
-        since, _, writer = writing.partition(" ")
-        return writer == self.writer or time.time() - float(since or 0) > STALE
+    def _now(self) -> str:
+        return f"{time.time():.3f} {self.writer}"
 
     def find(self, kind: str, key: str) -> str | None:
         run = self.runs.get((kind, key))
@@ -103,11 +147,17 @@ class Store:
     def make(self, name: str, tags: dict[str, str], content: Content, times: tuple[float, float]) -> str:
         """Write one run and return its id. times: start and end in Unix seconds."""
         start, end = (round(1000 * t) for t in times)
-        tags = {**self.common, **tags, "complete": f"{time.time():.0f} {self.writer}"}
-        if content.note:
-            tags["mlflow.note.content"] = content.note
+        tags = {**self.common, **content.tags, **tags, "complete": "false", "logged": self._now()}
         run = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=name)
         key = run.info.run_id
+        note = content.note
+        if content.strip is not None:
+            self.client.log_image(key, content.strip, artifact_file=STRIP)
+            note = f"![](get-artifact?path={STRIP}&run_uuid={key})\n\n{note}"
+        if note:
+            self.client.set_tag(key, "mlflow.note.content", note[:LONGEST])
+        if content.inputs:
+            self.client.log_inputs(key, [_dataset(one) for one in content.inputs])
         numbers = [Metric(k, v, end, 0) for k, v in content.metrics.items()]
         numbers += [Metric(k, v, end, step) for k, curve in content.curves.items() for step, v in curve]
         for i in range(0, len(numbers), 1000):
@@ -118,16 +168,16 @@ class Store:
             self.client.log_batch(key, params=params[i : i + 100])
         if content.params:
             self.client.log_dict(key, content.params, "params.json")
-        for path, folder in content.files:
-            log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-            log(key, str(path), folder or None)
-        for picture, step, pixels in content.pictures:
-            self.client.log_image(key, pixels, key=picture, step=step or 0)
+        uploads: list[Callable[[], Any]] = []
+        uploads += [partial(self.client.log_artifact, key, str(file), into) for file, into in _each(content.files)]
+        uploads += [partial(self.client.log_image, key, p, key=name, step=s or 0) for name, s, p in content.pictures]
+        _at_once(uploads)
         if content.table:  # two columns exactly: MLflow then compares runs as a matrix of pictures
             slots, pictures = zip(*content.table, strict=True)
             columns = {"slot": list(slots), "image": [mlflow.Image(pixels) for pixels in pictures]}
             self.client.log_table(key, columns, "image_matrix.json")
         self.client.set_terminated(key, "FINISHED", end)
+        self.client.set_tag(key, "logged", self._now())
         self.client.set_tag(key, "complete", "true")
         self.runs[tags["kind"], tags["dvc.lock_key"]] = self.client.get_run(key)
         return key
@@ -140,6 +190,13 @@ class Store:
             self.client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in new.items()])
             run.data.tags.update(new)
 
+    def rename(self, kind: str, key: str, name: str) -> None:
+        """Give a known run another name where it differs."""
+        run = self.runs[kind, key]
+        if run.data.tags.get("mlflow.runName") != name:
+            self.client.update_run(run.info.run_id, name=name)
+            run.data.tags["mlflow.runName"] = name
+
     def tag_experiment(self, tags: dict[str, str]) -> None:
         """Set tags of the experiment where they differ."""
         have = self.client.get_experiment(self.experiment).tags
@@ -148,8 +205,59 @@ class Store:
                 self.client.set_experiment_tag(self.experiment, name, value)
 
 
+def _dataset(one: Input) -> DatasetInput:
+    """MLflow's pages show the digest beside the name: 12 characters of it; `profile` has all."""
+    profile = {"sha256": one.digest, **one.facts}
+    dataset = Dataset(
+        one.name, one.digest[:12], "code", json.dumps({"origin": one.source}), profile=json.dumps(profile)
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", one.context)])
+
+
+def _connect(uri: str) -> None:
+    """Raise what keeps a database from being used. MLflow would try again for minutes before it says so."""
+    if re.match(r"(sqlite|postgresql|mysql|mssql)[+:]", uri):
+        engine = create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
+
+
+def _each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str | None]]:
+    """Every single file of files and folders, with the folder of the run that it goes into."""
+    for path, folder in files:
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                into = PurePosixPath(folder) / file.parent.relative_to(path)
+                yield file, str(into) if into.parts else None
+        else:
+            yield path, folder or None
+
+
+def _at_once(jobs: list[Callable[[], Any]]) -> None:
+    """Run jobs in a few threads, since each waits for the server most of the time. After a failure no other begins."""
+    failed = Event()
+
+    def run(job: Callable[[], Any]) -> None:
+        if not failed.is_set():
+            try:
+                job()
+            except BaseException:
+                failed.set()
+                raise
+
+    with ThreadPoolExecutor(UPLOADS) as pool:
+        for future in [pool.submit(run, job) for job in jobs]:
+            future.result()
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _logged(run: Any) -> tuple[float, str, str]:
+    """When and from where a run was logged, and its id: an order that all machines agree on."""
+    since, _, writer = run.data.tags.get("logged", "0 ").partition(" ")
+    return float(since), writer, run.info.run_id
 
 
 def _folder(run: Any) -> Path:

@@ -4,6 +4,7 @@ MLflow keeps a saved view as a tag of the experiment, and `viewStateShareKey=<na
 """
 
 import base64
+import colorsys
 import json
 import zlib
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 TAG = "mlflow.sharedViewState."
 CURRENT = "tags.kind = 'model' and tags.current = 'true'"
 FIRST = (
-    *("parameters", "conv_layers", "filters", "rendered_filters", "ok_filters", "weak_filters", "dead_filters"),
-    *("median_robust_score", "median_against_nature", "median_selectivity_rank", "median_nature_percentile"),
-    *("median_seed_stability", "median_spectrum_distance", "median_score_gain"),
+    *("parameters", "conv_layers", "filters", "accuracy", "dead_share", "weak_share", "median_against_nature"),
+    *("firing_rate", "sparsity", "median_selectivity_rank", "render_seconds_per_filter", "rendered_filters"),
+    *("median_robust_score", "median_nature_percentile", "median_seed_stability", "median_spectrum_distance"),
+    *("median_score_gain", "ok_filters", "weak_filters", "dead_filters", "ok_share", "never_active_share"),
 )
 LONGEST = 5000  # characters that MLflow takes in a tag of an experiment
 DATE = 1767225600000  # MLflow shows one; a fixed one keeps the tags the same from sync to sync
 
+DEPTHS = ("early", "middle", "late")
 PICTURES = ("early layer", "middle layer", "late layer")  # logged by step in every model run
 
 STAGE_COLUMNS = [
@@ -30,29 +33,40 @@ STAGE_COLUMNS = [
     "tags.`dvc.lock_key`",
 ]
 
+HISTORY_COLUMNS = ["tags.`current`", "tags.`dvc.experiment`", "tags.`git.commit`", "tags.`git.dirty`"]
+
 # One colour per model, in the order of params.yaml (Okabe and Ito, told apart by colour-blind people, too).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#7F7F7F")
 
 
-def tags(metrics: list[str], last_step: int) -> dict[str, str]:
-    """Return the experiment's tags for the views `models`, `pictures`, `history` and `stages`.
+def color(key: str) -> str:
+    """A colour for a past state of a model, from the digest (hexadecimal) that it is known by."""
+    parts = colorsys.hls_to_rgb(int(key[:6], 16) / 0xFFFFFF, 0.45, 0.6)
+    return "#" + "".join(f"{round(255 * part):02X}" for part in parts)
 
-    metrics: the keys that the model runs have in common; last_step: the step that the pictures open at.
+
+def tags(metrics: list[str], last_step: int, params: list[str]) -> dict[str, str]:
+    """Return the experiment's tags for the views `models`, `pictures`, `filters`, `history` and `stages`.
+
+    metrics: the keys to show of model runs; last_step: the step that the pictures open at; params: keys in which the
+    states of a model differ, shown in `history`.
     """
     numbers = [key for key in FIRST if key in metrics]
     numbers += [key for key in metrics if key not in (*FIRST, *_CURVES)]
     columns = [f"metrics.`{key}`" for key in numbers]
-    charts = _charts(numbers, metrics, last_step)
+    charts, steps = _charts(numbers, metrics, last_step), _step_charts(last_step)
     current = {"searchFilter": CURRENT, "orderByKey": "metrics.`parameters`", "orderByAsc": False}
     every = {"searchFilter": "tags.kind = 'model'", "orderByKey": "tags.`current`", "orderByAsc": False}
     stages = {"searchFilter": CURRENT.replace("model", "stage"), "orderByKey": "tags.`stage`", "orderByAsc": True}
+    rendered = {**stages, "searchFilter": f"{stages['searchFilter']} and tags.stage = 'maximize'"}
     wide = {"runListHidden": True, "viewMaximized": True}
     return {
         f"{TAG}models": _view("Models", {**current, **_columns(columns), **charts}),
         f"{TAG}pictures": _view("Pictures", {**current, **_columns(columns), **wide}),
+        f"{TAG}filters": _view("Maximized filters", {**rendered, **_columns(STAGE_COLUMNS), **steps}),
         f"{TAG}history": _view(
             "Models, past ones too",
-            {**every, **_columns(["tags.`current`", "tags.`dvc.experiment`", *columns]), **charts},
+            {**every, **_columns([*HISTORY_COLUMNS, *(f"params.`{key}`" for key in params[:12]), *columns]), **charts},
         ),
         f"{TAG}stages": _view("Stages", {**stages, **_columns(STAGE_COLUMNS)}),
     }
@@ -65,7 +79,7 @@ def links(base: str, experiment: str) -> dict[str, str]:
         "models": f"{view}models",
         "pictures side by side": f"{view}pictures&compareRunsMode=ARTIFACT",
         "curves and numbers side by side": f"{view}models&compareRunsMode=CHART",
-        "stages": f"{view}stages",
+        "filters step by step": f"{view}filters&compareRunsMode=CHART",
     }
 
 
@@ -90,7 +104,7 @@ def _view(name: str, state: dict[str, Any]) -> str:
     return value
 
 
-_CHARTS = ("compareRunCharts", "compareRunSections")
+_CHARTS = ("compareRunCharts", "compareRunSections", "isAccordionReordered")
 _COLUMNS = ("selectedColumns", "columnOrder", "columnWidths")
 
 
@@ -115,11 +129,32 @@ def _charts(numbers: list[str], metrics: list[str], last_step: int) -> dict[str,
     cards += [_card(key, "bars", type="BAR", displayName=key, metricKey=key) for key in numbers]
     compared = [key for key in numbers if key.startswith("median_")] or numbers[:8]
     cards.append(_card("all", "all", type="PARALLEL", selectedMetrics=compared, selectedParams=[], showAllRuns=False))
+    return _sections(sections, cards, {"steps": {"columns": 1, "cardHeight": 680}, "all": {"columns": 1}})
+
+
+def _step_charts(last_step: int) -> dict[str, Any]:
+    """Of the maximize stages: final images, then the way there with a slider, then the scores."""
+    sections = {"final": "Final images", "steps": "Step by step: move the slider", "curves": "Score by step"}
+    cards = []
+    for section, key in (("final", "final image"), ("steps", "image by step")):
+        for depth in DEPTHS:
+            keys = {"imageKeys": [f"{key}/{depth}"], "step": 0 if section == "final" else last_step}
+            name = f"{key}, {depth} layer"
+            cards.append(_card(name, section, type="IMAGE", **keys, showRunParams=False, displayName=name))
+    for key in ("score/early", "score/middle", "score/late"):
+        cards.append(
+            _card(key, "curves", type="LINE", metricKey=key, displayName=_title(key), scaleType="log", **_LINE)
+        )
+    high = {"columns": 1, "cardHeight": 680}
+    return _sections(sections, cards, {"final": high, "steps": high})
+
+
+def _sections(names: dict[str, str], cards: list[Any], sizes: dict[str, dict[str, int]]) -> dict[str, Any]:
     shape = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False}
-    sizes = {"steps": {"columns": 1, "cardHeight": 680}, "all": {"columns": 1}}
     return {
         "compareRunCharts": cards,
-        "compareRunSections": [{"uuid": u, "name": name, **shape, **sizes.get(u, {})} for u, name in sections.items()],
+        "compareRunSections": [{"uuid": u, "name": name, **shape, **sizes.get(u, {})} for u, name in names.items()],
+        "isAccordionReordered": True,  # in this order; what MLflow adds for other metrics comes after
     }
 
 

@@ -50,20 +50,22 @@ def write_stage(stage: str, model: str = "") -> None:
     times = {"started": STARTED, "ended": STARTED + 2, "seconds": 2.0, "network_seconds": 1.0, "cpu_seconds": 2.0}
     timing = Path(".cache/timings", f"{stage}@{model}.json" if model else f"{stage}.json")
     timing.parent.mkdir(parents=True, exist_ok=True)
-    timing.write_text(json.dumps({**times, "peak_memory_mb": 100.0}))
+    more = {"cpu": "A CPU, 2 cores", "packages": {"python": "3.11.1", "numpy": np.__version__}}
+    timing.write_text(json.dumps({**times, "peak_memory_mb": 100.0, **more}))
 
 
-def _png(path: Path) -> None:
+def _png(path: Path, picture: np.ndarray | None = None) -> None:
     from cnnviz.montage import png_bytes
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(np.zeros((4, 4, 3), np.uint8)))
+    path.write_bytes(png_bytes(np.zeros((4, 4, 3), np.uint8) if picture is None else picture))
 
 
 def _images(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
     np.savez(folder / "photos.npz", images=rng.integers(0, 256, (2, 8, 8, 3), np.uint8))
     _png(folder / "photos" / "0_cat.png")
-    (folder / "images.json").write_text('{"photos": {"count": 2}}')
+    about = {"source": "folder", "origin": "here", "license": "none", "sha256": "5" * 64, "count": 2}
+    (folder / "images.json").write_text(json.dumps({"photos": about}))
 
 
 def _models(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
@@ -86,6 +88,8 @@ def _feature_maps(folder: Path, rng: Any, layers: list[str], gain: float) -> Non
     (folder / "photos").mkdir()
     numbers = {"firing_rate": [0.0, 0.5, 1.0], "never_active": [True, False, False]}
     (folder / "photos" / "statistics.json").write_text(json.dumps(dict.fromkeys(layers, numbers)))
+    responses = np.array([[1, 0, -1], [1, 1, 1]], np.float32)  # sparsity 1 of the first image, 0 of the second
+    np.savez(folder / "photos" / "per_image.npz", **{f"{layer}/feature": responses for layer in layers})
     _png(folder / "photos" / f"{layers[0]}.png")
 
 
@@ -98,7 +102,8 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
         seen = images[:, -1] if i else images[:, -1, ..., :1]  # the first layer's network sees one channel
         kept = {"filters": np.arange(FILTERS), "images": seen, "snapshots": images}
         np.savez(folder / f"{layer}.npz", **kept, scores=scores, snapshot_steps=np.array([1, 10, STEPS]))
-        _png(folder / layer / "0.png")
+        _png(folder / layer / "0.png", np.full((16, 16, 3), 20 * int(gain), np.uint8))
+        _png(folder / f"{layer}.png", np.concatenate(images[:, -1], axis=1))
         metrics[layer] = {str(k): _entry(float(scores[k, -1]), k) for k in range(FILTERS)}
         rows += [(layer, k, s, f"{scores[k, s]:.6g}") for k in range(FILTERS) for s in range(STEPS + 1)]
     head = {"filters": FILTERS * len(layers), "ok": len(layers), "weak": len(layers), "dead": len(layers)}
@@ -108,6 +113,13 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
     (folder / "metrics.json").write_text(json.dumps({**head, "layers": metrics, "objectives": objectives}))
     with (folder / "history.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("layer", "filter", "step", "score"), *rows])
+    with (folder / "filters.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["layer", "filter", "status", "reason", "score", *run_content.FILTER_SERIES])
+        table.writeheader()
+        table.writerows({"layer": x, "filter": k, **e} for x, entries in metrics.items() for k, e in entries.items())
+    settings: dict[str, Any] = {layer: {"precision": "float32"} for layer in layers}
+    settings["objectives"] = {"frog": {"precision": "float32"}}
+    (folder / "settings.json").write_text(json.dumps(settings))
 
 
 def _entry(score: float, k: int) -> dict[str, Any]:
@@ -218,7 +230,7 @@ def make_project(folder: Path) -> Project:
             "foreach": "${models}",
             "do": {
                 "cmd": f"python make.py {stage} ${{key}}",
-                "params": ["gain", "models.${key}"] if stage == "maximize" else ["models.${key}"],
+                "params": ["gain", "maximize.steps", "models.${key}"] if stage == "maximize" else ["models.${key}"],
                 "deps": ["artifacts/images"] if stage == "models" else ["artifacts/models/${key}"],
                 "outs": [f"artifacts/{stage}/${{key}}"],
             },
@@ -233,7 +245,12 @@ def make_project(folder: Path) -> Project:
         "track": {"cmd": "python -m stages.track", "deps": [*whole, "artifacts/report"]},
     }
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
-    params = {"gain": 2, "long": "x" * 7000, "models": {name: {"size": 8} for name in MODELS}}
+    params = {
+        "gain": 2,
+        "maximize": {"steps": STEPS},
+        "long": "x" * 7000,
+        "models": {name: {"size": 8} for name in MODELS},
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "make.py").write_text(MAKE.format(root=str(ROOT)))
     (folder / ".gitignore").write_text("/.cache/\n/artifacts/\n/mlruns/\n/mlflow.db*\n")
@@ -288,7 +305,7 @@ def test_curves_keep_first_and_last_step_and_real_values() -> None:
 def test_saved_views_fit_into_a_tag_whatever_the_number_of_metrics() -> None:
     for count in (3, 30, 300, 3000):
         keys = ["score", "parameters", *(f"firing_rate/set-{i * 7919}" for i in range(count))]
-        for value in views.tags(keys, 256).values():
+        for value in views.tags(keys, 256, [f"maximize.layers.m{i}" for i in range(count)]).values():
             assert len(value) <= views.LONGEST
             assert json.loads(value)["state"].startswith("deflate;")
 
@@ -309,7 +326,8 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
     for name, key in current.items():
         tags = runs[key]["tags"]
         assert runs[key]["start"] == round(1000 * STARTED), name
-        assert runs[key]["end"] == round(1000 * (STARTED + 2)), name
+        seconds = 2 * (len(PER_MODEL) if tags["kind"] == "model" else 1)
+        assert runs[key]["end"] == round(1000 * (STARTED + seconds)), name
         assert (tags["git.commit"], tags["git.dirty"]) == (head, "false")
         if tags["kind"] == "stage":
             assert tags["dvc.stage"] == name
@@ -323,8 +341,11 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
         assert key in keys["one"]
     assert {f"median_{key}" for key in run_content.FILTER_SERIES} <= keys["one"]
     values = dict(synced.query("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", current["two"]))
-    assert values["firing_rate/photos"] == 0.5
-    assert values["never_active_share/photos"] == pytest.approx(1 / 3)
+    assert values["firing_rate"] == values["firing_rate/photos"] == 0.5
+    assert values["sparsity"] == values["sparsity/photos"] == 0.5
+    assert values["dead_share"] == values["weak_share"] == pytest.approx(1 / 3, rel=1e-5)
+    assert values["render_seconds_per_filter"] == pytest.approx(2 / 9, rel=1e-5)
+    assert values["never_active_share/photos"] == pytest.approx(1 / 3, rel=1e-5)
     assert [values[f"{state}_filters"] for state in ("ok", "weak", "dead")] == [3, 3, 3]
     assert values["median_against_nature"] == 1.5
     files = {
@@ -341,7 +362,7 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
 def test_curves_params_and_pictures_of_a_maximize_run(synced: Project) -> None:
     key = synced.current()["maximize@two"]
     params = dict(synced.query("SELECT key, value FROM params WHERE run_uuid = ?", key))
-    assert params == {"gain": "2", "models.two.size": "8"}
+    assert params == {"gain": "2", "maximize.steps": str(STEPS), "models.two.size": "8"}
     logged: dict[str, dict[int, float]] = defaultdict(dict)
     for metric, step, value in synced.query("SELECT key, step, value FROM metrics WHERE run_uuid = ?", key):
         logged[metric][step] = value
@@ -358,7 +379,7 @@ def test_curves_params_and_pictures_of_a_maximize_run(synced: Project) -> None:
     assert logged["score"] == pytest.approx(mean)
     names = [path.name for path in (synced.runs()[key]["folder"] / "images").glob("*.png")]
     assert len([name for name in names if name.startswith("final image~")]) == 3
-    slider = [name for name in names if name.startswith("image by step~first+step+")]
+    slider = [name for name in names if name.startswith("image by step~early+step+")]
     assert {name.split("+")[2] for name in slider} == {"1", "10", str(STEPS)}
     images = synced.current()["images"]
     assert len(synced.query("SELECT value FROM params WHERE run_uuid = ? AND key = 'long'", images)[0][0]) == 500
@@ -371,15 +392,15 @@ def test_scores_of_every_filter_are_a_series_and_a_table(synced: Project) -> Non
     folder = synced.runs()[key]["folder"]
     with (folder / "filters.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = ["position", "layer", "filter", "score", "status", "reason", *run_content.FILTER_SERIES]
-    assert list(rows[0]) == columns
-    assert [row["position"] for row in rows] == [str(i) for i in range(3 * FILTERS)]
+    assert [(row["layer"], row["filter"]) for row in rows] == [
+        (x, str(k)) for x in MODELS["two"] for k in range(FILTERS)
+    ]
     assert (rows[5]["layer"], rows[5]["filter"], rows[5]["status"]) == ("second", "2", "dead")
     assert rows[5]["reason"] == 'It is "dead", <b>really</b>'
     for name in run_content.FILTER_SERIES:
         query = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = ?"
         series = dict(synced.query(query, key, f"by filter/{name}"))
-        assert series == {int(row["position"]): float(row[name]) for row in rows if row[name]}
+        assert series == {i: float(row[name]) for i, row in enumerate(rows) if row[name]}
         assert set(series) == {0, 1, 3, 4, 6, 7}  # the dead ones leave gaps
     assert (folder / "objectives" / "logit-6.png").is_file()
 
@@ -487,7 +508,7 @@ def test_experiment_in_a_temporary_folder_reaches_the_store_but_is_not_current(s
     assert not temporary.db.exists()
     assert project.current() == before
     new = [run for run in project.runs().values() if run["tags"].get("dvc.experiment") == "wild-name"]
-    assert sorted(run["name"] for run in new) == ["maximize@one", "maximize@two", "one", "two"]
+    assert sorted(run["name"] for run in new) == ["maximize@one", "maximize@two", "one · wild-name", "two · wild-name"]
     assert all(run["folder"].is_relative_to(project.folder / "mlruns") for run in new)
 
 

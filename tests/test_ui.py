@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from cnnviz import ui
-from tests.test_tracking import FILTERS, Project, make_project
+from tests.test_report import artifacts, params, site  # noqa: F401 (fixtures)
+from tests.test_tracking import FILTERS, STEPS, Project, make_project
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -29,6 +30,8 @@ FLAGS = [
     "--disable-sync",
 ]
 PICTURES = "[...document.querySelectorAll('img')].filter(i => /table_images/.test(i.src))"
+STEP_PICTURES = "[...document.querySelectorAll('img')].filter(i => /image%20by%20step|image by step/.test(i.src))"
+IN_SIGHT = "e => { const b = e.getBoundingClientRect(); return b.width > 0 && b.top >= 0 && b.bottom <= innerHeight }"
 CHARTS = "[...document.querySelectorAll('.js-plotly-plot')]"
 
 
@@ -80,8 +83,14 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return make_project(tmp_path_factory.mktemp("ui") / "project")
+def project(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Project:  # noqa: F811
+    """The small pipeline of test_tracking, with a real page of cnnviz.report for one of its models."""
+    project = make_project(tmp_path_factory.mktemp("ui") / "project")
+    (project.folder / "artifacts/report/one.html").unlink()
+    shutil.copy(site / "first.html", project.folder / "artifacts/report/one.html")
+    done = project.run(sys.executable, "-m", "dvc", "commit", "-f", "report")
+    assert done.returncode == 0, done.stderr
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +112,17 @@ def page(served: Served) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1600, "height": 1400})
+        page = browser.new_page()
         page.set_default_timeout(60_000)
         yield page
         browser.close()
+
+
+def show(page: Any, address: str, width: int = 1600, height: int = 1400) -> None:
+    """Open a page anew: MLflow keeps what the page before was looking at."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("about:blank")
+    page.goto(address)
 
 
 @pytest.mark.pipeline
@@ -115,7 +131,7 @@ def test_links_and_a_light_server(project: Project, served: Served) -> None:
         "models",
         "pictures side by side",
         "curves and numbers side by side",
-        "stages",
+        "filters step by step",
         "report",
     }
     assert (project.folder / served.links["report"]).is_file()
@@ -127,9 +143,9 @@ def test_links_and_a_light_server(project: Project, served: Served) -> None:
 @pytest.mark.pipeline
 @needs_chromium
 def test_models_are_rows_with_headline_columns(served: Served, page: Any) -> None:
-    page.goto(served.links["models"])
+    show(page, served.links["models"])
     page.get_by_role("link", name="two", exact=True).wait_for()
-    for text in ("parameters", "conv_layers", "rendered_filters"):
+    for text in ("parameters", "conv_layers", "filters", "dead_share"):
         page.locator(".ag-header").get_by_text(text, exact=True).first.wait_for()
     names = [
         link.inner_text()
@@ -137,30 +153,116 @@ def test_models_are_rows_with_headline_columns(served: Served, page: Any) -> Non
     ]
     assert [name for name in names if name in ("one", "two", "images", "maximize@one")] == ["two", "one"]
     assert page.get_by_text("2 matching runs").is_visible()
+    page.set_viewport_size({"width": 3600, "height": 1400})
+    order = ["parameters", "conv_layers", "filters", "dead_share", "weak_share", "median_against_nature", "firing_rate"]
+    order += ["sparsity", "median_selectivity_rank", "render_seconds_per_filter"]
+    page.locator(".ag-header").get_by_text(order[-1], exact=True).first.wait_for()
+    heads = page.locator(".ag-header-cell").all()
+    placed = {head.inner_text().strip(): head.bounding_box()["x"] for head in heads if head.bounding_box()}
+    assert sorted(order, key=placed.__getitem__) == order
 
 
 @pytest.mark.pipeline
 @needs_chromium
 def test_image_matrix_opens_without_a_click(served: Served, page: Any) -> None:
-    page.goto(served.links["pictures side by side"])
-    for slot in ("early/0", f"middle/{FILTERS - 1}"):
+    show(page, served.links["pictures side by side"], height=2400)
+    slots = [f"{depth}/{i}" for depth in ("early", "middle", "late") for i in range(FILTERS)]
+    for slot in slots:
         page.get_by_text(slot, exact=True).first.wait_for()
-    page.wait_for_function(f"() => {PICTURES}.filter(i => i.naturalWidth > 0).length >= 6")
+    page.wait_for_function(f"() => {PICTURES}.filter(i => i.naturalWidth > 0).length === {2 * len(slots)}")
     shown = page.evaluate(
         f"""() => {PICTURES}.map(i => {{
             const cell = i.closest('.ag-cell').getBoundingClientRect(), box = i.getBoundingClientRect();
             return box.top >= cell.top && box.top + box.height / 2 - 2 <= cell.bottom; }})"""
     )
     assert all(shown)  # the upper half, which holds the picture, is inside its cell
+    for name in ("one", "two"):
+        assert page.get_by_role("link", name=name, exact=True).first.is_visible()
 
 
 @pytest.mark.pipeline
 @needs_chromium
-def test_curves_of_all_models_in_one_chart(served: Served, page: Any) -> None:
-    page.goto(served.links["curves and numbers side by side"])
-    page.get_by_text("Maximized filters: score by step").wait_for()
+def test_curves_of_all_models_in_one_chart_then_bars_then_all_at_once(served: Served, page: Any) -> None:
+    show(page, served.links["curves and numbers side by side"], height=5000)  # MLflow draws what is in sight
+    sections = ["Maximized filters: score by step", "Maximized filters: picture by step", "Headline numbers"]
+    sections.append("All at once")
+    places = [page.get_by_text(section).first.bounding_box()["y"] for section in sections]
+    assert places == sorted(places)
+    page.wait_for_function(f"() => {CHARTS}.some(p => p.data?.[0]?.type === 'bar')")
     page.wait_for_function(f"() => {CHARTS}.some(p => p.data?.length >= 2 && p.data[0].x?.length > 10)")
-    page.get_by_text("Headline numbers").wait_for()
+    lines = page.evaluate(
+        f"() => {CHARTS}.map(p => p.data.filter(d => (d.x ?? []).length > 10).map(d => [d.name, d.x.length]))"
+    )
+    lines = [dict(chart) for chart in lines]  # smoothed and as measured: one of a name
+    assert {"one": STEPS + 1, "two": STEPS + 1} in lines
+    bars = page.evaluate(f"() => {CHARTS}.filter(p => p.data?.[0]?.type === 'bar').map(p => p.data[0].x)")
+    assert [2000, 3000] in [sorted(chart) for chart in bars]  # parameters, a bar per model
+
+
+@pytest.mark.pipeline
+@needs_chromium
+def test_compare_page_draws_parallel_coordinates_of_chosen_models(served: Served, page: Any) -> None:
+    show(page, served.links["models"])
+    page.get_by_role("link", name="two", exact=True).wait_for()
+    page.locator(".ag-header input[type=checkbox]").locator("visible=true").first.click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.wait_for_url("**/compare-runs**")
+    page.wait_for_function(f"() => {CHARTS}.some(p => p.data?.[0]?.type === 'parcoords')")
+    for name in ("one", "two"):
+        page.get_by_text(name, exact=True).first.wait_for()
+
+
+@pytest.mark.pipeline
+@needs_chromium
+def test_final_images_and_a_slider_through_the_steps(served: Served, page: Any) -> None:
+    show(page, served.links["filters step by step"])
+    final = "[...document.querySelectorAll('img')].filter(i => /final/.test(i.src) && i.naturalWidth > 0)"
+    page.wait_for_function(f"() => {final}.length >= 2")
+    assert page.evaluate(f"() => {final}.slice(0, 2).every({IN_SIGHT})")
+    page.get_by_text("Step by step: move the slider").scroll_into_view_if_needed()
+    page.wait_for_function(f"() => {STEP_PICTURES}.filter(i => i.naturalWidth > 0).length >= 2")
+    thumb = page.locator(f"[role=slider][aria-valuemax='{STEPS}']").first
+    assert thumb.get_attribute("aria-valuenow") == str(STEPS)  # opens at the finished image
+    sources = [page.evaluate(f"() => {STEP_PICTURES}[0].src")]
+    for step in (10, 1):
+        thumb.focus()
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_function(
+            f"before => {STEP_PICTURES}[0]?.naturalWidth > 0 && !before.includes({STEP_PICTURES}[0].src)", arg=sources
+        )
+        sources.append(page.evaluate(f"() => {STEP_PICTURES}[0].src"))
+        assert f"step%2B{step}%2B" in sources[-1]
+
+
+@pytest.mark.pipeline
+@needs_chromium
+def test_a_maximize_run_begins_with_its_final_images(project: Project, served: Served, page: Any) -> None:
+    show(page, f"{served.base}/#/experiments/1/runs/{project.current()['maximize@two']}")
+    strip = page.locator("img[src*='get-artifact?path=filters.png']")
+    strip.wait_for()
+    page.wait_for_function("() => document.querySelector(\"img[src*='filters.png']\").naturalWidth === 3 * 70")
+    assert strip.evaluate(IN_SIGHT)
+    assert strip.bounding_box()["y"] < page.get_by_text("Metrics (").first.bounding_box()["y"]
+
+
+@pytest.mark.pipeline
+@needs_chromium
+def test_report_opens_as_an_artifact(project: Project, served: Served, page: Any) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{message.text} {message.location}"))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    show(page, f"{served.base}/#/experiments/1/runs/{project.current()['one']}/artifacts/report/one.html")
+    page.frame_locator("iframe").locator("h1").wait_for()
+    inside = next(frame for frame in page.frames if frame.url.startswith("blob:"))
+    inside.wait_for_function("() => [...document.images].every(i => i.complete)")
+    count, broken = inside.evaluate(
+        "() => [document.images.length, [...document.images].filter(i => !i.naturalWidth).length]"
+    )
+    assert count > 5
+    assert broken == 0
+    assert [
+        text for text in said if "mlflow/users/current" not in text
+    ] == []  # MLflow asks for logins, of which it has none
 
 
 @pytest.mark.pipeline

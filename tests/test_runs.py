@@ -1,0 +1,204 @@
+"""What a run says about its making, and the way back: from a picture in MLflow to the state of the project it shows."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnviz import run_content, stage, timings, views
+from cnnviz.sparsity import population
+from tests.test_tracking import MODELS, Project, make_project
+
+pipeline = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small pipeline of test_tracking. Do not change it: copy it."""
+    return make_project(tmp_path_factory.mktemp("runs") / "project")
+
+
+def dvc(project: Project, *words: str) -> str:
+    done = project.run(sys.executable, "-m", "dvc", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def set_gain(project: Project, gain: int) -> None:
+    file = project.folder / "params.yaml"
+    file.write_text(file.read_text().replace("gain: 2", f"gain: {gain}"))
+
+
+# ---- without a store
+
+
+def test_population_sparsity_by_hand() -> None:
+    one, all_alike, half = [4, 0, 0, 0], [3, 3, 3, 3], [1, 1, 0, -7]
+    found = population(np.array([one, all_alike, half, [0, 0, 0, 0]], np.float16))
+    # half: (Σ r/n)² = 1/4, Σ r²/n = 1/2, so (1 - 1/2) / (1 - 1/4)
+    np.testing.assert_allclose(found, [1, 0, 2 / 3, np.nan])
+    assert np.isnan(population(np.ones((2, 1), np.float32))).all()
+
+
+def test_accuracy_is_a_headline_number_where_the_analysis_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "artifacts" / "models" / "m"
+    folder.mkdir(parents=True)
+    known = {k: f"its {k}" for k in ("title", "origin", "license", "trained_on", "source", "digest")}
+    about = {**known, "input_shape": [8, 8, 3], "preprocessing": {"name": "raw"}, "parameters": 7, "conv_layers": []}
+    (folder / "model.json").write_text(json.dumps(about))
+    assert "accuracy" not in run_content.of_model("m").metrics
+    analysis = tmp_path / "artifacts" / "analysis" / "m"
+    analysis.mkdir(parents=True)
+    (analysis / "metrics.json").write_text('{"accuracy": 0.75, "by set": {"photos": 0.5}, "classes": null}')
+    assert run_content.of_model("m").metrics == {"parameters": 7, "conv_layers": 0, "filters": 0, "accuracy": 0.75}
+    assert run_content.of_stage("analyze", "m").files == [(Path("artifacts/analysis/m"), "")]
+    assert "accuracy" in views.FIRST
+
+
+def test_a_state_keeps_its_own_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC restores a stage without running it: the times of the state that ran last are not that one's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert timings.of("s", "key 1") is None
+    latest = tmp_path / ".cache" / "timings" / "s.json"
+    stage.write_json(latest, {"seconds": 1.0})
+    first = timings.of("s", "key 1")
+    assert first is not None
+    assert first["seconds"] == 1.0
+    assert timings.of("s", "key 2") is None
+    stage.write_json(latest, {"seconds": 2.0})  # the stage ran again
+    for _ in range(2):
+        assert (timings.of("s", "key 2") or {})["seconds"] == 2.0
+        assert (timings.of("s", "key 1") or {})["seconds"] == 1.0
+    assert timings.of("s", "key 3") is None
+
+
+def test_a_stage_notes_its_processor_and_packages(tmp_path: Path) -> None:
+    code = "import numpy, h5py; from cnnviz.stage import stage\nwith stage('s'): pass"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    noted = json.loads((tmp_path / ".cache" / "timings" / "s.json").read_text())
+    versions = {"numpy": np.__version__, "python": sys.version.split()[0]}
+    assert noted["packages"] == {**versions, "h5py": noted["packages"]["h5py"]}
+    assert noted["cpu"].endswith(f"{len(os.sched_getaffinity(0))} cores")
+    if Path("/proc/cpuinfo").exists():
+        assert noted["cpu"].partition(",")[0] in Path("/proc/cpuinfo").read_text()
+
+
+# ---- with a real store
+
+
+def inputs(project: Project, run: str) -> dict[str, dict[str, Any]]:
+    query = "SELECT d.name, d.digest, d.dataset_profile, t.value FROM inputs i "
+    query += "JOIN datasets d ON i.source_id = d.dataset_uuid "
+    query += "JOIN input_tags t ON t.input_uuid = i.input_uuid WHERE i.destination_id = ?"
+    return {
+        name: {"digest": digest, "profile": json.loads(profile), "context": context}
+        for name, digest, profile, context in project.query(query, run)
+    }
+
+
+@pipeline
+def test_model_and_images_are_inputs_with_digests(project: Project) -> None:
+    current = project.current()
+    for run in ("two", "maximize@two", "feature_maps@two"):
+        found = inputs(project, current[run])
+        assert {name: one["context"] for name, one in found.items()} == {"two": "model", "photos": "images"}
+        assert found["photos"]["digest"] == "5" * 12
+        assert found["photos"]["profile"]["sha256"] == "5" * 64
+        assert found["two"]["digest"] == "its digest"[:12]
+    assert set(inputs(project, current["weights@two"])) == {"two"}
+
+
+@pipeline
+def test_environment_is_in_the_tags(project: Project) -> None:
+    runs, current = project.runs(), project.current()
+    for name in ("two", "maximize@two"):
+        tags = runs[current[name]]["tags"]
+        assert tags["environment.cpu"] == "A CPU, 2 cores"
+        assert tags["environment.packages"] == f"numpy {np.__version__}, python 3.11.1"
+        assert tags["environment.precision"] == "float32"
+    assert "environment.precision" not in runs[current["weights@two"]]["tags"]
+
+
+@pipeline
+def test_from_a_picture_to_the_state_that_made_it(project: Project, tmp_path: Path) -> None:
+    """docs/tracking.md, "From a picture to what made it", on a picture of a state that has been left since."""
+    here = project.copy(tmp_path / "p")
+    key = here.current()["maximize@two"]
+    set_gain(here, 7)
+    here.repro()
+    here.commit()
+    here.track()
+    picture = "artifacts/maximize/two/second/0.png"
+    seen, tags = (here.runs()[key]["folder"] / "second" / "0.png").read_bytes(), here.runs()[key]["tags"]
+    assert (here.folder / picture).read_bytes() != seen
+    assert (tags["current"], tags["git.dirty"]) == ("false", "false")
+
+    assert here.run("git", "checkout", "-q", tags["git.commit"]).returncode == 0
+    dvc(here, "checkout")
+    assert (here.folder / picture).read_bytes() == seen
+    assert dvc(here, "status").strip() == "Data and pipelines are up to date."
+    assert tags["dvc.outs_md5"] in (here.folder / "dvc.lock").read_text()
+    digest = hashlib.sha256(seen).hexdigest()
+
+    shutil.rmtree(here.folder / ".dvc" / "cache")  # and without the cache: made again, byte for byte
+    shutil.rmtree(here.folder / "artifacts")
+    dvc(here, "repro", tags["dvc.stage"])
+    assert hashlib.sha256((here.folder / picture).read_bytes()).hexdigest() == digest
+    assert here.run("git", "status", "--porcelain", "dvc.lock").stdout == ""
+
+
+@pipeline
+def test_queued_experiments_reach_the_store_under_their_names(project: Project, tmp_path: Path) -> None:
+    here = project.copy(tmp_path / "p")
+    here.track()
+    before = here.current()
+    for gain, name in ((5, "five"), (6, "six")):
+        dvc(here, "exp", "run", "--queue", "-S", f"gain={gain}", "-n", name)
+    dvc(here, "exp", "run", "--run-all")
+    here.track()
+    assert here.current() == before  # the workspace did not change
+    here.check()
+    runs = here.runs()
+    for name, gain in (("five", 5), ("six", 6)):
+        made = {run["name"]: key for key, run in runs.items() if run["tags"].get("dvc.experiment") == name}
+        assert set(made) >= {f"one · {name}", f"two · {name}", "maximize@one", "maximize@two"}
+        assert all(runs[key]["folder"].is_relative_to(here.folder / "mlruns") for key in made.values())
+        assert {runs[key]["tags"]["current"] for key in made.values()} == {"false"}
+        params = dict(here.query("SELECT key, value FROM params WHERE run_uuid = ?", made[f"two · {name}"]))
+        assert params["gain"] == str(gain)
+        parent = runs[made["maximize@two"]]["tags"]["mlflow.parentRunId"]
+        assert parent == made[f"two · {name}"]
+        times = here.query(
+            "SELECT value FROM latest_metrics WHERE key = 'seconds' AND run_uuid = ?", made["maximize@two"]
+        )
+        assert times == [(2.0,)]
+
+    dvc(here, "exp", "apply", "six")  # taken over: its runs become the current ones, no run is made twice
+    here.track()
+    here.check()
+    current = here.current()
+    assert current["two"] == next(key for key, run in runs.items() if run["name"] == "two · six")
+    assert here.runs()[before["two"]]["tags"]["current"] == "false"
+    assert here.runs()[before["two"]]["name"].startswith("two · ")
+    names = [run["name"] for run in here.runs().values() if run["tags"]["kind"] == "model"]
+    assert len(names) == len(set(names)) == 3 * len(MODELS)
+    (view,) = here.query("SELECT value FROM experiment_tags WHERE key = ?", f"{views.TAG}history")
+    state = json.loads(view[0])["state"].partition(";")[2]
+    columns = json.loads(zlib.decompress(base64.b64decode(state)))["selectedColumns"]
+    assert [name for name in columns if name.startswith("params.")] == ["params.`gain`"]  # in what the states differ
+    colors = [run["tags"]["mlflow.runColor"] for run in here.runs().values() if run["tags"]["kind"] == "model"]
+    assert len(set(colors)) == len(colors)
