@@ -113,6 +113,7 @@ class Model(Section):
     license: str = "not stated"
     trained_on: str = "not stated"
     class_names: list[str] = []
+    random_weights: Index | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Model":
@@ -228,6 +229,19 @@ class Maximize(Section):
         return self
 
 
+class Analyze(Section):
+    examples: Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100, strict=True)] = 9
+    patches: Literal["rendered", "all"] = "rendered"
+    batch: Annotated[int, BeforeValidator(_no_bool), Field(ge=4, le=1024, strict=True)] = 20
+    kept_images: Positive = 200
+    layers: dict[Key, Annotated[list[str], Field(min_length=1)]] = {}
+
+
+class Compare(Section):
+    matches: Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=64, strict=True)] = 12
+    changed: Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=64, strict=True)] = 6
+
+
 class Params(Section):
     random_seed: Index
     images: Images
@@ -236,6 +250,8 @@ class Params(Section):
     feature_maps: FeatureMaps
     fixed_filters: FixedFilters
     maximize: Maximize
+    analyze: Analyze = Analyze()
+    compare: Compare = Compare()
 
     @model_validator(mode="after")
     def _refer(self) -> "Params":
@@ -248,8 +264,12 @@ class Params(Section):
             for key in sorted(set(self.models) - keys):
                 example = "8" if path.startswith("feature") else "auto"
                 raise ValueError(f"{path}: the model {key!r} is missing; add `{key}: {example}`")
-        for key in sorted(set(self.maximize.objectives) - set(self.models)):
-            raise ValueError(f"maximize.objectives.{key}: no such model; {choices(key, self.models)}")
+        for path, keys in (
+            ("maximize.objectives", set(self.maximize.objectives)),
+            ("analyze.layers", set(self.analyze.layers)),
+        ):
+            for key in sorted(keys - set(self.models)):
+                raise ValueError(f"{path}.{key}: no such model; {choices(key, self.models)}")
         if self.fixed_filters.borrowed.model not in self.models:
             given = self.fixed_filters.borrowed.model
             raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")
