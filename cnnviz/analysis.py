@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnnviz.observe import Seen
 
 NEAR_DEAD = 0.001  # firing rate below which a filter is near-dead
-REACTS = 0.01  # firing rate from which a filter reacts to an image set
+PREFERS = 2 / 3  # preference from which a filter counts as one set's: five times as active there
 REDUNDANT = 0.8  # correlation, or cosine of kernels, from which filters belong to one cluster
 
 
@@ -93,11 +93,6 @@ def states(rates: dict[str, NDArray]) -> NDArray[np.str_]:
     return np.select([highest == 0, highest < NEAR_DEAD], ["dead", "near-dead"], "active")
 
 
-def only(one: NDArray, other: NDArray) -> NDArray[np.bool_]:
-    """Filters that react to one image set, by firing rates, and not to the other."""
-    return (one >= REACTS) & (other < NEAR_DEAD)
-
-
 def redundancy(correlation: NDArray, cosines: NDArray) -> dict[str, NDArray]:
     """Clusters by activation and by kernel, and the filter of the most similar activation; arrays `(channels,)`."""
     others = correlation.copy()
@@ -119,7 +114,6 @@ def per_filter(layer: LayerAnalysis, cosines: NDArray) -> dict[str, NDArray]:
     columns |= {f"{key}/{name}": values for name, found in by_set.items() for key, values in found.items()}
     for a, b in combinations(by_set, 2):
         columns[f"preference/{a}/{b}"] = measures.preference(by_set[a]["rate"], by_set[b]["rate"])
-        columns[f"only/{a}/{b}"] = np.select([only(rates[a], rates[b]), only(rates[b], rates[a])], [a, b], "")
     return columns | redundancy(layer.correlation.result(), cosines)
 
 
@@ -144,8 +138,8 @@ def per_layer(layer: LayerAnalysis, columns: dict[str, NDArray]) -> dict[str, An
     entry["pairs"] = {
         f"{a}/{b}": {
             "median_absolute_preference": median(np.abs(columns[f"preference/{a}/{b}"])),
-            f"only_{a}": int((columns[f"only/{a}/{b}"] == a).sum()),
-            f"only_{b}": int((columns[f"only/{a}/{b}"] == b).sum()),
+            f"prefer_{a}": int((columns[f"preference/{a}/{b}"] >= PREFERS).sum()),
+            f"prefer_{b}": int((columns[f"preference/{a}/{b}"] <= -PREFERS).sum()),
         }
         for a, b in combinations(layer.sets, 2)
     }

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz import plots
-from cnnviz.analysis import LayerAnalysis
+from cnnviz.analysis import PREFERS, LayerAnalysis
 from cnnviz.filter_statistics import histogram_edges
 
+LOWEST = 1e-4  # of the highest mean activation: what is lower is drawn there
 Columns = dict[str, dict[str, NDArray]]
 
 
@@ -24,18 +25,22 @@ def draw(model: str, layers: dict[str, LayerAnalysis], columns: Columns) -> Iter
 
 
 def _histograms(model: str, layers: dict[str, LayerAnalysis], sets: list[str]) -> bytes:
-    """Share of all positions by pre-activation, bins of half an octave, for up to 12 layers."""
+    """Share of all positions per octave of the pre-activation, for up to 12 layers."""
     edges = histogram_edges()
+    octaves = np.abs(np.diff(np.log2(np.abs(edges))))
+    octaves[len(octaves) // 2] = np.inf  # the bin around 0
     names = [list(layers)[i] for i in sorted({int(i) for i in np.linspace(0, len(layers) - 1, 12).round()})]
     rows = -(-len(names) // 4)
     figure, axes = plots.panels(rows, min(4, len(names)), 3.4, 2.5)
-    figure.suptitle(f"{model}: pre-activations of all units", x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(
+        f"{model}: pre-activations of all units, share of positions per octave", x=0.01, ha="left", fontweight="bold"
+    )
     for one, name in zip(axes.flat, names, strict=False):
-        share = [layers[name].sets[s].histogram.counts.sum(0) for s in sets]
-        share = [counts / max(counts.sum(), 1) for counts in share]
-        together = np.sum(share, axis=0)
-        rare = np.cumsum(together) / together.sum()
-        largest = max(abs(edges[np.searchsorted(rare, 0.002)]), edges[min(np.searchsorted(rare, 0.998) + 1, len(rare))])
+        counts = [layers[name].sets[s].histogram.counts.sum(0) for s in sets]
+        together = np.cumsum(np.sum([one / max(one.sum(), 1) for one in counts], axis=0)) / len(sets)
+        low, high = int(np.searchsorted(together, 0.002)), int(np.searchsorted(together, 0.998))
+        largest = float(max(abs(edges[low]), edges[min(high, len(together) - 1) + 1]))
+        share = [one / max(one.sum(), 1) / octaves for one in counts]
         for i, values in enumerate(share):
             one.stairs(values, edges, color=plots.color(i), label=sets[i], fill=True, alpha=0.18)
             one.stairs(values, edges, color=plots.color(i), lw=1.2)
@@ -43,10 +48,10 @@ def _histograms(model: str, layers: dict[str, LayerAnalysis], sets: list[str]) -
         one.set_xscale("symlog", linthresh=2.0 ** np.floor(np.log2(largest) - 5), base=2)
         one.set_xlim(-largest, largest)
         limits = [-largest, -largest / 8, 0, largest / 8, largest]
-        one.set_xticks(limits, [f"{v:.2g}" for v in limits])
+        one.set_xticks(limits, [f"{v:.4g}" for v in limits], fontsize=7)
         one.set_xticks([], minor=True)
         one.set_ylim(bottom=0)
-        one.set_title(name)
+        one.set_title(name, fontsize=8 if len(name) > 24 else None)
         one.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f}%")
     for one in axes.flat[len(names) :]:
         one.set_visible(False)
@@ -88,6 +93,8 @@ def _statistics(model: str, layers: dict[str, LayerAnalysis], columns: Columns, 
     axes[1, 1].set_title("share of dead filters")
     axes[1, 1].set_ylim(0, max(0.05, 1.15 * float((dead + near).max())))
     axes[1, 1].legend(fontsize=8, loc="upper right")
+    if not (dead + near).any():
+        axes[1, 1].text(0.5, 0.5, "none", ha="center", va="center", transform=axes[1, 1].transAxes, color="#777777")
     for kind, style in (("activation", "-"), ("kernel", "--")):
         redundant = [1 - (columns[layer][f"{kind}_cluster"].max() + 1) / layers[layer].channels for layer in names]
         axes[1, 2].plot(x, redundant, style, marker="o", ms=3, color="#444444", label=f"by {kind}")
@@ -120,26 +127,25 @@ def _quartiles(values: NDArray) -> NDArray:
 
 
 def _two_sets(model: str, columns: Columns, a: str, b: str) -> bytes:
-    """Firing rate of every filter on one set against the other, for four depths."""
+    """Mean activation of every filter on one set against the other, for four depths."""
     names = list(columns)
     shown = [names[i] for i in sorted({int(i) for i in np.linspace(0, len(names) - 1, 4).round()})]
-    figure, axes = plots.panels(1, len(shown), 3.3, 3.5, sharey=True)
-    figure.suptitle(f"{model}: firing rate of every filter on two image sets", x=0.01, ha="left", fontweight="bold")
-    lowest = 1e-5
+    figure, axes = plots.panels(1, len(shown), 3.4, 3.5)
+    figure.suptitle(f"{model}: every filter on two image sets", x=0.01, ha="left", fontweight="bold")
     for one, name in zip(axes.flat, shown, strict=True):
-        x, y = (np.maximum(columns[name][f"firing_rate/{s}"], lowest) for s in (a, b))
-        single = columns[name][f"only/{a}/{b}"]
-        one.plot([lowest, 1], [lowest, 1], color="#bbbbbb", lw=0.8, zorder=1)
-        one.scatter(x, y, s=9, c=np.select([single == a, single == b], [plots.color(0), plots.color(1)], "#555555"))
-        one.set_xscale("log")
-        one.set_yscale("log")
-        one.set_xlim(lowest * 0.7, 1.4)
-        one.set_ylim(lowest * 0.7, 1.4)
-        one.set_title(name)
-        one.set_xlabel(f"on {a}")
-        for s, place, side, i in ((a, (0.97, 0.03), "right", 0), (b, (0.03, 0.97), "left", 1)):
-            text = f"only {s}: {(single == s).sum()}"
-            va = "bottom" if i == 0 else "top"
-            one.text(*place, text, color=plots.color(i), ha=side, va=va, transform=one.transAxes)
-    axes[0, 0].set_ylabel(f"on {b}")
+        x, y = (columns[name][f"rate/{s}"] for s in (a, b))
+        highest = max(x.max(), y.max(), 1e-30)
+        x, y = np.maximum(x, highest * LOWEST), np.maximum(y, highest * LOWEST)
+        prefers = columns[name][f"preference/{a}/{b}"]
+        sides = [prefers >= PREFERS, prefers <= -PREFERS]
+        limits = (highest * LOWEST * 0.7, highest * 1.5)
+        one.plot(limits, limits, color="#bbbbbb", lw=0.8, zorder=1)
+        one.scatter(x, y, s=9, c=np.select(sides, [plots.color(0), plots.color(1)], "#777777"))
+        one.set(xscale="log", yscale="log", xlim=limits, ylim=limits, title=name, xlabel=f"mean activation on {a}")
+        for i, (s, place, side, va) in enumerate(
+            ((a, (0.97, 0.03), "right", "bottom"), (b, (0.03, 0.97), "left", "top"))
+        ):
+            text = f"{sides[i].sum()} of {len(x)} prefer {s}"
+            one.text(*place, text, color=plots.color(i), ha=side, va=va, fontsize=8, transform=one.transAxes)
+    axes[0, 0].set_ylabel(f"mean activation on {b}")
     return plots.png(figure)

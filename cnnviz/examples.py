@@ -79,7 +79,7 @@ def sheet(filters: Sequence[int], top: NDArray[np.uint8], bottom: NDArray[np.uin
     gap = np.full((len(top), 1, *top.shape[2:]), 255, np.uint8)
     tiles = np.concatenate([top, gap, bottom[:, ::-1]], axis=1)
     k = top.shape[1]
-    labels = [*(f"+{i + 1}" for i in range(k)), "", *(f"−{i}" for i in range(k, 0, -1))]
+    labels = [*(f"+{i + 1}" for i in range(k)), "", *(f"-{i}" for i in range(k, 0, -1))]
     rows = tiles.reshape(-1, *tiles.shape[2:])
     return montage.label_grid(rows, [f"filter {k}" for k in filters], labels)
 

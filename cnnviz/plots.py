@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 # One colour per model or image set, in the order of params.yaml (Okabe and Ito, told apart by colour-blind people, too)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#7F7F7F")
 MARKERS = "osD^vPX*"
-_STYLE = {
+_STYLE: Any = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",
@@ -28,17 +28,16 @@ _STYLE = {
 
 def panels(rows: int, columns: int, width: float = 4.2, height: float = 3.0, **options: Any) -> tuple[Figure, Any]:
     """A figure and its axes, `(rows, columns)`, each `width` by `height` inches."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
-        FigureCanvasAgg(figure)
-        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    mpl.rcParams.update(_STYLE)
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def png(figure: Figure) -> bytes:
     """Encode and forget a figure."""
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        figure.savefig(stream, format="png", metadata={"Software": None})
+    figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
 
 

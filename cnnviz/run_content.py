@@ -28,6 +28,7 @@ FILTER_SERIES = (
 SLIDER_LAYERS, SLIDER_FILTERS = 6, 8  # so many layers at most get a step slider, with so many filters in its picture
 DEPTHS = {"early": 1 / 6, "middle": 1 / 2, "late": 5 / 6}  # of the way through the network's conv layers
 CELL = 128  # pixels that smaller pictures of the image matrix are enlarged to
+FOLDERS = {"analyze": "analysis"}  # of stages that write elsewhere than under their own name
 SLOTS = 4  # filters per depth in the image matrix
 MODEL_CURVES = ("progress", "score", *(f"score/{depth}" for depth in DEPTHS))  # shown on the model's own run, too
 
@@ -55,7 +56,7 @@ def legal(key: str) -> str:
 
 def of_stage(stage: str, model: str | None) -> Content:
     """Read one stage's outputs. A stage without numbers of its own gets its files."""
-    folder = ARTIFACTS / stage / (model or "")
+    folder = ARTIFACTS / FOLDERS.get(stage, stage) / (model or "")
     content = _READERS.get(stage, lambda _: Content())(folder)
     if not content.files and folder.is_dir():
         content.files = [(folder, "")]
@@ -71,8 +72,8 @@ def of_model(model: str) -> Content:
     for key in ("title", "origin", "license", "trained_on", "source", "digest", "input_shape"):
         content.params[f"about.{key}"] = about.get(key)
     content.params["about.preprocessing"] = about["preprocessing"]["name"]
-    for stage in ("models", "weights", "feature_maps", "maximize"):
-        if (ARTIFACTS / stage / model).is_dir():
+    for stage in ("models", "weights", "feature_maps", "maximize", "analyze"):
+        if (ARTIFACTS / FOLDERS.get(stage, stage) / model).is_dir():
             part = of_stage(stage, model)
             content.metrics |= part.metrics
             content.curves |= {key: part.curves[key] for key in MODEL_CURVES if key in part.curves}
@@ -204,6 +205,21 @@ def _fixed_filters(folder: Path) -> Content:
     return Content({"kernels": len(about["kernels"]), "images": len(about["images"])})
 
 
+def _analyze(folder: Path) -> Content:
+    return Content(read_json(folder / "metrics.json"), files=_shown(folder))
+
+
+def _compare(folder: Path) -> Content:
+    pairs = read_json(folder / "metrics.json")["pairs"].items()
+    return Content({f"{key}/{name}": value for name, one in pairs for key, value in one.items()}, files=_shown(folder))
+
+
+def _shown(folder: Path) -> list[tuple[Path, str]]:
+    """What MLflow shows of a folder: pictures and tables, each in its own sub-folder."""
+    kept = [path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".csv", ".json")]
+    return [(path, "" if path.parent == folder else path.parent.relative_to(folder).as_posix()) for path in kept]
+
+
 def _report(folder: Path) -> Content:
     """The pages of single models are in the models' own runs."""
     kept = [path for path in sorted(folder.iterdir()) if path.suffix != ".html" or path.name == "index.html"]
@@ -215,6 +231,8 @@ _READERS = {
     "weights": _weights,
     "feature_maps": _feature_maps,
     "maximize": _maximize,
+    "analyze": _analyze,
+    "compare": _compare,
     "images": _images,
     "fixed_filters": _fixed_filters,
     "report": _report,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 GRID = 4  # cells per side that features are averaged over
 FEWEST = 4  # images of a batch that the unbiased estimator needs
-_COLUMNS = 2**18  # multiplied at a time
+_COLUMNS = 2**14  # multiplied at a time: small enough for the processor's cache
 
 
 def gram(rows: NDArray) -> Floats:
