@@ -80,19 +80,19 @@ def matches(one: Analysis, other: Analysis, alike: NDArray) -> list[Match]:
     return sorted(found, key=lambda m: -m.correlation)
 
 
-def shown_matches(found: list[Match], one: Side, other: Side, most: int) -> list[Match]:
-    """The best match of each layer, of up to `most` layers in order: if possible one whose filter was rendered."""
-    layers = list(dict.fromkeys(layer for layer in one.analysis.layers if any(m.layer == layer for m in found)))
+def shown_matches(found: list[Match], one: Side, other: Side, most: int, rendered: bool) -> list[Match]:
+    """The best match of each layer, of up to `most` layers in the network's order.
+
+    rendered: only of filters with a rendered image on one side at least, which is seldom the best of the layer.
+    """
+    best: dict[str, Match] = {}
+    for match in found:  # best first
+        drawn = match.filter in one.maximized(match.layer) or match.other_filter in other.maximized(match.other_layer)
+        if drawn or not rendered:
+            best.setdefault(match.layer, match)
+    layers = [layer for layer in one.analysis.layers if layer in best]
     places = sorted({int(i) for i in np.linspace(0, len(layers) - 1, min(most, len(layers))).round()}) if layers else []
-    chosen = []
-    for layer in (layers[i] for i in places):
-        of_layer = [m for m in found if m.layer == layer]
-
-        def pictures(m: Match) -> int:
-            return (m.filter in one.maximized(m.layer)) + (m.other_filter in other.maximized(m.other_layer))
-
-        chosen.append(max(of_layer, key=lambda m: (pictures(m) > 0, m.correlation)))
-    return chosen
+    return [best[layers[i]] for i in places]
 
 
 def drift(before: Side, after: Side) -> dict[str, NDArray]:

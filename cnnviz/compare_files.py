@@ -34,9 +34,11 @@ def write_pair(folder: Path, one: Side, other: Side, matches_shown: int, changed
     keys |= {"other_layer": f"{more.name} layer", "other_filter": f"{more.name} filter"}
     table = [{keys.get(key, key): value for key, value in asdict(match).items()} for match in found]
     write_csv(folder / "matches" / f"{name}.csv", table)
-    if found:
-        shown = compare.shown_matches(found, fewer, more, matches_shown)
-        write_bytes(folder / "matches" / f"{name}.png", png_bytes(compare_plots.matched(shown, fewer, more)))
+    for rendered, suffix in ((False, ""), (True, "_rendered")):
+        shown = compare.shown_matches(found, fewer, more, matches_shown, rendered)
+        if shown:
+            picture = compare_plots.matched(shown, fewer, more)
+            write_bytes(folder / "matches" / f"{name}{suffix}.png", png_bytes(picture))
     if not compare.same_architecture(one, other):
         return compare.pair_numbers(alike, found, None)
     changed = compare.drift(one, other)

@@ -11,6 +11,7 @@ from cnnviz.compare import Match, Side
 
 PATCHES = 3  # shown of each filter
 TILE = 64
+DENSE = 30  # layers from which a line through all of them would only zigzag between kinds of layers
 
 
 def heat_map(alike: NDArray, one: str, rows: list[str], other: str, columns: list[str]) -> bytes:
@@ -47,7 +48,7 @@ _DEPTH = (
 
 
 def depth(rows: list[dict[str, Any]]) -> bytes:
-    """Every measure over the relative depth, a line per model."""
+    """Every measure over the relative depth, a line per model; of many layers the median of three neighbours."""
     figure, axes = plots.panels(2, 4, 4.2, 3.0, sharex=True)
     models = list(dict.fromkeys(row["model"] for row in rows))
     for one, (key, title) in zip(axes.flat, _DEPTH, strict=True):
@@ -55,8 +56,10 @@ def depth(rows: list[dict[str, Any]]) -> bytes:
             known = [(row["depth"], _value(row, key)) for row in rows if row["model"] == model]
             known = [(x, y) for x, y in known if y is not None]
             if known:
-                style = {"marker": plots.MARKERS[i % 8], "ms": 3.5, "lw": 1.3, "color": plots.color(i)}
-                one.plot(*zip(*known, strict=True), label=model, **style)
+                x, y = (np.array(values) for values in zip(*known, strict=True))
+                dense = len(x) > DENSE
+                one.plot(x, y, plots.MARKERS[i % 8], ms=2.5 if dense else 4, color=plots.color(i), alpha=0.5)
+                one.plot(x, _smooth(y) if dense else y, color=plots.color(i), lw=1.4, label=model)
         one.set_title(title)
         if key == "receptive_field":
             one.set_yscale("log", base=2)
@@ -69,6 +72,11 @@ def depth(rows: list[dict[str, Any]]) -> bytes:
         one.set_xlabel("depth (0: first conv layer, 1: last)")
     axes[0, 0].legend(fontsize=8)
     return plots.png(figure)
+
+
+def _smooth(values: NDArray) -> NDArray:
+    padded = np.pad(values, 1, mode="edge")
+    return np.median([padded[:-2], values, padded[2:]], axis=0)
 
 
 def _value(row: dict[str, Any], key: str) -> float | None:
@@ -84,10 +92,10 @@ def matched(found: list[Match], one: Side, other: Side) -> montage.Picture:
         left = [_maximized(one, m.layer, m.filter), *_patches(one, m.layer, m.filter)]
         right = [_maximized(other, m.other_layer, m.other_filter), *_patches(other, m.other_layer, m.other_filter)]
         rows.append(np.stack([*left, _blank(), *right]))
-        pair = f"{m.layer} {m.filter}  ~  {m.other_layer} {m.other_filter}"
-        labels.append(f"{pair}   r = {m.correlation:.2f}")
+        labels.append(f"{m.layer} / {m.filter}   ~   {m.other_layer} / {m.other_filter}   (r = {m.correlation:.2f})")
     columns = ["maximized", *(f"patch {i + 1}" for i in range(PATCHES))]
-    return montage.label_grid(np.concatenate(rows), labels, [*columns, "", *columns])
+    grid = montage.label_grid(np.concatenate(rows), labels, [*columns, "", *columns])
+    return _titled(grid, f"{one.name} (left) and {other.name} (right): the best match of each layer")
 
 
 def changed_filters(
@@ -101,11 +109,12 @@ def changed_filters(
         pictures += [*_patches(before, layer, k), _blank(), *_patches(after, layer, k)]
         rows.append(np.stack(pictures))
         kind = "most" if i in most else "least"
-        numbers = f"distance {changed['distance'][i]:.2f}   r = {changed['correlation'][i]:.2f}"
-        labels.append(f"{kind} changed: {layer} {k}   {numbers}")
+        numbers = f"(distance {changed['distance'][i]:.2f}, r = {changed['correlation'][i]:.2f})"
+        labels.append(f"{kind} changed: {layer} / {k}   {numbers}")
     titles = ["before", "after", "", *(f"before {i + 1}" for i in range(PATCHES)), ""]
     titles += [f"after {i + 1}" for i in range(PATCHES)]
-    return montage.label_grid(np.concatenate(rows), labels, titles)
+    grid = montage.label_grid(np.concatenate(rows), labels, titles)
+    return _titled(grid, f"{before.name} (before) and {after.name} (after)")
 
 
 def drift(changed: dict[str, NDArray], before: str, after: str) -> bytes:
@@ -128,8 +137,13 @@ def drift(changed: dict[str, NDArray], before: str, after: str) -> bytes:
                 one.plot([x - 0.4, x + 0.4], [np.median(values)] * 2, color="#222222", lw=1.5)
         one.set_title(title)
         plots.layer_ticks(one, layers)
-    axes[0, 0].set_ylim(bottom=0)
+    axes[0, 0].set_yscale("log")
+    axes[0, 0].yaxis.set_major_formatter(lambda v, _: f"{v:g}")
     return plots.png(figure)
+
+
+def _titled(picture: montage.Picture, title: str) -> montage.Picture:
+    return montage.caption(picture[None], [title], 13)[0]
 
 
 def _blank() -> montage.Picture:

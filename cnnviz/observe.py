@@ -55,7 +55,8 @@ class Observer:
 
     def _compute(self, images: tf.Tensor) -> list[tf.Tensor]:
         with _inputs_of_activations(self.graph.convs) as before:
-            outputs = self._network(models.preprocess(images, self.preprocessing), training=False)
+            made = self._network(models.preprocess(images, self.preprocessing), training=False)
+        outputs = keras.tree.flatten(made)  # Keras gives a single output without its list
         found = [before.get(name, output) for name, output in zip(self.convs, outputs, strict=True)]
         return [tf.transpose(pre, [0, 3, 1, 2]) for pre in found]
 

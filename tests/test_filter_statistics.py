@@ -65,7 +65,7 @@ def test_histogram_counts_as_numpy_does(rng: np.random.Generator) -> None:
     assert (np.diff(edges) > 0).all()
     assert found.counts.shape == (2, len(edges) - 1)
     for k in range(2):
-        values = np.where(unit[:, k] < 0, np.nextafter(unit[:, k], 0), unit[:, k])  # below 0 the bins close outside
+        values = np.where(unit[:, k] < 0, np.nextafter(unit[:, k], -np.inf), unit[:, k])  # below 0: (a, b]
         np.testing.assert_array_equal(found.counts[k], np.histogram(values, edges)[0])
 
 

@@ -31,7 +31,7 @@ def cka(x: np.ndarray, y: np.ndarray) -> float:
 def test_one_full_batch_equals_the_dense_computation(rng: np.random.Generator) -> None:
     x = rng.normal(size=(30, 500)) + 3
     y = x[:, :80] @ rng.normal(size=(80, 200)) + rng.normal(size=(30, 200))
-    assert cka(x, y) == pytest.approx(dense_cka(x, y), abs=1e-12)
+    assert cka(x, y) == pytest.approx(dense_cka(x, y), abs=1e-9)  # dense: not centred, so it cancels
     single = cka(x.astype("float32"), y.astype("float32"))
     assert single == pytest.approx(dense_cka(x, y), abs=1e-5)
     assert 0.05 < dense_cka(x, y) < 0.95
