@@ -5,7 +5,7 @@ A new measure is a class with `update(Seen)` that `LayerAnalysis` keeps beside t
 
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,7 @@ from cnnviz import filter_statistics as measures
 from cnnviz import similarity
 from cnnviz.depth import median
 from cnnviz.examples import Extremes
-
-if TYPE_CHECKING:
-    from cnnviz.observe import Seen
+from cnnviz.seen import Measure, Seen
 
 NEAR_DEAD = 0.001  # firing rate below which a filter is near-dead
 PREFERS = 2 / 3  # preference from which a filter counts as one set's: five times as active there
@@ -34,8 +32,9 @@ class SetMeasures:
     classes: measures.ClassMeans | None = None
     shuffled: measures.ClassMeans | None = None
 
-    def update(self, seen: "Seen") -> None:
-        for measure in (self.moments, self.histogram, self.grams, self.features, self.classes, self.shuffled):
+    def update(self, seen: Seen) -> None:
+        every: tuple[Measure | None, ...] = (self.moments, self.histogram, self.grams, self.features)
+        for measure in (*every, self.classes, self.shuffled):
             if measure is not None:
                 measure.update(seen)
 
@@ -77,8 +76,9 @@ class LayerAnalysis:
             self.current.shuffled = measures.ClassMeans(channels, mixed)
         self.sets[name] = self.current
 
-    def update(self, seen: "Seen") -> None:
-        for measure in (self.current, self.top, self.bottom, self.correlation):
+    def update(self, seen: Seen) -> None:
+        every: tuple[Measure, ...] = (self.current, self.top, self.bottom, self.correlation)
+        for measure in every:
             measure.update(seen)
 
     def end(self, count: int) -> None:

@@ -34,10 +34,10 @@ def write_pair(folder: Path, one: Side, other: Side, matches_shown: int, changed
     keys |= {"other_layer": f"{more.name} layer", "other_filter": f"{more.name} filter"}
     table = [{keys.get(key, key): value for key, value in asdict(match).items()} for match in found]
     write_csv(folder / "matches" / f"{name}.csv", table)
-    for rendered, suffix in ((False, ""), (True, "_rendered")):
+    for rendered, suffix, of in ((False, "", "each layer"), (True, "_rendered", "each layer's rendered filters")):
         shown = compare.shown_matches(found, fewer, more, matches_shown, rendered)
         if shown:
-            picture = compare_plots.matched(shown, fewer, more)
+            picture = compare_plots.matched(shown, fewer, more, of)
             write_bytes(folder / "matches" / f"{name}{suffix}.png", png_bytes(picture))
     if not compare.same_architecture(one, other):
         return compare.pair_numbers(alike, found, None)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from cnnviz import examples, montage, plots
 from cnnviz.analysis_files import top_patches
@@ -85,7 +86,7 @@ def _value(row: dict[str, Any], key: str) -> float | None:
     return row[key] - row["class_selectivity_chance"]
 
 
-def matched(found: list[Match], one: Side, other: Side) -> montage.Picture:
+def matched(found: list[Match], one: Side, other: Side, of: str) -> montage.Picture:
     """A row per pair: the filter's maximized image and strongest patches, a gap, those of its match."""
     rows, labels = [], []
     for m in found:
@@ -95,7 +96,7 @@ def matched(found: list[Match], one: Side, other: Side) -> montage.Picture:
         labels.append(f"{m.layer} / {m.filter}   ~   {m.other_layer} / {m.other_filter}   (r = {m.correlation:.2f})")
     columns = ["maximized", *(f"patch {i + 1}" for i in range(PATCHES))]
     grid = montage.label_grid(np.concatenate(rows), labels, [*columns, "", *columns])
-    return _titled(grid, f"{one.name} (left) and {other.name} (right): the best match of each layer")
+    return _titled(grid, f"{one.name} (left) and {other.name} (right): the best match of {of}")
 
 
 def changed_filters(
@@ -143,7 +144,9 @@ def drift(changed: dict[str, NDArray], before: str, after: str) -> bytes:
 
 
 def _titled(picture: montage.Picture, title: str) -> montage.Picture:
-    return montage.caption(picture[None], [title], 13)[0]
+    above = Image.new("RGB", (picture.shape[1], 26), (255,) * 3)
+    ImageDraw.Draw(above).text((6, 13), title, montage.INK, ImageFont.load_default(13), anchor="lm")
+    return np.concatenate([np.asarray(above), picture])
 
 
 def _blank() -> montage.Picture:

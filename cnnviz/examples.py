@@ -1,16 +1,13 @@
 """Dataset examples: the image patches that drive a filter most and least, found in one pass, cropped and drawn."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cnnviz import montage
-
-if TYPE_CHECKING:
-    from cnnviz.observe import Seen
+from cnnviz.seen import Seen
 
 GREY = 128  # what lies beyond the image, where the network pads
 TILE = 48  # pixels of a patch in the pictures
@@ -32,7 +29,7 @@ class Extremes:
         self.images = np.zeros((channels, 0), np.int32)
         self.positions = np.zeros((channels, 0, 2), np.int32)
 
-    def update(self, seen: "Seen") -> None:
+    def update(self, seen: Seen) -> None:
         b, channels, _, width = seen.pre.shape
         flat = seen.pre.reshape(b, channels, -1)
         best = flat.argmax(2) if self.sign > 0 else flat.argmin(2)

@@ -1,18 +1,15 @@
 """What single filters do over many images, streamed: definitions, formulas and sources in docs/analysis.md.
 
-Measures take cnnviz.observe.Seen batches and keep sums only. Activations are rectified, max(unit, 0), where a measure
+Measures take cnnviz.seen.Seen batches and keep sums only. Activations are rectified, max(unit, 0), where a measure
 is defined for firing rates.
 """
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-if TYPE_CHECKING:
-    from cnnviz.observe import Seen
+from cnnviz.seen import Seen
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +44,7 @@ class Moments:
         self.stimuli = 0
         self._population = np.zeros(2)  # sum, number of positions where any unit fires
 
-    def update(self, seen: "Seen") -> None:
+    def update(self, seen: Seen) -> None:
         for unit in seen.unit.reshape(*seen.unit.shape[:2], -1):
             rates = np.maximum(unit, 0)
             squares = rates * rates
@@ -95,7 +92,7 @@ class Histogram:
         bins = np.clip((codes & 511) - 2 * (127 + LOWEST), -1, _SIDE - 1) + 1  # 0: around 0
         self._bin = np.where(codes < 512, _SIDE + bins, _SIDE - bins)
 
-    def update(self, seen: "Seen") -> None:
+    def update(self, seen: Seen) -> None:
         channels = len(self.counts)
         for pre in seen.pre.reshape(len(seen.pre), channels, -1):
             codes = (np.ascontiguousarray(pre, np.float32).view(np.uint32) >> 22).astype(np.intp)
@@ -112,7 +109,7 @@ class ClassMeans:
         self.sums = np.zeros((classes, channels))
         self.counts = np.bincount(labels[labels >= 0], minlength=classes)
 
-    def update(self, seen: "Seen") -> None:
+    def update(self, seen: Seen) -> None:
         means = np.maximum(seen.unit, 0).mean((2, 3), dtype=np.float64)
         labels = self.labels[seen.indices]
         np.add.at(self.sums, labels[labels >= 0], means[labels >= 0])
@@ -154,7 +151,7 @@ class Correlation:
         self._products = np.zeros((channels, channels))
         self._count = 0
 
-    def update(self, seen: "Seen") -> None:
+    def update(self, seen: Seen) -> None:
         units = seen.unit.reshape(*seen.unit.shape[:2], -1)
         if self._shift is None:  # near the mean, so that the sums of products don't cancel
             self._shift = units.mean((0, 2), keepdims=True)[0]

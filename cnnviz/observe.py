@@ -5,8 +5,7 @@ A unit is a conv layer with the batch normalization and the nonlinearity that fo
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,25 +13,7 @@ import tensorflow as tf
 
 from cnnviz import graph, models
 from cnnviz.errors import InputError, choices
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One layer's units on a batch of b images.
-
-    indices: int `(b,)`, the images' numbers in their set; pre, unit: float32 `(b, channels, h, w)`, before and after
-    the unit's nonlinearity (the same array where it has none).
-    """
-
-    indices: np.ndarray
-    pre: np.ndarray
-    unit: np.ndarray
-
-
-class Measure(Protocol):
-    """Takes the batches of one layer in order; how much it keeps must not grow with the number of images."""
-
-    def update(self, seen: Seen) -> None: ...
+from cnnviz.seen import Seen
 
 
 class Observer:

@@ -31,6 +31,7 @@ def _no_bool(value: Any) -> Any:
 Key = Annotated[str, BeforeValidator(_folder_name)]
 Positive = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, strict=True)]
 Index = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, strict=True)]
+Few = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100, strict=True)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 
 
@@ -230,7 +231,7 @@ class Maximize(Section):
 
 
 class Analyze(Section):
-    examples: Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100, strict=True)] = 9
+    examples: Few = 9
     patches: Literal["rendered", "all"] = "rendered"
     batch: Annotated[int, BeforeValidator(_no_bool), Field(ge=4, le=1024, strict=True)] = 20
     kept_images: Positive = 200
@@ -238,8 +239,8 @@ class Analyze(Section):
 
 
 class Compare(Section):
-    matches: Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=64, strict=True)] = 12
-    changed: Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=64, strict=True)] = 6
+    matches: Few = 12
+    changed: Few = 6
 
 
 class Params(Section):
@@ -255,26 +256,19 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _refer(self) -> "Params":
-        for path, keys in (
-            ("feature_maps.channels", set(self.feature_maps.channels)),
-            ("maximize.layers", set(self.maximize.layers)),
+        for path, keys, example in (
+            ("feature_maps.channels", self.feature_maps.channels, "8"),
+            ("maximize.layers", self.maximize.layers, "auto"),
+            ("maximize.objectives", self.maximize.objectives, None),
+            ("analyze.layers", self.analyze.layers, None),
         ):
-            for key in sorted(keys - set(self.models)):
+            for key in sorted(set(keys) - set(self.models)):
                 raise ValueError(f"{path}.{key}: no such model; {choices(key, self.models)}")
-            for key in sorted(set(self.models) - keys):
-                example = "8" if path.startswith("feature") else "auto"
+            for key in sorted(set(self.models) - set(keys)) if example else ():
                 raise ValueError(f"{path}: the model {key!r} is missing; add `{key}: {example}`")
-        for path, keys in (
-            ("maximize.objectives", set(self.maximize.objectives)),
-            ("analyze.layers", set(self.analyze.layers)),
-        ):
-            for key in sorted(keys - set(self.models)):
-                raise ValueError(f"{path}.{key}: no such model; {choices(key, self.models)}")
-        if self.fixed_filters.borrowed.model not in self.models:
-            given = self.fixed_filters.borrowed.model
+        if (given := self.fixed_filters.borrowed.model) not in self.models:
             raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")
-        if self.fixed_filters.set not in self.images.sets:
-            given = self.fixed_filters.set
+        if (given := self.fixed_filters.set) not in self.images.sets:
             raise ValueError(f"fixed_filters.set: no image set {given!r}; {choices(given, self.images.sets)}")
         have = self.images.sets[self.fixed_filters.set]
         if self.fixed_filters.images > have:

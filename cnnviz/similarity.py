@@ -1,13 +1,10 @@
 """How alike two networks are, from what each did on the same images: no network is run. See docs/analysis.md."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-if TYPE_CHECKING:
-    from cnnviz.observe import Seen
+from cnnviz.seen import Seen
 
 Floats = NDArray[np.float64]
 GRID = 4  # cells per side that features are averaged over
@@ -33,7 +30,7 @@ class Grams:
         self.size, self.limit = size, limit
         self.found: list[Floats] = []
 
-    def update(self, seen: "Seen") -> None:
+    def update(self, seen: Seen) -> None:
         if len(seen.indices) == self.size >= FEWEST and seen.indices[-1] < self.limit:
             self.found.append(gram(seen.unit))
 
@@ -67,7 +64,7 @@ class Features:
         self.limit = limit
         self.found: list[NDArray[np.float32]] = []
 
-    def update(self, seen: "Seen") -> None:
+    def update(self, seen: Seen) -> None:
         if seen.indices[0] < self.limit:
             self.found.append(pool(seen.unit[seen.indices < self.limit]))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnviz import examples
-from cnnviz.observe import Seen
+from cnnviz.seen import Seen
 
 
 @pytest.mark.parametrize("size", [1, 3, 20])

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from cnnviz import filter_statistics as measures
-from cnnviz.observe import Seen
+from cnnviz.seen import Seen
 
 
 def seen(unit: np.ndarray, start: int = 0) -> Seen:

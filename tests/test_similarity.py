@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnviz import similarity
-from cnnviz.observe import Seen
+from cnnviz.seen import Seen
 
 
 def hsic_by_song(k: np.ndarray, m: np.ndarray) -> float:
