@@ -76,7 +76,8 @@ def matches(one: Analysis, other: Analysis, alike: NDArray) -> list[Match]:
             continue
         partner = other.layers[int(np.nanargmax(alike[i]))]
         correlation = similarity.correlations(one.features(layer), other.features(partner))
-        found += [Match(layer, a, partner, b, r) for a, b, r in similarity.matched(correlation)]
+        pairs = similarity.matched(correlation)
+        found += [Match(layer, a, partner, b, r) for a, b, r in pairs if r != 0]  # 0: one of the two is dead
     return sorted(found, key=lambda m: -m.correlation)
 
 

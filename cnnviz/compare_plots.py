@@ -110,7 +110,9 @@ def changed_filters(
         pictures += [*_patches(before, layer, k), _blank(), *_patches(after, layer, k)]
         rows.append(np.stack(pictures))
         kind = "most" if i in most else "least"
-        numbers = f"(distance {changed['distance'][i]:.2f}, r = {changed['correlation'][i]:.2f})"
+        r = changed["correlation"][i]
+        alike = f"r = {r:.2f}" if np.isfinite(r) else "dead in one"
+        numbers = f"(distance {changed['distance'][i]:.2f}, {alike})"
         labels.append(f"{kind} changed: {layer} / {k}   {numbers}")
     titles = ["before", "after", "", *(f"before {i + 1}" for i in range(PATCHES)), ""]
     titles += [f"after {i + 1}" for i in range(PATCHES)]

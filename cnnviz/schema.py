@@ -131,11 +131,8 @@ class Model(Section):
             )
         if self.sources is not None:
             allowed = catalog.MODELS[self.known].sources if self.known else ()
-            for source in self.sources:
-                if source not in allowed:
-                    raise ValueError(
-                        f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}"
-                    )
+            for source in set(self.sources) - set(allowed):
+                raise ValueError(f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}")
         if self.file is not None:
             if Path(self.file).suffix not in (".keras", ".h5"):
                 raise ValueError(f"file: {self.file!r} is no .keras or .h5 file")

@@ -154,5 +154,10 @@ def drift(before: NDArray, after: NDArray) -> dict[str, Floats]:
 
 
 def same_filter(one: NDArray, other: NDArray) -> Floats:
-    """Correlation of column k of one with column k of the other, `(n, filters)` twice: float64 `(filters,)`."""
-    return np.clip((_standard(one) * _standard(other)).sum(0), -1, 1)
+    """Correlation of column k of one with column k of the other, `(n, filters)` twice: float64 `(filters,)`.
+
+    NaN where either is constant: a filter that is dead in one of the two.
+    """
+    a, b = _standard(one), _standard(other)
+    known = a.any(0) & b.any(0)
+    return np.where(known, np.clip((a * b).sum(0), -1, 1), np.nan)

@@ -4,7 +4,7 @@ import sys
 
 import h5py
 
-from cnnviz import analysis, analysis_files, analysis_plots, images, params, selection, weights
+from cnnviz import analysis, analysis_files, analysis_plots, images, params, selection, subjects, weights
 from cnnviz import filter_statistics as measures
 from cnnviz.stage import ARTIFACTS, fresh, progress, stage, write_bytes, write_json
 
@@ -15,9 +15,9 @@ def main(key: str) -> None:
         options, stored = chosen.analyze, ARTIFACTS / "models" / key
         described = weights.read_description(stored)
         where = f"params.yaml: analyze.layers.{key}"
-        wanted = selection.layers(options.layers.get(key), described, where)
+        wanted = subjects.layers(options.layers.get(key), described, where)
         asked = selection.filters(chosen.maximize.layers[key], described, f"params.yaml: maximize.layers.{key}")
-        pictured = selection.pictured(wanted, asked, described, options.patches)
+        pictured = subjects.pictured(wanted, asked, described, options.patches)
         sets = {name: images.load_set(ARTIFACTS / "images" / f"{name}.npz") for name in chosen.images.sets}
         size = (described["input_shape"][0], described["input_shape"][1])
         from cnnviz import models, observe, watch  # TensorFlow: only after the params are checked

@@ -107,6 +107,12 @@ def test_correlations_are_pearsons(rng: np.random.Generator) -> None:
     )
 
 
+def test_the_same_filter_is_unknown_where_it_is_dead_in_one(rng: np.random.Generator) -> None:
+    one, other = rng.normal(size=(2, 9, 3))
+    one[:, 0], other[:, 1] = 0, 0
+    assert np.isnan(similarity.same_filter(one, other)).tolist() == [True, True, False]
+
+
 def test_matched_is_not_greedy() -> None:
     assert similarity.matched(np.array([[0.9, 0.8, 0.0], [0.8, 0.1, 0.0]])) == [(0, 1, 0.8), (1, 0, 0.8)]
 
