@@ -206,7 +206,9 @@ def _fixed_filters(folder: Path) -> Content:
 
 
 def _analyze(folder: Path) -> Content:
-    return Content(read_json(folder / "metrics.json"), files=_shown(folder))
+    numbers = read_json(folder / "metrics.json")
+    numbers.pop("filters")  # of the layers looked at
+    return Content(numbers, files=_shown(folder))
 
 
 def _compare(folder: Path) -> Content:

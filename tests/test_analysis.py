@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz import analysis, analysis_files, analysis_plots, compare, compare_files, compare_plots, observe, watch
+from cnnviz import (
+    analysis,
+    analysis_files,
+    analysis_plots,
+    compare,
+    compare_files,
+    compare_plots,
+    observe,
+    run_content,
+    watch,
+)
 from cnnviz import filter_statistics as measures
 from cnnviz.images import ImageSet
 
@@ -195,6 +205,15 @@ def test_depth_has_a_row_per_layer(artifacts: dict[str, Any], sets: dict[str, Im
     assert rows[1]["maximized_frequency"] is None
     assert rows[0]["patch_frequency"] is None  # 3 px
     assert compare_plots.depth(rows).startswith(b"\x89PNG")
+
+
+def test_mlflow_gets_numbers_pictures_and_tables(artifacts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_content, "ARTIFACTS", artifacts["folder"])
+    content = run_content.of_stage("analyze", "one")
+    assert content.metrics["median_firing_rate"] > 0
+    files = {(path.name, place) for path, place in content.files}
+    assert {("first.png", "examples"), ("statistics.png", ""), ("filters.csv", "")} <= files
+    assert not any(path.suffix == ".npz" for path, _ in content.files)
 
 
 def test_the_same_bytes_again(artifacts: dict[str, Any], tmp_path: Path) -> None:
