@@ -71,12 +71,13 @@ def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixel
     for name, one in layers.items():
         size = examples.TILE
         shape = (len(one.pictured), one.top.shape[1], size, size, 3)
-        first = np.zeros((one.layer.channels, size, size, 3), np.uint8)
+        first = np.zeros((one.layer.channels, examples.SMALL, examples.SMALL, 3), np.uint8)
         tiles[name] = {"top": np.zeros(shape, np.uint8), "bottom": np.zeros(shape, np.uint8), "first": first}
     jobs = [(number, *place) for number, *place in _jobs(layers)]
     for number, name, kind, row, rank, box in sorted(jobs, key=lambda job: job[0]):
         image = pixels[number]
-        patch = examples.tile(examples.window(image, box), examples.TILE)
+        size = examples.SMALL if kind == "first" else examples.TILE
+        patch = examples.tile(examples.window(image, box), size)
         if kind == "first":
             tiles[name][kind][row] = patch
         else:

@@ -87,15 +87,23 @@ def _value(row: dict[str, Any], key: str) -> float | None:
 
 
 def matched(found: list[Match], one: Side, other: Side, of: str) -> montage.Picture:
-    """A row per pair: the filter's maximized image and strongest patches, a gap, those of its match."""
+    """A row per pair: the filter's maximized image and strongest patches, a gap, those of its match.
+
+    Without the column of maximized images on a side where none of these filters was rendered.
+    """
+    sides = ((one, [(m.layer, m.filter) for m in found]), (other, [(m.other_layer, m.other_filter) for m in found]))
+    drawn = [any(k in side.maximized(layer) for layer, k in filters) for side, filters in sides]
     rows, labels = [], []
-    for m in found:
-        left = [_maximized(one, m.layer, m.filter), *_patches(one, m.layer, m.filter)]
-        right = [_maximized(other, m.other_layer, m.other_filter), *_patches(other, m.other_layer, m.other_filter)]
-        rows.append(np.stack([*left, _blank(), *right]))
+    for i, m in enumerate(found):
+        row = [
+            ([_maximized(side, *filters[i])] if show else []) + _patches(side, *filters[i])
+            for (side, filters), show in zip(sides, drawn, strict=True)
+        ]
+        rows.append(np.stack([*row[0], _blank(), *row[1]]))
         labels.append(f"{m.layer} / {m.filter}   ~   {m.other_layer} / {m.other_filter}   (r = {m.correlation:.2f})")
-    columns = ["maximized", *(f"patch {i + 1}" for i in range(PATCHES))]
-    grid = montage.label_grid(np.concatenate(rows), labels, [*columns, "", *columns])
+    patches = [f"patch {i + 1}" for i in range(PATCHES)]
+    columns = [(["maximized"] if show else []) + patches for show in drawn]
+    grid = montage.label_grid(np.concatenate(rows), labels, [*columns[0], "", *columns[1]])
     return _titled(grid, f"{one.name} (left) and {other.name} (right): the best match of {of}")
 
 

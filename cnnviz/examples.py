@@ -11,6 +11,7 @@ from cnnviz.seen import Seen
 
 GREY = 128  # what lies beyond the image, where the network pads
 TILE = 48  # pixels of a patch in the pictures
+SMALL = 32  # and where one patch of every filter is shown
 
 
 class Extremes:
