@@ -10,7 +10,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,26 @@ def _application(name: str, input_size: int | None) -> keras.Model:
 
 
 def get(key: str, params: Model) -> Loaded:
-    """Get a model from the first of its sources that has it, and check its digest.
+    """Get a model from the first of its sources that has it, and check its digest; or its untrained twin.
 
     Raises InputError if no source can be had, if the digest is another one, or if a file can't be loaded safely.
     """
+    loaded = _get(key, params)
+    return loaded if params.random_weights is None else _untrained(loaded, params.random_weights)
+
+
+def _untrained(loaded: Loaded, seed: int) -> Loaded:
+    """A twin of the same architecture, its weights drawn by the layers' own initializers."""
+    keras.utils.set_random_seed(seed)
+    return replace(
+        loaded,
+        network=keras.models.clone_model(loaded.network),
+        title=f"{loaded.title}, untrained: random weights, seed {seed}",
+        trained_on="nothing",
+    )
+
+
+def _get(key: str, params: Model) -> Loaded:
     where = f"params.yaml: models.{key}"
     if params.known:
         return _get_known(key, params, catalog.MODELS[params.known], where)

@@ -15,7 +15,7 @@ from cnnviz import params
 from cnnviz.errors import InputError
 from cnnviz.stage import ARTIFACTS
 
-KINDS = ("models", "weights", "feature_maps", "maximize")
+KINDS = ("models", "weights", "feature_maps", "maximize", "analysis")
 
 
 def prune(keys: set[str], lock: Path = Path("dvc.lock")) -> list[Path]:

@@ -181,12 +181,6 @@ def _maximize(folder: Path) -> Content:
     return content
 
 
-def _analyze(folder: Path) -> Content:
-    """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images."""
-    numbers = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
-    return Content(numbers, inputs=[run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))])
-
-
 def _add_curves(content: Content, folder: Path) -> None:
     """Curves of history.csv: the mean over all filters, over each layer's, those of the three depths, every filter."""
     scores: dict[tuple[str, str], Curve] = {}
@@ -231,6 +225,25 @@ def _fixed_filters(folder: Path) -> Content:
     return content
 
 
+def _analyze(folder: Path) -> Content:
+    """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images."""
+    numbers = read_json(folder / "metrics.json")
+    numbers.pop("filters")  # of the layers looked at
+    inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]
+    return Content(numbers, files=_shown(folder), inputs=inputs)
+
+
+def _compare(folder: Path) -> Content:
+    pairs = read_json(folder / "metrics.json")["pairs"].items()
+    return Content({f"{key}/{name}": value for name, one in pairs for key, value in one.items()}, files=_shown(folder))
+
+
+def _shown(folder: Path) -> list[tuple[Path, str]]:
+    """What MLflow shows of a folder: pictures and tables, each in its own sub-folder."""
+    kept = [path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".csv", ".json")]
+    return [(path, "" if path.parent == folder else path.parent.relative_to(folder).as_posix()) for path in kept]
+
+
 def _report(folder: Path) -> Content:
     """The pages of single models are in the models' own runs."""
     kept = [path for path in sorted(folder.iterdir()) if path.suffix != ".html" or path.name == "index.html"]
@@ -243,6 +256,7 @@ _READERS = {
     "feature_maps": _feature_maps,
     "maximize": _maximize,
     "analyze": _analyze,
+    "compare": _compare,
     "images": _images,
     "fixed_filters": _fixed_filters,
     "report": _report,

@@ -31,6 +31,7 @@ def _no_bool(value: Any) -> Any:
 Key = Annotated[str, BeforeValidator(_folder_name)]
 Positive = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, strict=True)]
 Index = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, strict=True)]
+Few = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100, strict=True)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 
 
@@ -119,6 +120,7 @@ class Model(Section):
     license: str = "not stated"
     trained_on: str = "not stated"
     class_names: list[str] = []
+    random_weights: Index | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Model":
@@ -135,11 +137,8 @@ class Model(Section):
             )
         if self.sources is not None:
             allowed = catalog.MODELS[self.known].sources if self.known else ()
-            for source in self.sources:
-                if source not in allowed:
-                    raise ValueError(
-                        f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}"
-                    )
+            for source in set(self.sources) - set(allowed):
+                raise ValueError(f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}")
         if self.file is not None:
             if Path(self.file).suffix not in (".keras", ".h5"):
                 raise ValueError(f"file: {self.file!r} is no .keras or .h5 file")
@@ -235,6 +234,19 @@ class Maximize(Section):
         return self
 
 
+class Analyze(Section):
+    examples: Few = 9
+    patches: Literal["rendered", "all"] = "rendered"
+    batch: Annotated[int, BeforeValidator(_no_bool), Field(ge=4, le=1024, strict=True)] = 20
+    kept_images: Positive = 200
+    layers: dict[Key, Annotated[list[str], Field(min_length=1)]] = {}
+
+
+class Compare(Section):
+    matches: Few = 12
+    changed: Few = 6
+
+
 class Params(Section):
     random_seed: Index
     images: Images
@@ -243,31 +255,30 @@ class Params(Section):
     feature_maps: FeatureMaps
     fixed_filters: FixedFilters
     maximize: Maximize
+    analyze: Analyze = Analyze()
+    compare: Compare = Compare()
 
     @model_validator(mode="after")
     def _refer(self) -> "Params":
-        for path, keys in (
-            ("feature_maps.channels", set(self.feature_maps.channels)),
-            ("maximize.layers", set(self.maximize.layers)),
+        for path, keys, example in (
+            ("feature_maps.channels", self.feature_maps.channels, "8"),
+            ("maximize.layers", self.maximize.layers, "auto"),
+            ("maximize.objectives", self.maximize.objectives, None),
+            ("analyze.layers", self.analyze.layers, None),
         ):
-            for key in sorted(keys - set(self.models)):
+            for key in sorted(set(keys) - set(self.models)):
                 raise ValueError(f"{path}.{key}: no such model; {choices(key, self.models)}")
-            for key in sorted(set(self.models) - keys):
-                example = "8" if path.startswith("feature") else "auto"
+            for key in sorted(set(self.models) - set(keys)) if example else ():
                 raise ValueError(f"{path}: the model {key!r} is missing; add `{key}: {example}`")
-        for key in sorted(set(self.maximize.objectives) - set(self.models)):
-            raise ValueError(f"maximize.objectives.{key}: no such model; {choices(key, self.models)}")
         if self.maximize.start != "noise":
             name, index = self.maximize.start.split("/")
             if name not in self.images.sets:
                 raise ValueError(f"maximize.start: no image set {name!r}; {choices(name, self.images.sets)}")
             if int(index) >= self.images.sets[name]:
                 raise ValueError(f"maximize.start: the set {name!r} has {self.images.sets[name]} images, from 0 on")
-        if self.fixed_filters.borrowed.model not in self.models:
-            given = self.fixed_filters.borrowed.model
+        if (given := self.fixed_filters.borrowed.model) not in self.models:
             raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")
-        if self.fixed_filters.set not in self.images.sets:
-            given = self.fixed_filters.set
+        if (given := self.fixed_filters.set) not in self.images.sets:
             raise ValueError(f"fixed_filters.set: no image set {given!r}; {choices(given, self.images.sets)}")
         have = self.images.sets[self.fixed_filters.set]
         if self.fixed_filters.images > have:

@@ -55,7 +55,8 @@ def test_library_never_imports_stages_and_only_network_stages_reach_tensorflow()
     for file in (ROOT / "cnnviz").rglob("*.py"):
         assert "stages" not in file.read_text(encoding="utf-8").split("import ")[1:], file
     with_network = {"model_sources", "models", "graph", "activations", "maximize", "maximized", "render_cache"}
-    for name in ("images", "weights", "fixed_filters", "report", "track"):
+    with_network |= {"observe", "receptive_field", "watch"}
+    for name in ("images", "weights", "fixed_filters", "compare", "report", "track"):
         script = ROOT / (parts(name)["cmd"].split()[2].replace(".", "/") + ".py")
         assert not reached(script) & with_network, name
 

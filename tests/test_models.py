@@ -53,6 +53,19 @@ def test_stored_twice_is_the_same_bytes(tiny: Callable[..., Any], tmp_path: Path
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
+def test_untrained_twin_has_the_architecture_and_weights_of_its_seed(tiny: Callable[..., Any], tmp_path: Path) -> None:
+    network = tiny()
+    network.save(tmp_path / "net.keras")
+    twins = [model_sources.get("twin", own(tmp_path / "net.keras", random_weights=seed)) for seed in (0, 0, 1)]
+    assert "untrained" in twins[0].title
+    assert [w.shape for w in twins[0].network.weights] == [w.shape for w in network.weights]
+    digests = [models.digest(twin.network) for twin in twins]
+    assert digests[0] == digests[1] != digests[2]
+    assert models.digest(network) not in digests
+    norm = twins[0].network.get_layer("inner").get_layer("expand_bn")
+    np.testing.assert_array_equal(norm.moving_mean, 0)  # nothing of what was learned is left
+
+
 def test_weights_file_holds_what_model_json_says(tiny: Callable[..., Any], tmp_path: Path) -> None:
     import h5py
 

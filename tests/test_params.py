@@ -81,6 +81,13 @@ BAD = [
     ("fixed_filters/kernels/even", [[1, 2], [3, 4]], ["fixed_filters.kernels.even: expected an odd number"]),
     ("fixed_filters/kernels/text", [[1, 2, "x"]], ["fixed_filters.kernels.text.0.2: given 'x'"]),
     ("fixed_filters/borrowed/model", "vgg", ["fixed_filters.borrowed.model: no model 'vgg'", "vgg16"]),
+    ("analyze/exmaples", 9, ["analyze.exmaples: unknown key", "nearest: examples"]),
+    ("analyze/batch", 3, ["analyze.batch: given 3", "at least 4"]),
+    ("analyze/patches", "some", ["analyze.patches: given 'some'", "'rendered'"]),
+    ("analyze/layers", {"vgg19": ["x"]}, ["analyze.layers.vgg19: no such model", "nearest: vgg16"]),
+    ("analyze/layers", {"vgg16": []}, ["analyze.layers.vgg16: given []"]),
+    ("compare/matches", 0, ["compare.matches: given 0", "at least 1"]),
+    ("models/vgg16/random_weights", True, ["models.vgg16.random_weights: given True", "number"]),
     ("random_seed", None, ["random_seed: given None", "whole number"]),
     ("images", GONE, ["images: missing"]),
 ]

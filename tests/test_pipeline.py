@@ -141,6 +141,21 @@ def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
     assert frog["snapshot_scores"][0, -1] > frog["snapshot_scores"][0, 0]
     picture = np.asarray(Image.open(artifacts / "maximize/vgg16/block3_conv1/159.png"))
     np.testing.assert_array_equal(picture, rendered["images"][0])
+    for model in ("vgg16", "cifar10-cnn"):
+        numbers = json.loads((artifacts / "analysis" / model / "metrics.json").read_text())
+        assert 0 < numbers["median_firing_rate"] < 1
+        for conv in json.loads((artifacts / "models" / model / "model.json").read_text())["conv_layers"]:
+            found = np.load(artifacts / "analysis" / model / "examples" / f"{conv['name']}.npz")
+            assert found["top_position"].shape == (conv["filters"], 9, 2)
+            best = [np.load(artifacts / f"feature_maps/{model}/{s}/per_image.npz") for s in found["sets"]]
+            peaks = np.concatenate([one[f"{conv['name']}/peak"] for one in best])
+            # there the pre-activation is read off behind the layer's own ReLU
+            np.testing.assert_allclose(np.maximum(found["top_activation"][:, 0], 0), peaks.max(0), rtol=1e-3, atol=1e-3)
+            assert (artifacts / "analysis" / model / "examples" / f"{conv['name']}.png").stat().st_size > 500
+    alike = np.load(artifacts / "compare/cka/vgg16--cifar10-cnn.npz")["cka"]
+    assert alike.shape == (13, 6)
+    np.testing.assert_allclose(np.load(artifacts / "compare/cka/vgg16--vgg16.npz")["cka"].diagonal(), 1)
+    assert (artifacts / "compare/matches/vgg16--cifar10-cnn.png").stat().st_size > 5000
     for page in ("index.html", "vgg16.html", "cifar10-cnn.html"):
         assert (artifacts / "report" / page).stat().st_size > 10_000
 
@@ -201,7 +216,7 @@ def test_one_models_filters_rerun_only_its_own_stages(clone: Clone) -> None:
     )  # type: ignore[index]
     done = clone.make()
     assert done.returncode == 0, done.stderr
-    assert stages_run(done) == {"maximize@cifar10-cnn", "report", "track"}
+    assert stages_run(done) == {"maximize@cifar10-cnn", "analyze@cifar10-cnn", "compare", "report", "track"}
 
 
 def test_metrics_plots_and_experiments(clone: Clone) -> None:
@@ -216,7 +231,7 @@ def test_metrics_plots_and_experiments(clone: Clone) -> None:
     assert list((clone.folder / "dvc_plots").rglob("*.png"))
     done = clone.dvc("exp", "run", "-S", "maximize.steps=14")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert stages_run(done) == {"maximize@vgg16", "maximize@cifar10-cnn", "report", "track"}
+    assert stages_run(done) == {"maximize@vgg16", "maximize@cifar10-cnn", "compare", "report", "track"}
     assert np.load(clone.folder / "artifacts/maximize/vgg16/block3_conv1.npz")["snapshot_steps"].tolist() == [1, 10, 14]
 
 

@@ -1,0 +1,64 @@
+"""Show image sets to a network once and let every measure of analysis.py watch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnviz import receptive_field
+from cnnviz.analysis import LayerAnalysis
+from cnnviz.analysis_files import LayerExamples
+from cnnviz.images import ImageSet, resized
+from cnnviz.observe import Observer
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """examples: per filter and end; batch: images at a time; kept: images of a set that `compare` gets to see."""
+
+    examples: int
+    batch: int
+    kept: int
+
+
+def watch(
+    observer: Observer,
+    sets: dict[str, ImageSet],
+    size: tuple[int, int],
+    amounts: Amounts,
+    tick: Callable[[int], object],
+) -> dict[str, LayerAnalysis]:
+    """Run every image of every set once, scaled to `size` (height, width); `tick(n)` counts images done."""
+    layers = {
+        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept)
+        for name, conv in observer.convs.items()
+    }
+    for name, one in sets.items():
+
+        def read(indices: Sequence[int], one: ImageSet = one) -> np.ndarray:
+            return resized(one, indices, size)
+
+        for layer in layers.values():
+            layer.begin(name, one.labels)
+        for start, batch in enumerate(observer.batches(read, len(one), amounts.batch)):
+            for key in batch:
+                layers[key].update(batch[key])
+            tick(min(amounts.batch, len(one) - start * amounts.batch))
+        for layer in layers.values():
+            layer.end(len(one))
+    return layers
+
+
+def located(
+    observer: Observer, layers: dict[str, LayerAnalysis], pictured: dict[str, list[int]]
+) -> dict[str, LayerExamples]:
+    """The receptive fields of the examples, in pixels of the network's input."""
+    found = {}
+    for name, layer in layers.items():
+        output = observer.convs[name].output
+        boxes = [
+            receptive_field.boxes(output, one.positions).reshape(*one.values.shape, 4)
+            for one in (layer.top, layer.bottom)
+        ]
+        found[name] = LayerExamples(layer, boxes[0], boxes[1], pictured[name])
+    return found
