@@ -99,9 +99,6 @@ def of_model(model: str) -> Content:
                 zip(arrays["filters"][:SLOTS], run_pictures.final(arrays)[:SLOTS], strict=True)
             ):
                 content.table.append((f"{depth}/{i}", run_pictures.cell(image, f"{layer} · {index}")))
-            for i, step in enumerate(arrays["snapshot_steps"].tolist()):
-                grid = run_pictures.grid(arrays["snapshots"][:SLOTS, i], layer)
-                content.pictures.append((f"{depth} layer", int(step), grid))
     return content
 
 

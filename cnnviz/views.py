@@ -21,7 +21,6 @@ LONGEST = 5000  # characters that MLflow takes in a tag of an experiment
 DATE = 1767225600000  # MLflow shows one; a fixed one keeps the tags the same from sync to sync
 
 DEPTHS = ("early", "middle", "late")
-PICTURES = ("early layer", "middle layer", "late layer")  # logged by step in every model run
 
 STAGE_COLUMNS = [
     "tags.`stage`",
@@ -54,7 +53,7 @@ def tags(metrics: list[str], last_step: int, params: list[str]) -> dict[str, str
     numbers = [key for key in FIRST if key in metrics]
     numbers += [key for key in metrics if key not in (*FIRST, *_CURVES)]
     columns = [f"metrics.`{key}`" for key in numbers]
-    charts, steps = _charts(numbers, metrics, last_step), _step_charts(last_step)
+    charts, steps = _charts(numbers, metrics), _step_charts(last_step)
     current = {"searchFilter": CURRENT, "orderByKey": "metrics.`parameters`", "orderByAsc": False}
     every = {"searchFilter": "tags.kind = 'model'", "orderByKey": "tags.`current`", "orderByAsc": False}
     stages = {"searchFilter": CURRENT.replace("model", "stage"), "orderByKey": "tags.`stage`", "orderByAsc": True}
@@ -108,11 +107,10 @@ _CHARTS = ("compareRunCharts", "compareRunSections", "isAccordionReordered")
 _COLUMNS = ("selectedColumns", "columnOrder", "columnWidths")
 
 
-def _charts(numbers: list[str], metrics: list[str], last_step: int) -> dict[str, Any]:
+def _charts(numbers: list[str], metrics: list[str]) -> dict[str, Any]:
     """Curves first, then bars, then all numbers as parallel coordinates."""
     sections = {
         "curves": "Maximized filters: score by step",
-        "steps": "Maximized filters: picture by step",
         "bars": "Headline numbers",
         "all": "All at once",
     }
@@ -122,14 +120,10 @@ def _charts(numbers: list[str], metrics: list[str], last_step: int) -> dict[str,
         cards.append(
             _card(key, "curves", type="LINE", metricKey=key, displayName=_title(key), scaleType=scale, **_LINE)
         )
-    for key in PICTURES:
-        cards.append(
-            _card(key, "steps", type="IMAGE", imageKeys=[key], step=last_step, showRunParams=False, displayName=key)
-        )
     cards += [_card(key, "bars", type="BAR", displayName=key, metricKey=key) for key in numbers]
     compared = [key for key in numbers if key.startswith("median_")] or numbers[:8]
     cards.append(_card("all", "all", type="PARALLEL", selectedMetrics=compared, selectedParams=[], showAllRuns=False))
-    return _sections(sections, cards, {"steps": {"columns": 1, "cardHeight": 680}, "all": {"columns": 1}})
+    return _sections(sections, cards, {"all": {"columns": 1}})
 
 
 def _step_charts(last_step: int) -> dict[str, Any]:
