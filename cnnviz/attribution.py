@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cnnviz import models, receptive_field
+from cnnviz import models
 from cnnviz.errors import InputError, choices
 from cnnviz.graph import Graph
 from cnnviz.head import Head
@@ -39,19 +39,11 @@ def contributions(maps: Floats, gradients: Floats) -> NDArray[np.float64]:
     return np.asarray((maps.astype(np.float64) * gradients).sum((0, 1)))
 
 
-def place(values: Floats, rows: Floats, columns: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A map `(h, w)` drawn over an image of `size`: linear between the pixels `rows` and `columns` where it was taken.
-
-    Beyond the outermost ones it stays as it is there. rows `(h,)` and columns `(w,)` rise. Returns float32 `size`.
-    """
+def stretch(values: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A map `(h, w)` drawn over an image of `size`, from corner to corner, linear between: float32 `size`."""
+    rows, columns = (np.linspace(0, side - 1, n) for side, n in zip(size, values.shape, strict=True))
     across = np.array([np.interp(np.arange(size[1]), columns, row) for row in values])
     return np.array([np.interp(np.arange(size[0]), rows, column) for column in across.T], np.float32).T
-
-
-def stretch(values: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A map `(h, w)` drawn over an image of `size` as tf-keras-vis does: from corner to corner, linear between."""
-    rows, columns = (np.linspace(0, side - 1, n) for side, n in zip(size, values.shape, strict=True))
-    return place(values, rows, columns, size)
 
 
 def windows(size: tuple[int, int]) -> NDArray[np.int32]:
@@ -96,23 +88,21 @@ def check(cam: Floats, boxes: NDArray[np.integer], drops: Floats) -> Check:
 class Explanation:
     """Two classes (predicted, other) for one image (H, W).
 
-    maps: Grad-CAM float32 `(2, h, w)`; placed: the same over the image, see `place`; stretched: from corner to corner;
-    both `(2, H, W)`; drops: of each class's logit under each window `(2, windows)`; contributions: float64
-    `(channels,)` to the difference of the logits.
+    maps: Grad-CAM float32 `(2, h, w)`; over_image: the same over the image, `(2, H, W)`; drops: of each class's logit
+    under each window `(2, windows)`; contributions: float64 `(channels,)` to the difference of the logits.
     """
 
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
     maps: NDArray[np.float32]
-    placed: NDArray[np.float32]
-    stretched: NDArray[np.float32]
+    over_image: NDArray[np.float32]
     boxes: NDArray[np.int32]
     drops: NDArray[np.float32]
     contributions: NDArray[np.float64]
 
     @property
     def checks(self) -> list[Check]:
-        return [check(cam, self.boxes, drops) for cam, drops in zip(self.placed, self.drops, strict=True)]
+        return [check(cam, self.boxes, drops) for cam, drops in zip(self.over_image, self.drops, strict=True)]
 
 
 class Explainer:
@@ -127,7 +117,6 @@ class Explainer:
         self.head, self.preprocessing, self.layer = head, preprocessing, layer
         output = graph.convs[layer].unit.output
         self._network = keras.Model(graph.input, [output, head.features])
-        self._rows, self._columns = centres(output)
         self._run: Callable[..., Any] = tf.function(self._logits, autograph=False, reduce_retracing=True)
 
     def _logits(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -158,17 +147,8 @@ class Explainer:
             logits,
             features,
             cams,
-            np.stack([place(cam, self._rows, self._columns, size) for cam in cams]),
             np.stack([stretch(cam, size) for cam in cams]),
             boxes,
             (logits - np.concatenate(parts)).T[list(classes)],
             contributions(maps, slopes[0] - slopes[1]),
         )
-
-
-def centres(output: Any) -> tuple[Floats, Floats]:
-    """The pixels (y of each row, x of each column) in the middle of the receptive fields of a layer's positions."""
-    height, width = (int(side) for side in output.shape[1:3])
-    down = receptive_field.boxes(output, np.stack([np.arange(height), np.zeros(height, int)], 1))
-    across = receptive_field.boxes(output, np.stack([np.zeros(width, int), np.arange(width)], 1))
-    return (down[:, 0] + down[:, 2] - 1) / 2, (across[:, 1] + across[:, 3] - 1) / 2

@@ -83,8 +83,7 @@ class Writer:
         arrays: dict[str, NDArray] = {
             "classes": np.array([top, other], np.int32),
             "gradcam": made.maps,
-            "gradcam_stretched": made.stretched,
-            "gradcam_placed": made.placed,
+            "gradcam_over_image": made.over_image,
             "windows": made.boxes,
             "drops": made.drops,
             "contributions": made.contributions,
@@ -109,21 +108,21 @@ class Writer:
     def _page(self, entry: dict[str, Any], made: "Explanation") -> predictions_plots.Page:
         names = entry["predicted_class"], entry["contrast"]["name"]
         checks = entry["occlusion"]["predicted"], entry["occlusion"]["contrast"]
-        heats = [(f"Grad-CAM: {name}", cam) for name, cam in zip(names, made.placed, strict=True)]
+        heats = [(f"Grad-CAM: {name}", cam) for name, cam in zip(names, made.over_image, strict=True)]
         for name, drops, checked in zip(names, made.drops, checks, strict=True):
             r = checked["correlation"]
             title = f"occlusion: {name}\nr = {r:.2f}" if r is not None else f"occlusion: {name}"
-            heats.append((title, covered(made.boxes, np.maximum(drops, 0), made.placed.shape[1:])))
+            heats.append((title, covered(made.boxes, np.maximum(drops, 0), made.over_image.shape[1:])))
         near = entry["nearest"]
         title = f"nearest right: {near['name']}\ncosine {near['similarity']:.2f}" if near else ""
-        ratio = f"{names[0]} − {names[1]}: {entry['contributions']['difference']:.2f}"
+        gap = f"{names[0]} − {names[1]} = {entry['contributions']['difference']:.2f}"
         views = [self._filter(f["filter"], f["contribution"]) for f in entry["filters"]]
         return predictions_plots.Page(
             ": ".join((entry["set"] + " " + str(entry["image"]), ", ".join(_lines(entry)))),
             self.image(entry["set"], entry["image"]),
             heats,
             (title, self.image(near["set"], near["image"])) if near else None,
-            f"filters of {self.layer} that contribute most to the difference of logits, {ratio}",
+            f"below: filters of {self.layer} that contribute most to the difference of logits, {gap}",
             views,
         )
 

@@ -12,6 +12,7 @@ from cnnviz import examples, montage, plots
 Image = NDArray[np.uint8]
 SHEET, TILE = 40, 96  # images at most in the sheet; pixels of one
 COLUMNS = 6
+VIEWS = {"maximized": "maximized image", "patch": "top patch"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def page(one: Page) -> bytes:
     """The image, its heat maps and the nearest right image above; below them the filters."""
     drawn = [view for view in ("maximized", "patch") if any(getattr(f, view) is not None for f in one.filters)]
     figure, axes = plots.panels(1 + len(drawn), COLUMNS, 2.15, 2.35)
-    figure.suptitle(_text(one.title), x=0.01, ha="left", fontweight="bold", parse_math=False)
+    figure.suptitle(_text(f"{one.title}\n{one.filters_title}"), x=0.01, ha="left", fontsize=10, parse_math=False)
     for each in axes.flat:
         each.set_axis_off()
     _show(axes[0, 0], one.image, "image")
@@ -71,14 +72,10 @@ def page(one: Page) -> bytes:
     for row, view in enumerate(drawn, 1):
         for axis, each in zip(axes[row], one.filters, strict=False):
             picture = getattr(each, view)
-            if picture is not None:
-                _show(axis, picture, each.title if row == 1 else "")
-            else:
-                axis.set_title(each.title if row == 1 else "", fontsize=8)
-                axis.text(0.5, 0.5, "not rendered" if view == "maximized" else "", ha="center", color="#999999")
-        label = {"maximized": "maximized image", "patch": "top patch"}[view]
-        lead = f"{one.filters_title}\n{label}" if row == 1 else label
-        axes[row, 0].text(0, 1.24 if row == 1 else 1.05, lead, fontsize=8, transform=axes[row, 0].transAxes)
+            title = "\n".join([*([each.title] if row == 1 else []), VIEWS[view]])
+            if picture is None:
+                picture, title = np.full((1, 1, 3), 240, np.uint8), f"{title}: not rendered"
+            _show(axis, picture, title)
     return plots.png(figure)
 
 
