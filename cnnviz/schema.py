@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from cnnviz import catalog, objectives
 from cnnviz.errors import InputError, choices
-from cnnviz.fields import Canvas, Index, Key, Number, PerLayer, Positive, no_bool
+from cnnviz.fields import Canvas, Few, Index, Key, Number, PerLayer, Positive, no_bool
 
 
 class Section(BaseModel):
