@@ -1,4 +1,4 @@
-"""Do borrowed first-layer filters help a small classifier, compared with random ones? docs/borrow.md says what came out.
+"""Do borrowed first-layer filters help a small classifier, compared with random ones? docs/borrow.md has the answer.
 
     python -m examples.borrow_filters                      # the 20 bundled CIFAR-10 images
     python -m examples.borrow_filters --set artifacts/images/<set>.npz --folds 10
@@ -73,18 +73,16 @@ def compare(
     others = [features(random_twin(lent, seed), pictures) for seed in range(SEEDS)]
     plain = colours(pictures)
     tell(f"{len(labels)} images, {folds} folds, {len(lent.filters)} filters of {lent.source}, {SEEDS} random draws\n")
-    tell(
-        "| task | largest class | no filters | borrowed | random: mean (lowest to highest) | borrowed better, equal, worse |"
-    )
+    tell("| task | largest class | no filters | borrowed | random: mean (lowest to highest) | better, equal, worse |")
     tell("|---|---|---|---|---|---|")
     for task, classes in tasks.items():
         ours = accuracy(rows, classes, folds, order)
         theirs = np.array([accuracy(other, classes, folds, order) for other in others])
-        count = [int((ours > theirs).sum()), int((ours == theirs).sum()), int((ours < theirs).sum())]
+        better, equal = int((ours > theirs).sum()), int((ours == theirs).sum())
+        largest, none = np.bincount(classes).max() / len(classes), accuracy(plain, classes, folds, order)
         tell(
-            f"| {task} | {np.bincount(classes).max() / len(classes):.3f} | {accuracy(plain, classes, folds, order):.3f} "
-            f"| {ours:.3f} | {theirs.mean():.3f} ({theirs.min():.3f} to {theirs.max():.3f}) "
-            f"| {count[0]}, {count[1]}, {count[2]} of {SEEDS} |"
+            f"| {task} | {largest:.3f} | {none:.3f} | {ours:.3f} | {theirs.mean():.3f} ({theirs.min():.3f} to "
+            f"{theirs.max():.3f}) | {better}, {equal}, {SEEDS - better - equal} of {SEEDS} |"
         )
 
 
