@@ -48,7 +48,8 @@ def sheet(images: Sequence[Image], lines: Sequence[tuple[str, str]]) -> bytes:
 
 
 def _short(text: str, most: int = 26) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def page(one: Page) -> bytes:

@@ -14,7 +14,8 @@ from cnnviz.errors import InputError
 from cnnviz.schema import Model
 from tests import gradcam_reference as reference
 
-STORED = np.load(reference.STORED)
+with np.load(reference.STORED, allow_pickle=False) as stored:
+    STORED = dict(stored)
 
 
 def explainer(network: Any, layer: str, spec: Any, shape: Any = (16, 20, 3)) -> attribution.Explainer:

@@ -81,7 +81,7 @@ def test_files_say_what_keras_says(
             assert stored["drops"].shape == (2, 49)
             assert stored["contributions"].shape == (12,)
         with Image.open(folder / f"{entry['files']}.png") as picture:
-            assert picture.height > 500  # image, maximized images, patches
+            assert picture.height > 700  # three rows: image, maximized images, patches
     with Image.open(folder / "predictions.png") as picture:
         assert picture.width > 8 * 96
 
