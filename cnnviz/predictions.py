@@ -6,6 +6,7 @@ Definitions: docs/analysis.md. A class that is not known is -1.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -94,28 +95,28 @@ class Predictions:
     true: NDArray[np.int32]
     features: NDArray[np.float32]
 
-    @property
+    @cached_property
     def predicted(self) -> NDArray[np.intp]:
         return self.logits.argmax(1)
 
-    @property
+    @cached_property
     def confidence(self) -> NDArray[np.float32]:
         return np.take_along_axis(self.probabilities, self.predicted[:, None], 1)[:, 0]
 
-    @property
+    @cached_property
     def labelled(self) -> NDArray[np.bool_]:
         return self.true >= 0
 
-    @property
+    @cached_property
     def right(self) -> NDArray[np.bool_]:
         """False for images without a label that fits, too."""
         return self.predicted == self.true
 
-    @property
+    @cached_property
     def wrong(self) -> NDArray[np.bool_]:
         return self.labelled & ~self.right
 
-    @property
+    @cached_property
     def runner_up(self) -> NDArray[np.intp]:
         """The class of the second highest logit."""
         others = self.logits.copy()
