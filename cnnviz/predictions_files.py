@@ -116,9 +116,10 @@ class Writer:
         near = entry["nearest"]
         title = f"nearest right: {near['name']}\ncosine {near['similarity']:.2f}" if near else ""
         gap = f"{names[0]} − {names[1]} = {entry['contributions']['difference']:.2f}"
+        kind = {"true": "the true class", "runner-up": "the runner-up"}[entry["contrast"]["kind"]]
         views = [self._filter(f["filter"], f["contribution"]) for f in entry["filters"]]
         return predictions_plots.Page(
-            ": ".join((entry["set"] + " " + str(entry["image"]), ", ".join(_lines(entry)))),
+            f"{entry['set']} {entry['image']}: {', '.join(_lines(entry))}; held against {names[1]} ({kind})",
             self.image(entry["set"], entry["image"]),
             heats,
             (title, self.image(near["set"], near["image"])) if near else None,
