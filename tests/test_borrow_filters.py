@@ -1,4 +1,4 @@
-"""The example's own arithmetic: a classifier that is never tested on what it was trained with, and fair random filters."""
+"""The example: its classifier is never tested on what it was trained with, its random filters are a fair match."""
 
 import numpy as np
 
