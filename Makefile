@@ -48,6 +48,7 @@ endef
 
 $(VENV)/ready: requirements.txt
 	@$(CHECK_PYTHON)
+	@test ! -L $(VENV) || { echo "error: $(VENV) is a link to an older environment; remove the link"; exit 1; }
 	@echo "installing the environment into $(VENV) (once; about two minutes)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements.txt
@@ -63,4 +64,4 @@ $(VENV)/ready-dev: $(VENV)/ready-teams requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .cache artifacts
+	rm -rf $(VENV) $(BENCH) .cache artifacts

@@ -5,6 +5,7 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +191,22 @@ class Analysis:
         return np.concatenate(parts).astype(np.float64)
 
     def examples(self, layer: str) -> dict[str, NDArray]:
-        with np.load(self.folder / "examples" / f"{layer}.npz") as stored:
-            return {key: stored[key] for key in stored}
+        return examples_of(self.folder, layer)
+
+
+def examples_of(folder: Path, layer: str) -> dict[str, NDArray]:
+    """The arrays of `examples/<layer>.npz` in one model's folder."""
+    with np.load(folder / "examples" / f"{layer}.npz") as stored:
+        return {key: stored[key] for key in stored}
+
+
+@lru_cache(512)
+def rendered(path: Path) -> dict[int, NDArray[np.uint8]]:
+    """The images of `artifacts/maximize/<model>/<layer>.npz` by filter; none where there is no file."""
+    if not path.is_file():
+        return {}
+    with np.load(path) as stored:
+        return dict(zip(stored["filters"].tolist(), stored["images"], strict=True))
 
 
 def read(folder: Path) -> Analysis:

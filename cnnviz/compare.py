@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz import depth, similarity
-from cnnviz.analysis_files import Analysis, Pixels
+from cnnviz.analysis_files import Analysis, Pixels, rendered
 from cnnviz.weights import filters_of
 
 
@@ -35,15 +34,7 @@ class Side:
 
     def maximized(self, layer: str) -> dict[int, NDArray[np.uint8]]:
         """The rendered images of a layer by filter, `(h, w, 3)` each; none where the layer was not rendered."""
-        return _maximized(self.artifacts / "maximize" / self.name / f"{layer}.npz")
-
-
-@lru_cache(512)
-def _maximized(path: Path) -> dict[int, NDArray[np.uint8]]:
-    if not path.is_file():
-        return {}
-    with np.load(path) as stored:
-        return dict(zip(stored["filters"].tolist(), stored["images"], strict=True))
+        return rendered(self.artifacts / "maximize" / self.name / f"{layer}.npz")
 
 
 def same_architecture(one: Side, other: Side) -> bool:
@@ -120,8 +111,8 @@ def most_and_least(changed: dict[str, NDArray], before: Side, after: Side, count
     Of all filters where none is.
     """
     place = list(zip(changed["layer"].tolist(), changed["filter"].tolist(), strict=True))
-    rendered = [i for i, (layer, k) in enumerate(place) if k in before.maximized(layer) and k in after.maximized(layer)]
-    known = [i for i in rendered or range(len(place)) if np.isfinite(changed["distance"][i])]
+    drawn = [i for i, (layer, k) in enumerate(place) if k in before.maximized(layer) and k in after.maximized(layer)]
+    known = [i for i in drawn or range(len(place)) if np.isfinite(changed["distance"][i])]
     order = sorted(known, key=lambda i: -changed["distance"][i])
     count = min(count, len(order) // 2)
     return order[:count], order[len(order) - count :]

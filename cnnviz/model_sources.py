@@ -52,7 +52,7 @@ def _from_hed(data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield layer["0"][()], layer["1"][()]
 
 
-def _load_file(path: Path, where: str) -> keras.Model:
+def load_file(path: Path, where: str) -> keras.Model:
     """Load a .keras or .h5 file without running anything that it may carry."""
     if not path.is_file():
         raise InputError(f"{where}: model file {str(path)!r} not found")
@@ -88,7 +88,7 @@ def _known(known: catalog.KnownModel, source: str) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(known.package.member).name
         path.write_bytes(data)
-        return _load_file(path, known.package.member)
+        return load_file(path, known.package.member)
 
 
 def _application(name: str, input_size: int | None) -> keras.Model:
@@ -142,7 +142,7 @@ def _get(key: str, params: Model) -> Loaded:
         title = f"{params.application} of keras.applications"
         size = params.input_size or int(network.input_shape[1] or 224)
     else:
-        network = _load_file(Path(params.file or ""), f"{where}.file")
+        network = load_file(Path(params.file or ""), f"{where}.file")
         source, origin, trained_on, title = "file", Path(params.file or "").name, params.trained_on, key
         size = params.input_size or 0  # params has checked that it is there
     return Loaded(

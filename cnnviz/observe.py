@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cnnviz import graph, models
+from cnnviz import graph, head, models
 from cnnviz.errors import InputError, choices
 from cnnviz.seen import Seen
 
@@ -19,8 +19,8 @@ from cnnviz.seen import Seen
 class Observer:
     """A network of which all conv layers are watched at once (or only `layers`), its own preprocessing included.
 
-    described: `input_shape` (h, w, channels) and `preprocessing`, as in model.json. Raises InputError for a layer that
-    is not there.
+    described: `input_shape` (h, w, channels) and `preprocessing`, as in model.json. head: the classifier head, or None.
+    Raises InputError for a layer that is not there.
     """
 
     def __init__(self, network: keras.Model, described: dict[str, Any], layers: Sequence[str] = ()) -> None:
@@ -30,32 +30,45 @@ class Observer:
             if name not in self.graph.convs:
                 raise InputError(f"no conv layer {name!r}; {choices(name, self.graph.convs)}")
         self.convs = {name: conv for name, conv in self.graph.convs.items() if not layers or name in layers}
+        self.head = head.find(self.graph)
         outputs = [(conv.norm or conv).output for conv in self.convs.values()]
+        if self.head:
+            outputs.append(self.head.features)
         self._network = keras.Model(self.graph.input, outputs)
         self._run = tf.function(self._compute, autograph=False, reduce_retracing=True)
 
-    def _compute(self, images: tf.Tensor) -> list[tf.Tensor]:
+    def _compute(self, images: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
         with _inputs_of_activations(self.graph.convs) as before:
             made = self._network(models.preprocess(images, self.preprocessing), training=False)
         outputs = keras.tree.flatten(made)  # Keras gives a single output without its list
-        found = [before.get(name, output) for name, output in zip(self.convs, outputs, strict=True)]
-        return [tf.transpose(pre, [0, 3, 1, 2]) for pre in found]
+        found = [before.get(name, output) for name, output in zip(self.convs, outputs[: len(self.convs)], strict=True)]
+        classified = (self.head.logits(outputs[-1]), outputs[-1]) if self.head else ()
+        return [tf.transpose(pre, [0, 3, 1, 2]) for pre in found], classified
 
-    def batches(self, read: Callable[[Sequence[int]], np.ndarray], count: int, size: int) -> Iterator[dict[str, Seen]]:
+    def batches(self, read: Callable[[Sequence[int]], np.ndarray], count: int, size: int) -> "Iterator[Batch]":
         """Run `count` images once, `size` at a time; `read(indices)` returns float32 `(b, h, w, channels)` in 0..255.
 
         Yields per batch a mapping {layer: Seen} that computes a layer's `unit` when it is asked for.
         """
         for start in range(0, count, size):
             indices = np.arange(start, min(start + size, count))
-            pre = self._run(tf.constant(read(indices.tolist())))
-            yield _Batch(indices, dict(zip(self.convs, pre, strict=True)), self.convs)
+            pre, classified = self._run(tf.constant(read(indices.tolist())))
+            yield Batch(indices, dict(zip(self.convs, pre, strict=True)), self.convs, [x.numpy() for x in classified])
 
 
-class _Batch(dict[str, Seen]):
-    def __init__(self, indices: np.ndarray, pre: dict[str, tf.Tensor], convs: dict[str, graph.Conv]) -> None:
+class Batch(dict[str, Seen]):
+    """What all layers did on one batch. classified: logits `(b, classes)` and what the last layer saw; or nothing."""
+
+    def __init__(
+        self,
+        indices: np.ndarray,
+        pre: dict[str, tf.Tensor],
+        convs: dict[str, graph.Conv],
+        classified: Sequence[np.ndarray] = (),
+    ) -> None:
         super().__init__()
         self._indices, self._pre, self._convs = indices, pre, convs
+        self.classified = classified
 
     def __missing__(self, layer: str) -> Seen:
         pre = self._pre[layer]

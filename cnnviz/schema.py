@@ -1,80 +1,13 @@
 """What params.yaml may say: its sections as frozen pydantic models. docs/params.md explains each key."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from cnnviz import catalog, objectives
 from cnnviz.errors import InputError, choices
-
-KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-
-
-def _folder_name(key: str) -> str:
-    if not isinstance(key, str) or not KEY.fullmatch(key):
-        raise ValueError(
-            "expected a folder name: letters, digits, - and _, at most 64, starting with a letter or digit"
-        )
-    if key.lower() in ("index", "plots"):
-        raise ValueError("expected another name: the report has a page of this name")
-    return key
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("expected a number")
-    return value
-
-
-Key = Annotated[str, BeforeValidator(_folder_name)]
-Positive = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, strict=True)]
-Index = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, strict=True)]
-Few = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100, strict=True)]
-Number = Annotated[float, BeforeValidator(_no_bool)]
-
-
-def _is_index(value: Any, least: int = 0) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _selection(value: Any) -> Any:
-    """A number of filters, or a list of filters without repetition."""
-    if _is_index(value, 1):
-        return value
-    if isinstance(value, list) and value and all(_is_index(v) for v in value) and len(set(value)) == len(value):
-        return value
-    raise ValueError("expected a number of filters (1 or more) or a list of different filters (each 0 or more)")
-
-
-def _start(value: Any) -> Any:
-    if value == "noise" or (isinstance(value, str) and re.fullmatch(r"[^/]+/\d{1,9}", value)):
-        return value
-    raise ValueError("expected noise, or an image as set/index, such as imagenet/3")
-
-
-def _layers(value: Any) -> Any:
-    if value == "auto" or _is_index(value, 1):
-        return value
-    if not isinstance(value, dict) or not value:
-        raise ValueError("expected auto, a number of filters for every layer, or layers with their filters")
-    for layer, selection in value.items():
-        try:
-            _selection(selection)
-        except ValueError as error:
-            raise ValueError(f"{layer}: given {selection!r}; {error}") from None
-    return value
-
-
-def _canvas(value: Any) -> Any:
-    if value == "auto" or (_is_index(value, 8) and value <= 2048):
-        return value
-    raise ValueError("expected auto or a whole number from 8 to 2048")
-
-
-PerLayer = Annotated[Any, BeforeValidator(_layers)]  # "auto", int, or {layer: int or list of int}
-Canvas = Annotated[Any, BeforeValidator(_canvas)]
+from cnnviz.fields import Canvas, Few, Index, Key, Number, PerLayer, Positive, Start, no_bool
 
 
 class Section(BaseModel):
@@ -115,7 +48,7 @@ class Model(Section):
     application: str | None = None
     file: str | None = None
     sources: Annotated[list[Literal["package", "keras"]], Field(min_length=1)] | None = None
-    input_size: Annotated[int, BeforeValidator(_no_bool), Field(ge=8, le=4096, strict=True)] | None = None
+    input_size: Annotated[int, BeforeValidator(no_bool), Field(ge=8, le=4096, strict=True)] | None = None
     preprocessing: str | None = None
     license: str = "not stated"
     trained_on: str = "not stated"
@@ -206,7 +139,7 @@ class Maximize(Section):
     snapshots: list[Positive] = []
     objective: Literal["pre_activation", "post_activation"] = "post_activation"
     neuron: Annotated[bool, Field(strict=True)] = False
-    start: Annotated[str, BeforeValidator(_start)] = "noise"
+    start: Start = "noise"
     parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
     decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
     colour: Literal["decorrelated", "rgb"] = "decorrelated"
@@ -218,7 +151,7 @@ class Maximize(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     stability_steps: Index = 32
     negatives: Annotated[bool, Field(strict=True)] = False
-    variants: Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=16, strict=True)] = 0
+    variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0
     memory: Positive = 1000
     objectives: dict[Key, dict[Key, str]] = {}
     layers: dict[Key, PerLayer]
@@ -237,9 +170,14 @@ class Maximize(Section):
 class Analyze(Section):
     examples: Few = 9
     patches: Literal["rendered", "all"] = "rendered"
-    batch: Annotated[int, BeforeValidator(_no_bool), Field(ge=4, le=1024, strict=True)] = 20
+    batch: Annotated[int, BeforeValidator(no_bool), Field(ge=4, le=1024, strict=True)] = 20
     kept_images: Positive = 200
     layers: dict[Key, Annotated[list[str], Field(min_length=1)]] = {}
+    mistakes: Index = 12
+    doubtful: Index = 2
+    explain: dict[Key, dict[Key, list[Index]]] = {}
+    explained_layer: dict[Key, str] = {}
+    labels: dict[Key, dict[Key, Literal["same"] | dict[Index | str, Index | str]]] = {}
 
 
 class Compare(Section):
@@ -265,6 +203,9 @@ class Params(Section):
             ("maximize.layers", self.maximize.layers, "auto"),
             ("maximize.objectives", self.maximize.objectives, None),
             ("analyze.layers", self.analyze.layers, None),
+            ("analyze.explain", self.analyze.explain, None),
+            ("analyze.explained_layer", self.analyze.explained_layer, None),
+            ("analyze.labels", self.analyze.labels, None),
         ):
             for key in sorted(set(keys) - set(self.models)):
                 raise ValueError(f"{path}.{key}: no such model; {choices(key, self.models)}")
@@ -276,6 +217,10 @@ class Params(Section):
                 raise ValueError(f"maximize.start: no image set {name!r}; {choices(name, self.images.sets)}")
             if int(index) >= self.images.sets[name]:
                 raise ValueError(f"maximize.start: the set {name!r} has {self.images.sets[name]} images, from 0 on")
+        for path, chosen in (("analyze.explain", self.analyze.explain), ("analyze.labels", self.analyze.labels)):
+            for model, sets in chosen.items():
+                for key in sorted(set(sets) - set(self.images.sets)):
+                    raise ValueError(f"{path}.{model}.{key}: no such image set; {choices(key, self.images.sets)}")
         if (given := self.fixed_filters.borrowed.model) not in self.models:
             raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")
         if (given := self.fixed_filters.set) not in self.images.sets:

@@ -10,6 +10,7 @@ from cnnviz.analysis import LayerAnalysis
 from cnnviz.analysis_files import LayerExamples
 from cnnviz.images import ImageSet, resized
 from cnnviz.observe import Observer
+from cnnviz.predictions import Outputs
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,12 @@ def watch(
     size: tuple[int, int],
     amounts: Amounts,
     tick: Callable[[int], object],
-) -> dict[str, LayerAnalysis]:
-    """Run every image of every set once, scaled to `size` (height, width); `tick(n)` counts images done."""
+) -> tuple[dict[str, LayerAnalysis], dict[str, Outputs]]:
+    """Run every image of every set once, scaled to `size` (height, width); `tick(n)` counts images done.
+
+    Returns what was measured of each layer, and a classifier's outputs on each set (none where it is no classifier).
+    """
+    outputs = {name: Outputs() for name in sets if observer.head}
     layers = {
         name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept)
         for name, conv in observer.convs.items()
@@ -43,10 +48,12 @@ def watch(
         for start, batch in enumerate(observer.batches(read, len(one), amounts.batch)):
             for key in batch:
                 layers[key].update(batch[key])
+            if batch.classified:
+                outputs[name].update(*batch.classified)
             tick(min(amounts.batch, len(one) - start * amounts.batch))
         for layer in layers.values():
             layer.end(len(one))
-    return layers
+    return layers, outputs
 
 
 def located(

@@ -20,12 +20,12 @@ def main(key: str) -> None:
         pictured = subjects.pictured(wanted, asked, described, options.patches)
         sets = {name: images.load_set(ARTIFACTS / "images" / f"{name}.npz") for name in chosen.images.sets}
         size = (described["input_shape"][0], described["input_shape"][1])
-        from cnnviz import models, observe, watch  # TensorFlow: only after the params are checked
+        from cnnviz import explain, models, observe, watch  # TensorFlow: only after the params are checked
 
         observer = observe.Observer(models.load(stored)[0], described, wanted)
         amounts = watch.Amounts(options.examples, options.batch, options.kept_images)
         with clock.network(), progress(sum(map(len, sets.values())), "image", f"analyze {key}") as bar:
-            layers = watch.watch(observer, sets, size, amounts, bar.update)
+            layers, outputs = watch.watch(observer, sets, size, amounts, bar.update)
         examples = watch.located(observer, layers, pictured)
         with h5py.File(stored / "weights.weights.h5") as file:
             alike = {}
@@ -35,7 +35,8 @@ def main(key: str) -> None:
         columns = {name: analysis.per_filter(layer, alike[name]) for name, layer in layers.items()}
 
         folder = fresh(ARTIFACTS / "analysis" / key)
-        on_patches = analysis_files.write_examples(folder, examples, analysis_files.Pixels(sets, size))
+        pixels = analysis_files.Pixels(sets, size)
+        on_patches = analysis_files.write_examples(folder, examples, pixels)
         fields = {conv["name"]: conv["receptive_field"] for conv in described["conv_layers"]}
         entries = {
             name: {"receptive_field": fields[name]} | analysis.per_layer(layer, columns[name]) | on_patches[name]
@@ -44,7 +45,8 @@ def main(key: str) -> None:
         analysis_files.write_arrays(folder, layers, columns)
         analysis_files.write_csv(folder / "filters.csv", analysis_files.filter_rows(columns))
         write_json(folder / "statistics.json", entries)
-        write_json(folder / "metrics.json", analysis.headline(entries, columns))
+        predicted = explain.run(observer, described, outputs, options, pixels, ARTIFACTS)
+        write_json(folder / "metrics.json", analysis.headline(entries, columns) | predicted)
         for name, png in analysis_plots.draw(key, layers, columns):
             write_bytes(folder / name, png)
 

@@ -57,8 +57,9 @@ def analyse(
     described = {"input_shape": [*SIZE, 3], "preprocessing": {**raw, "scale": [1 / 255] * 3}}
     observer = observe.Observer(network, described)
     counted: list[int] = []
-    layers = watch.watch(observer, sets, SIZE, watch.Amounts(3, 4, 6), counted.append)
+    layers, outputs = watch.watch(observer, sets, SIZE, watch.Amounts(3, 4, 6), counted.append)
     assert sum(counted) == 13
+    assert not outputs  # no classifier
     columns = {name: analysis.per_filter(layer, np.eye(layer.channels)) for name, layer in layers.items()}
     folder = artifacts / "analysis" / key
     examples = watch.located(observer, layers, dict.fromkeys(layers, RENDERED))

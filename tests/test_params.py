@@ -88,6 +88,11 @@ BAD = [
     ("analyze/layers", {"vgg16": []}, ["analyze.layers.vgg16: given []"]),
     ("compare/matches", 0, ["compare.matches: given 0", "at least 1"]),
     ("models/vgg16/random_weights", True, ["models.vgg16.random_weights: given True", "number"]),
+    ("analyze/labels/vgg61", {}, ["analyze.labels.vgg61: no such model", "nearest: vgg16"]),
+    ("analyze/labels/vgg16", {"imagnet": "same"}, ["analyze.labels.vgg16.imagnet: no such image set", "imagenet"]),
+    ("analyze/labels/vgg16", {"imagenet": "eq"}, ["analyze.labels.vgg16.imagenet: given 'eq'", "'same'"]),
+    ("analyze/explain/vgg16", {"imagenet": [-1]}, ["analyze.explain.vgg16.imagenet.0: given -1", "at least 0"]),
+    ("analyze/mistakes", -1, ["analyze.mistakes: given -1"]),
     ("random_seed", None, ["random_seed: given None", "whole number"]),
     ("images", GONE, ["images: missing"]),
 ]

@@ -33,12 +33,16 @@ SMALL = {
             "cifar10-cnn": {"conv2d_1": 2, "conv2d_3": 1},
         },
     },
+    "analyze": {"explain": {}, "labels": {}},
 }
+
+
+REPLACED = ("models", "sets", "channels", "layers", "objectives", "explain", "labels")
 
 
 def merged(base: Any, change: Any, path: tuple[str, ...] = ()) -> Any:
     """Merge mappings key by key; what names models or layers is replaced as a whole."""
-    if not isinstance(base, dict) or (path and path[-1] in ("models", "sets", "channels", "layers", "objectives")):
+    if not isinstance(base, dict) or (path and path[-1] in REPLACED):
         return change
     return {**base, **{k: merged(base.get(k), v, (*path, k)) for k, v in change.items()}}
 

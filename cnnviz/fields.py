@@ -1,0 +1,74 @@
+"""What a single value of params.yaml may be; schema.py puts the values together."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def _folder_name(key: str) -> str:
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        raise ValueError(
+            "expected a folder name: letters, digits, - and _, at most 64, starting with a letter or digit"
+        )
+    if key.lower() in ("index", "plots"):
+        raise ValueError("expected another name: the report has a page of this name")
+    return key
+
+
+def no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
+
+
+Key = Annotated[str, BeforeValidator(_folder_name)]
+Positive = Annotated[int, BeforeValidator(no_bool), Field(ge=1, strict=True)]
+Index = Annotated[int, BeforeValidator(no_bool), Field(ge=0, strict=True)]
+Few = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100, strict=True)]
+Number = Annotated[float, BeforeValidator(no_bool)]
+
+
+def _is_index(value: Any, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _selection(value: Any) -> Any:
+    """A number of filters, or a list of filters without repetition."""
+    if _is_index(value, 1):
+        return value
+    if isinstance(value, list) and value and all(_is_index(v) for v in value) and len(set(value)) == len(value):
+        return value
+    raise ValueError("expected a number of filters (1 or more) or a list of different filters (each 0 or more)")
+
+
+def _layers(value: Any) -> Any:
+    if value == "auto" or _is_index(value, 1):
+        return value
+    if not isinstance(value, dict) or not value:
+        raise ValueError("expected auto, a number of filters for every layer, or layers with their filters")
+    for layer, selection in value.items():
+        try:
+            _selection(selection)
+        except ValueError as error:
+            raise ValueError(f"{layer}: given {selection!r}; {error}") from None
+    return value
+
+
+def _start(value: Any) -> Any:
+    if value == "noise" or (isinstance(value, str) and re.fullmatch(r"[^/]+/\d{1,9}", value)):
+        return value
+    raise ValueError("expected noise, or an image as set/index, such as imagenet/3")
+
+
+def _canvas(value: Any) -> Any:
+    if value == "auto" or (_is_index(value, 8) and value <= 2048):
+        return value
+    raise ValueError("expected auto or a whole number from 8 to 2048")
+
+
+PerLayer = Annotated[Any, BeforeValidator(_layers)]  # "auto", int, or {layer: int or list of int}
+Canvas = Annotated[Any, BeforeValidator(_canvas)]
+Start = Annotated[str, BeforeValidator(_start)]
