@@ -142,7 +142,7 @@ class Maximize(Section):
     start: Start = "noise"
     parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
     decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
-    colour: Literal["decorrelated", "rgb"] = "decorrelated"
+    colour: Literal["rgb", "decorrelated"] = "rgb"
     size: Canvas = "auto"
     max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
     jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06

@@ -23,7 +23,7 @@ class Settings:
     objective: str = "post_activation"
     parameterization: str = "fourier"
     decay: float = 1.0
-    colour: str = "decorrelated"
+    colour: str = "rgb"
     size: int = 128
     jitter: float = 0.06
     scale: float = 0.1
