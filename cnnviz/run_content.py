@@ -225,7 +225,7 @@ def _fixed_filters(folder: Path) -> Content:
 def _analyze(folder: Path) -> Content:
     """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images."""
     numbers = read_json(folder / "metrics.json")
-    numbers.pop("filters")  # of the layers looked at
+    numbers.pop("filters", None)  # of the layers looked at
     inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]
     return Content(numbers, files=_shown(folder), inputs=inputs)
 

@@ -19,10 +19,12 @@ from cnnviz import (
     compare_plots,
     observe,
     run_content,
+    run_inputs,
     watch,
 )
 from cnnviz import filter_statistics as measures
 from cnnviz.images import ImageSet
+from cnnviz.stage import write_json
 
 FILES = analysis_files
 SIZE = (24, 24)
@@ -209,8 +211,12 @@ def test_depth_has_a_row_per_layer(artifacts: dict[str, Any], sets: dict[str, Im
 
 
 def test_mlflow_gets_numbers_pictures_and_tables(artifacts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_content, "ARTIFACTS", artifacts["folder"])
+    for module in (run_content, run_inputs):
+        monkeypatch.setattr(module, "ARTIFACTS", artifacts["folder"])
+    known = dict.fromkeys(("digest", "origin", "title", "license", "trained_on", "input_shape", "parameters"), "t")
+    write_json(artifacts["folder"] / "models" / "one" / "model.json", known)
     content = run_content.of_stage("analyze", "one")
+    assert [one.name for one in content.inputs] == ["one"]
     assert content.metrics["median_firing_rate"] > 0
     files = {(path.name, place) for path, place in content.files}
     assert {("first.png", "examples"), ("statistics.png", ""), ("filters.csv", "")} <= files

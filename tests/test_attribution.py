@@ -68,7 +68,7 @@ def test_contributions_are_exact_for_a_linear_head_after_global_pooling(raw: dic
     network, layer = reference.network(False)
     image = reference.pictures()[0]
     made = explainer(network, layer, raw).explain(image, (2, 0))
-    late = keras.Model(network.inputs, network.get_layer("late").output)(image[None]).numpy()[0]
+    late = keras.Model(network.input, network.get_layer("late").output)(image[None]).numpy()[0]
     kernel, bias = network.layers[-1].get_weights()
     by_hand = late.mean((0, 1)) * (kernel[:, 2] - kernel[:, 0])
     np.testing.assert_allclose(made.contributions, by_hand, rtol=1e-4, atol=1e-6)

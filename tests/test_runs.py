@@ -63,7 +63,7 @@ def test_accuracy_is_a_headline_number_where_the_analysis_has_one(
     analysis.mkdir(parents=True)
     (analysis / "metrics.json").write_text('{"accuracy": 0.75, "by set": {"photos": 0.5}, "classes": null}')
     assert run_content.of_model("m").metrics == {"parameters": 7, "conv_layers": 0, "filters": 0, "accuracy": 0.75}
-    assert run_content.of_stage("analyze", "m").files == [(Path("artifacts/analysis/m"), "")]
+    assert run_content.of_stage("analyze", "m").files == [(Path("artifacts/analysis/m/metrics.json"), "")]
     assert "accuracy" in views.FIRST
 
 
