@@ -8,6 +8,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import math
 import re
 from pathlib import Path
@@ -18,9 +19,9 @@ import yaml
 from markupsafe import Markup
 
 from cnnviz import report_data
-from cnnviz.errors import InputError
 from cnnviz.params import Params
 from cnnviz.report_pictures import Inliner, Picture, profile
+from cnnviz.site import build
 from cnnviz.stage import write_bytes, write_json
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -93,6 +94,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(large=_large, score=_score, gain=_gain, percent=_percent, shape=_shape, measure=_measure)
+    env.filters["data"] = lambda numbers: json.dumps(numbers, separators=(",", ":"))
     env.filters.update(breakable=_breakable, profile=profile, together=_together)
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -176,10 +178,9 @@ def _layers_csv(models: list[dict[str, Any]]) -> bytes:
 def render(artifacts: Path, params: Params, out: Path) -> None:
     """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv, layers.csv, plots/.
 
-    Raises InputError where an image is not readable, or a model's name is that of the index.
+    Raises InputError where an image is not readable, or a model has the name of one of the report's own files.
     """
-    if "index" in params.models:
-        raise InputError("params.yaml: models.index: the report's first page has this name; expected another one")
+    build.check(list(params.models))
     env = environment()
     models = []
     for key in params.models:
@@ -190,9 +191,9 @@ def render(artifacts: Path, params: Params, out: Path) -> None:
             picture = artifacts / "maximize" / key / f"{layer['name']}.png"
             if picture.is_file():
                 write_bytes(out / "plots" / key / picture.name, picture.read_bytes())
+    shown = {facts["key"]: _shown_params(params, facts["key"]) for facts in models}
     fixed = fixed_filters(artifacts, Inliner())
-    index = env.get_template("index.html").render(models=models, fixed=fixed, sets=_sets(artifacts))
-    write_bytes(out / "index.html", index.encode())
+    build.build(env, artifacts, out, models, {"sets": _sets(artifacts), "fixed": fixed, "params": shown})
     write_json(out / "metrics.json", {facts["key"]: facts["headline"] for facts in models})
     write_bytes(out / "curves.csv", _curves_csv(models))
     write_bytes(out / "layers.csv", _layers_csv(models))

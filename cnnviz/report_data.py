@@ -23,10 +23,10 @@ SCORES = (
     *("robust_score", "against_nature", "selectivity_rank"),  # on a card's face, the others folded
     *("nature_percentile", "seed_stability", "spectrum_distance"),
 )
-_GAINS = ("gain_10_100", "gain_10_last")
+GAINS = ("gain_10_100", "gain_10_last")
 _MAXIMIZED = (
     *("filters", "images", "scores", "snapshot_steps", "snapshots", "snapshot_scores"),
-    *("status", "reason", *_GAINS, *SCORES),
+    *("status", "reason", *GAINS, *SCORES),
 )
 
 Facts = dict[str, Any]
@@ -50,7 +50,8 @@ def _npz(path: Path, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, ND
         return {key: archive[key] for key in (*keys, *(set(optional) & set(archive.files)))}
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """A finite number, else None."""
     return float(value) if value is not None and np.isfinite(value) else None
 
 
@@ -71,7 +72,8 @@ def image_titles(artifacts: Path, name: str) -> list[str]:
     ]
 
 
-def _statistics(entry: Facts) -> Facts | None:
+def weight_statistics(entry: Facts) -> Facts | None:
+    """Norms, near-zero kernels and near duplicates of a layer, from its entry in weights/<model>/statistics.json."""
     if not entry:
         return None
     l2, cosine = np.asarray(entry["l2"], float), np.asarray(entry["nearest_cosine"], float)
@@ -152,9 +154,9 @@ def _card(data: dict[str, NDArray], i: int, layer: str, inline: Inliner) -> Fact
     image = data["images"][i] if data["images"].shape[-1] == 3 else data["snapshots"][i, -1]
     facts |= {"filter": k, "status": status, "reason": str(data["reason"][i]), "small": small}
     facts["picture"] = inline.photo(image, f"Image that drives {what}", 64 if small else 192)
-    facts["scores"] = {name: _number(data[name][i]) for name in (*SCORES, *_GAINS)}
+    facts["scores"] = {name: number(data[name][i]) for name in (*SCORES, *GAINS)}
     facts["scores"]["selectivity_rank"] = int(data["selectivity_rank"][i]) or None
-    facts["scores"]["score"] = _number(data["snapshot_scores"][i, -1])
+    facts["scores"]["score"] = number(data["snapshot_scores"][i, -1])
     return facts
 
 
@@ -210,7 +212,7 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
                 "id": f"layer-{depth + 1}",
                 "first": first,
                 "kernels": inline.file(artifacts / "weights" / key / f"{name}.png", alt, 640, flat=True),
-                "statistics": _statistics(statistics.get(name, {})),
+                "statistics": weight_statistics(statistics.get(name, {})),
                 "maps": _maps(artifacts, key, name, params, inline, maps),
                 "maximized": _maximized(rendering, conv, settings.get(name, {}), inline),
             }
@@ -244,7 +246,7 @@ def _headline(facts: Facts, statistics: Facts, maps: dict[str, Facts], metrics: 
         "conv_filters": sum(conv["filters"] for conv in facts["conv_layers"]),
         "rendered_filters": metrics.get("filters", 0),
         **{f"{state}_filters": metrics.get(state, 0) for state in STATES},
-        **{f"median_{name}": _number(metrics.get(f"median_{name}")) for name in ("score_gain", *SCORES)},
+        **{f"median_{name}": number(metrics.get(f"median_{name}")) for name in ("score_gain", *SCORES)},
         "near_duplicates": near,
         "never_active": silent,
     }

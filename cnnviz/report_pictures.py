@@ -68,11 +68,7 @@ class Inliner:
         """
         if not path.is_file():
             return None
-        try:
-            with Image.open(path) as opened:
-                picture = opened.convert("RGB") if opened.mode not in ("RGB", "L") else opened.copy()
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"{path}: not a readable image; `dvc repro --force` writes it again") from error
+        picture = opened(path)
         if flat and self.scale == 1:
             return _encode(picture, alt, lossless=True)
         return self.photo(picture, alt, width)
@@ -86,6 +82,15 @@ class Inliner:
         for i, picture in enumerate(tiles):
             sheet.paste(picture, (i * (tiles[0].width + gap), 0))
         return _encode(sheet, alt)
+
+
+def opened(path: Path) -> Image.Image:
+    """Read an image file as RGB or grey. Raises InputError if it is no image."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB") if image.mode not in ("RGB", "L") else image.copy()
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError(f"{path}: not a readable image; `dvc repro --force` writes it again") from error
 
 
 def _encode(picture: Image.Image, alt: str, lossless: bool = False) -> Picture:

@@ -1,0 +1,146 @@
+"""Write all pages of the site: what they share, then model by model, layer by layer, filter by filter."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from cnnviz import report_data
+from cnnviz.errors import InputError
+from cnnviz.report_data import Facts
+from cnnviz.site import filters, layer_page, model_page, pairs, pictures
+from cnnviz.site.filters import Context, Site
+from cnnviz.site.layers import Layer, Model, prepare, read_model
+from cnnviz.site.links import url
+from cnnviz.site.pairs import Pair
+from cnnviz.site.photos import Photos
+from cnnviz.stage import progress, write_bytes
+
+RESERVED = ("index", "assets", "compare", "plots")  # names that the report's own files have
+
+
+@dataclass
+class Writer:
+    """Renders templates of `templates/site/` into files; `root` of a page is the way back to the site's folder."""
+
+    env: jinja2.Environment
+    site: Site
+    shared: Facts
+
+    def page(self, template: str, path: str, **values: Any) -> None:
+        root = "../" * path.count("/")
+        text = self.env.get_template(f"site/{template}.html").render(self.shared, root=root, **values)
+        write_bytes(self.site.out / path, text.encode())
+
+
+def check(names: list[str]) -> None:
+    """Raises InputError where a model has the name of one of the report's own files."""
+    for name in RESERVED:
+        if name in names:
+            raise InputError(f"params.yaml: models.{name}: the report has files of this name; expected another one")
+
+
+def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts], shared: Facts) -> None:
+    """Write the site into `out`.
+
+    facts: report_data.model of every model; shared: what report.render knows for all pages (sets, fixed filters).
+    """
+    names = list(shared["sets"])
+    models = {one["key"]: read_model(artifacts, one["key"], names, one) for one in facts}
+    photos = Photos(artifacts, out, names)
+    classes = {name: one.class_names for name, one in photos.sets.items()}
+    for model in models.values():
+        model.facts["set_classes"] = classes
+    every = [layer for model in models.values() for layer in model.ordered()]
+    with progress(2 * len(every), "layer", "report") as bar:
+        prepare(models.values(), out, bar.update)
+        compared = pairs.read(artifacts, models)
+        site = Site(out, models, photos, pairs.relatives(compared))
+        _choose_pages(site, compared)
+        writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
+        writer.shared["version"] = _assets(env, out, models)
+        if fixed := shared["fixed"]:
+            drawn = {name: pictures.unpack(out, f"assets/fixed/{name}.webp", p) for name, p in fixed["pictures"].items() if p}
+            writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
+        writer.page("home", "index.html")
+        _compare(writer, compared, artifacts)
+        for model in models.values():
+            writer.page("model", f"{model.key}/index.html", model=model, **model_page.facts(site, model, compared))
+            for layer in model.ordered():
+                _layer(writer, layer)
+                bar.update()
+
+
+def _choose_pages(site: Site, compared: list[Pair]) -> None:
+    """Which filters have a page: the rendered ones, whatever these are connected to or compared with."""
+    chosen: dict[str, dict[str, set[int]]] = {
+        key: {layer.name: set(layer.rendered) for layer in model.ordered()} for key, model in site.models.items()
+    }
+    for model in site.models.values():
+        for layer in model.ordered():
+            for name, k in filters.neighbours(Context.of(layer, whole=False), layer.rendered) if layer.rendered else ():
+                chosen[model.key][name].add(k)
+            for k in layer.rendered:
+                for (key, name, other), _ in site.relatives.matches.get((model.key, layer.name, k), {}).values():
+                    chosen[key][name].add(other)
+                for (key, name, other), _ in site.relatives.twins.get((model.key, layer.name, k), []):
+                    chosen[key][name].add(other)
+    for pair in compared:
+        for place in (end for match in pair.shown_matches() for end in (match.one, match.other)):
+            chosen[place[0]][place[1]].add(place[2])
+        for row in (row for side in pair.changed() for row in side):
+            for key in (pair.one.key, pair.other.key):
+                chosen[key][row["layer"]].add(row["filter"])
+    for key, model in site.models.items():
+        model.pages = chosen[key]
+
+
+def _assets(env: jinja2.Environment, out: Path, models: dict[str, Model]) -> str:
+    """Write style, script and the index that the search reads; return what tells their versions apart."""
+    style = "\n".join(env.get_template(name).render() for name in ("style.css", "site/site.css"))
+    script = env.get_template("site/site.js").render()
+    found = [
+        [key, [[layer.name, layer.url, layer.filters, sorted(model.pages[layer.name])] for layer in model.ordered()]]
+        for key, model in models.items()
+    ]
+    index = "window.cnnvizIndex = " + json.dumps(found, separators=(",", ":")).replace("<", "\\u003c") + ";\n"
+    for name, text in (("site.css", style), ("site.js", script), ("index.js", index)):
+        write_bytes(out / "assets" / name, text.encode())
+    return hashlib.sha256((style + script + index).encode()).hexdigest()[:8]
+
+
+def _compare(writer: Writer, compared: list[Pair], artifacts: Path) -> None:
+    folder, out = artifacts / "compare", writer.site.out
+    if not compared:
+        return
+    depth = model_page.plot(out, folder / "depth.png", "compare/depth.webp", "Measures over depth, a line per model")
+    table = report_data.read(folder / "metrics.json")
+    writer.page("compare", "compare/index.html", metrics=table, depth=depth)
+    for pair in compared:
+        drift = model_page.plot(
+            out, folder / "drift" / f"{pair.name}.png", f"compare/{pair.name}_drift.webp", "Drift of every filter by layer"
+        )
+        numbers = table.get("pairs", {}).get(pair.name, {})
+        writer.page("pair", f"compare/{pair.name}.html", pair=pair, numbers=numbers, drift_plot=drift)
+
+
+def _layer(writer: Writer, layer: Layer) -> None:
+    """The page of a layer, and those of its filters."""
+    context = Context.of(layer)
+    found = layer_page.facts(writer.site, context)
+    writer.page("layer", f"{layer.folder}/index.html", layer=layer, **found)
+    pages = sorted(layer.model.pages[layer.name])
+    for k, before, after in _with_neighbours(pages):
+        ways = {"before": before, "after": after}
+        writer.page("filter", f"{layer.folder}/{k}.html", **filters.facts(writer.site, context, k), **ways)
+
+
+def _with_neighbours(pages: list[int]) -> Iterator[tuple[int, str, str]]:
+    """Each filter with the addresses of those before and after it, empty at the ends."""
+    for i, k in enumerate(pages):
+        before = url(f"{pages[i - 1]}.html") if i else ""
+        yield k, before, url(f"{pages[i + 1]}.html") if i + 1 < len(pages) else ""

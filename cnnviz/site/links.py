@@ -1,0 +1,37 @@
+"""Addresses inside the site, relative to its root, and what a link shows."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+
+def url(*parts: str) -> str:
+    """Path of a page or file from its folders and name, each quoted whole."""
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile of a sheet."""
+
+    path: str
+    x: int
+    y: int
+    columns: int
+    rows: int
+    alt: str
+
+    @property
+    def src(self) -> str:
+        return url(*self.path.split("/"))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter as other pages show it. status: `ok`, `weak`, `dead`, or empty where it was not rendered."""
+
+    model: str
+    layer: str
+    number: int
+    url: str
+    tile: Tile | None
+    status: str

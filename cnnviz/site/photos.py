@@ -1,0 +1,69 @@
+"""The natural images behind the patches: stored once, when a page first shows them, and cut where a layer looks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnviz import examples, report_data
+from cnnviz.images import ImageSet, load_set, resized
+from cnnviz.site import pictures
+from cnnviz.site.links import url
+from cnnviz.stage import write_bytes
+
+LONGEST = 224  # pixels of an image's longer side on a page
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image of a set on a page, `src` relative to the site's root."""
+
+    src: str
+    width: int
+    height: int
+    title: str
+
+
+@dataclass
+class Photos:
+    """The image sets of `artifacts/images/`; those that pages ask for are written to `assets/images/`."""
+
+    artifacts: Path
+    out: Path
+    names: list[str]
+    sets: dict[str, ImageSet] = field(default_factory=dict)
+    titles: dict[str, list[str]] = field(default_factory=dict)
+    written: dict[tuple[str, int], Photo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            path = self.artifacts / "images" / f"{name}.npz"
+            if path.is_file():
+                self.sets[name] = load_set(path)
+                self.titles[name] = report_data.image_titles(self.artifacts, name)
+        self.seen = lru_cache(400)(self._seen)
+
+    def photo(self, name: str, i: int) -> Photo:
+        """Image i of a set for a page."""
+        if (name, i) not in self.written:
+            image = Image.fromarray(self.sets[name].image(i))
+            image.thumbnail((LONGEST, LONGEST))
+            path = ("assets", "images", name, f"{i}.webp")
+            write_bytes(self.out.joinpath(*path), pictures.webp(image))
+            self.written[name, i] = Photo(url(*path), image.width, image.height, self.titles[name][i])
+        return self.written[name, i]
+
+    def _seen(self, name: str, i: int, height: int, width: int) -> NDArray[np.uint8]:
+        return np.rint(resized(self.sets[name], [i], (height, width))[0]).astype(np.uint8)
+
+    def patches(
+        self, places: Iterable[tuple[str, int, list[int]]], size: tuple[int, int]
+    ) -> list[NDArray[np.uint8]]:
+        """Cut (set, image, box) out of images as a network of this input size sees them: `(t, t, 3)` each."""
+        return [
+            examples.tile(examples.window(self.seen(name, i, *size), box), examples.TILE) for name, i, box in places
+        ]
