@@ -16,6 +16,7 @@ class Done:
 
     experiment: str
     runs: list[str] = field(default_factory=list)
+    models: dict[str, str] = field(default_factory=dict)  # id of each model's run
     made: int = 0
     absent: list[str] = field(default_factory=list)
 
@@ -39,6 +40,7 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
             done.made += 1
         if run := store.find("model", key):
             parents[model] = run
+            done.models[model] = run
             wanted.add(("model", key))
             if new or workspace:
                 _refresh_report(store, model, key)

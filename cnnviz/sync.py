@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cnnviz import lockfile
+from cnnviz import lockfile, report_links
 from cnnviz.stage import CACHE, read_json, write_json
 from cnnviz.target import Target, in_sqlite, on_server, reach, target
 
@@ -78,6 +78,9 @@ def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
             done = runs.sync(store, entries, workspace)
     except tracking.STORE_ERRORS as error:
         return _warning(where, error)
+    if workspace:
+        base = where.shown if where.uri.startswith("http") else f"http://127.0.0.1:{os.environ.get('PORT') or 5000}"
+        report_links.write(report_links.rows(base, done.experiment, done.models, entries))
     dirty = common["git.dirty"] == "true"
     write_json(SIDECAR, {"asked": asked, "experiment": done.experiment, "runs": done.runs, "dirty": dirty})
     line = f"track: {made} runs made, {len(done.runs)} show what dvc.lock holds"

@@ -229,7 +229,7 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag]
 
 
-PAGES = ("index.html", "first.html", "second.html")
+PAGES = ("first.html", "second.html")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -304,7 +304,7 @@ def test_scores_of_a_card_and_a_dash_where_there_is_none(site: Path) -> None:
     assert "nan" not in re.findall(r"\w+", page.text.lower())
     assert "filters rendered: 12 ok, 2 weak, 3 dead 17" in text
     assert "nature percentile 98% seed stability – spectrum distance 0.12 score gain +3.5" in text  # the medians
-    index = " ".join(Page(site / "index.html").words)
+    index = " ".join(Page(site / "index.html").words)  # of the site: tests/test_site.py
     assert index.count("17 12 2 3 31.5 1.25× 2 98% – 0.12 +3.5") == 2
 
 
@@ -429,12 +429,6 @@ def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.png: not a readable image"):
         Inliner().file(tmp_path / "a.png", "alt", 100)
     assert Inliner().file(tmp_path / "missing.png", "alt", 100) is None
-
-
-def test_a_model_cannot_take_the_name_of_the_index(artifacts: Path, params: Params, tmp_path: Path) -> None:
-    renamed = params.model_copy(update={"models": {"index": params.models["first"]}})
-    with pytest.raises(InputError, match=r"models\.index"):
-        report.render(artifacts, renamed, tmp_path)
 
 
 def test_importing_the_report_needs_no_network_library() -> None:

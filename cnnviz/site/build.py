@@ -12,7 +12,7 @@ import jinja2
 from cnnviz import report_data
 from cnnviz.errors import InputError
 from cnnviz.report_data import Facts
-from cnnviz.site import filters, layer_page, model_page, pairs, pictures
+from cnnviz.site import filters, layer_page, model_page, pairs, pictures, predictions
 from cnnviz.site.filters import Context, Site
 from cnnviz.site.layers import Layer, Model, prepare, read_model
 from cnnviz.site.links import url
@@ -64,7 +64,9 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
         writer.shared["version"] = _assets(env, out, models)
         if fixed := shared["fixed"]:
-            drawn = {name: pictures.unpack(out, f"assets/fixed/{name}.webp", p) for name, p in fixed["pictures"].items() if p}
+            drawn = {
+                name: pictures.unpack(out, f"assets/fixed/{name}.webp", p) for name, p in fixed["pictures"].items() if p
+            }
             writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
         writer.page("home", "index.html")
         _compare(writer, compared, artifacts)
@@ -81,6 +83,8 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
         key: {layer.name: set(layer.rendered) for layer in model.ordered()} for key, model in site.models.items()
     }
     for model in site.models.values():
+        for name, k in predictions.filters(model):
+            chosen[model.key][name].add(k)
         for layer in model.ordered():
             for name, k in filters.neighbours(Context.of(layer, whole=False), layer.rendered) if layer.rendered else ():
                 chosen[model.key][name].add(k)
@@ -122,7 +126,10 @@ def _compare(writer: Writer, compared: list[Pair], artifacts: Path) -> None:
     writer.page("compare", "compare/index.html", metrics=table, depth=depth)
     for pair in compared:
         drift = model_page.plot(
-            out, folder / "drift" / f"{pair.name}.png", f"compare/{pair.name}_drift.webp", "Drift of every filter by layer"
+            out,
+            folder / "drift" / f"{pair.name}.png",
+            f"compare/{pair.name}_drift.webp",
+            "Drift of every filter by layer",
         )
         numbers = table.get("pairs", {}).get(pair.name, {})
         writer.page("pair", f"compare/{pair.name}.html", pair=pair, numbers=numbers, drift_plot=drift)

@@ -85,7 +85,7 @@ def _tensors(node: Any) -> Iterator[tuple[str, int]]:
 
 
 class Wiring:
-    """All connections from one conv layer to the next. kernel: float32 `(kh, kw, in, out)`, depthwise `(kh, kw, in, m)`."""
+    """What a conv layer reads. kernel: float32 `(kh, kw, in, out)`, depthwise `(kh, kw, in, multiplier)`."""
 
     def __init__(self, kernel: NDArray[np.float32], depthwise: bool) -> None:
         self.kernel, self.depthwise = kernel, depthwise
@@ -93,7 +93,7 @@ class Wiring:
         self.sums = kernel.sum((0, 1))
 
     def inputs(self, k: int, layers: Origin, count: int) -> tuple[list[Link], list[Link]]:
-        """The strongest input channels of filter k, `count` that drive it (weights' sum above 0), `count` that do not."""
+        """The strongest input channels of filter k: `count` whose weights sum to more than 0, `count` others."""
         if self.depthwise:
             multiplier = self.kernel.shape[3]
             channels, column = np.array([k // multiplier]), k % multiplier

@@ -104,9 +104,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
         found["first"] = pictures.colours(kernel[..., ::-1] if reverse else kernel)
     place = (layer.model.key, layer.name, k)
     found["twins"] = [(site.filter(other), row) for other, row in site.relatives.twins.get(place, [])]
-    found["matches"] = [
-        (site.filter(other), value) for other, value in site.relatives.matches.get(place, {}).values()
-    ]
+    found["matches"] = [(site.filter(other), value) for other, value in site.relatives.matches.get(place, {}).values()]
     if k in layer.rendered:
         found |= _image(site, context, k)
     _downloads(site, context, k, found)
@@ -168,9 +166,9 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
             tiles += site.photos.patches(places, (height, width))
         shown = []
         for (name, i, box), value in zip(places, data[f"{kind}_activation"][k].tolist(), strict=True):
-            inside = _inside(box, height, width)
+            within = inside(box, height, width)
             shown.append({"photo": site.photos.photo(name, i), "set": name, "image": i, "box": box, "value": value})
-            shown[-1] |= {"inside": inside, "whole": inside[2:] == (100.0, 100.0)}
+            shown[-1] |= {"inside": within, "whole": within[2:] == (100.0, 100.0)}
         found.append({"kind": kind, "examples": shown})
     name = f"{k}_patches.webp"
     write_bytes(site.out / layer.folder / name, pictures.strip(tiles, examples.TILE))
@@ -181,7 +179,7 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
     return found
 
 
-def _inside(box: list[int], height: int, width: int) -> tuple[float, float, float, float]:
+def inside(box: list[int], height: int, width: int) -> tuple[float, float, float, float]:
     """Left, top, width, height of the part of a box that is in the image, in percent of the image."""
     top, bottom = (min(max(v, 0), height) / height * 100 for v in (box[0], box[2]))
     left, right = (min(max(v, 0), width) / width * 100 for v in (box[1], box[3]))
@@ -193,7 +191,9 @@ def _statistics(context: Context, k: int) -> list[Facts]:
     for name, columns in context.statistics.items():
         if "firing_rate" not in columns:
             continue
-        numbers = {key: report_data.number(v[k]) for key, v in columns.items() if key not in ("histogram", "preferred_class")}
+        numbers = {
+            key: report_data.number(v[k]) for key, v in columns.items() if key not in ("histogram", "preferred_class")
+        }
         found.append({"set": name, **numbers, "preferred": _class_of(context, name, columns, k)})
     edges = next(iter(context.layer.model.statistics.values()), {}).get("histogram_edges")
     drawn = [c["histogram"][k] for c in context.statistics.values() if "histogram" in c]

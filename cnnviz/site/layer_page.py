@@ -28,7 +28,9 @@ def facts(site: Site, context: Context) -> Facts:
         for k in range(layer.filters)
     ]
     for one in shown:
-        one["numbers"] |= {n: v for n, v in layer.scores.get(one["filter"].number, {}).items() if n in report_data.SCORES}
+        one["numbers"] |= {
+            n: v for n, v in layer.scores.get(one["filter"].number, {}).items() if n in report_data.SCORES
+        }
     rendered = [one for one in shown if one["filter"].number in layer.rendered]
     return {
         "before": before,
@@ -42,9 +44,9 @@ def facts(site: Site, context: Context) -> Facts:
         "maps": _maps(site, layer),
         "plots": _plots(context),
         "settings": layer.model.facts["settings"].get(layer.name, {}),
-        "numbers": report_data.read(
-            layer.model.artifacts / "analysis" / layer.model.key / "statistics.json"
-        ).get(layer.name, {}),
+        "numbers": report_data.read(layer.model.artifacts / "analysis" / layer.model.key / "statistics.json").get(
+            layer.name, {}
+        ),
     }
 
 

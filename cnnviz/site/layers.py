@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import examples, report_data
+from cnnviz import report_data
 from cnnviz.errors import InputError
 from cnnviz.report_data import Facts
 from cnnviz.site import circuit, pictures
@@ -69,7 +69,9 @@ class Layer:
     def statistics(self, image_set: str) -> dict[str, NDArray]:
         """Numbers per filter on one set, and its `histogram`."""
         stored = self.model.statistics[image_set]
-        return {key: stored[f"{self.name}/{key}"] for key in (*PER_FILTER, "histogram") if f"{self.name}/{key}" in stored}
+        return {
+            key: stored[f"{self.name}/{key}"] for key in (*PER_FILTER, "histogram") if f"{self.name}/{key}" in stored
+        }
 
     @cached_property
     def weights(self) -> Facts:
@@ -119,7 +121,7 @@ class Layer:
             self.sheet = pictures.write_sheet(out, f"{self.folder}/filters.webp", list(self.rendered), images)
         overview = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}_every_filter.png"
         path = f"{self.folder}/patches.webp"
-        self.patches = pictures.rewrite_overview(out, path, overview, self.filters, examples.TILE)
+        self.patches = pictures.rewrite_overview(out, path, overview, self.filters)
 
     def _read(self, stored: dict[str, NDArray]) -> None:
         for row, k in enumerate(stored["filters"].tolist()):

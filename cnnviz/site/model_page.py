@@ -5,7 +5,7 @@ from pathlib import Path
 from cnnviz import report_data
 from cnnviz.report_data import Facts
 from cnnviz.report_pictures import Picture, opened
-from cnnviz.site import pictures
+from cnnviz.site import pictures, predictions
 from cnnviz.site.filters import Site
 from cnnviz.site.layers import Model
 from cnnviz.site.links import url
@@ -32,6 +32,8 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
     folder = model.artifacts / "analysis" / model.key
     plots = []
     for path in sorted(folder.glob("*.png")):
+        if path.stem == "predictions":  # shown image by image
+            continue
         alt = TELLING.get(path.stem, "Mean activation of every filter on one image set against another")
         if shown := plot(site.out, path, f"{model.key}/{path.stem}.webp", f"{model.key}: {alt}"):
             plots.append((alt, shown))
@@ -48,4 +50,11 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
         }
         for one in model.facts["objectives"]
     ]
-    return {"plots": plots, "own_pairs": own, "objectives": objectives, "analysis": report_data.read(folder / "metrics.json")}
+    said = predictions.facts(site, model)
+    return {
+        "predictions": said,
+        "plots": plots,
+        "own_pairs": own,
+        "objectives": objectives,
+        "analysis": report_data.read(folder / "metrics.json"),
+    }

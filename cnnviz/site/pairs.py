@@ -88,7 +88,9 @@ class Pair:
             and row["filter"] in self.other.layers[row["layer"]].rendered
             and row["correlation"] is not None
         ]
-        ranked = sorted(drawn or [r for r in self.drift if r["correlation"] is not None], key=lambda r: r["correlation"])
+        ranked = sorted(
+            drawn or [r for r in self.drift if r["correlation"] is not None], key=lambda r: r["correlation"]
+        )
         count = min(SHOWN // 4, len(ranked) // 2)
         return ranked[:count], ranked[::-1][:count]
 
@@ -133,9 +135,7 @@ def read(artifacts: Path, models: dict[str, Model]) -> list[Pair]:
 
 def _read_pair(folder: Path, pair: Pair) -> None:
     for row in _rows(folder / "matches" / f"{pair.name}.csv"):
-        one, other = (
-            (m.key, row[f"{m.key} layer"], int(row[f"{m.key} filter"])) for m in (pair.one, pair.other)
-        )
+        one, other = ((m.key, row[f"{m.key} layer"], int(row[f"{m.key} filter"])) for m in (pair.one, pair.other))
         pair.matches.append(Match(one, other, float(row["correlation"])))
     for row in _rows(folder / "drift" / f"{pair.name}.csv"):
         numbers = {key: _value(row[key]) for key in ("distance", "cosine", "correlation")}

@@ -60,9 +60,7 @@ class Photos:
     def _seen(self, name: str, i: int, height: int, width: int) -> NDArray[np.uint8]:
         return np.rint(resized(self.sets[name], [i], (height, width))[0]).astype(np.uint8)
 
-    def patches(
-        self, places: Iterable[tuple[str, int, list[int]]], size: tuple[int, int]
-    ) -> list[NDArray[np.uint8]]:
+    def patches(self, places: Iterable[tuple[str, int, list[int]]], size: tuple[int, int]) -> list[NDArray[np.uint8]]:
         """Cut (set, image, box) out of images as a network of this input size sees them: `(t, t, 3)` each."""
         return [
             examples.tile(examples.window(self.seen(name, i, *size), box), examples.TILE) for name, i, box in places

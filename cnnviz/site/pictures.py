@@ -63,7 +63,7 @@ def write_sheet(out: Path, path: str, filters: Sequence[int], images: NDArray[np
     return Sheet(path, columns, rows, {int(k): i for i, k in enumerate(filters)})
 
 
-def rewrite_overview(out: Path, path: str, source: Path, count: int, tile: int, gap: int = 3) -> Sheet | None:
+def rewrite_overview(out: Path, path: str, source: Path, count: int, gap: int = 3) -> Sheet | None:
     """The picture of the best patch of every filter (examples.overview), without its numbers and gaps, as a sheet."""
     if not source.is_file():
         return None
@@ -71,7 +71,8 @@ def rewrite_overview(out: Path, path: str, source: Path, count: int, tile: int, 
     rows = -(-count // columns)
     pixels = np.asarray(opened(source).convert("RGB"))[gap:, gap:]
     high, wide = pixels.shape[0] // rows, pixels.shape[1] // columns
-    number = high - gap - tile  # the line above a tile
+    tile = wide - gap
+    number = high - gap - tile  # pixels of the line above a tile
     tiles = pixels[: rows * high, : columns * wide].reshape(rows, high, columns, wide, 3)
     tiles = tiles[:, number : number + tile, :, :tile].reshape(rows * tile, columns * tile, 3)
     write_bytes(out / path, webp(tiles))

@@ -1,0 +1,58 @@
+"""What a classifier says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
+
+import csv
+from typing import Any
+
+from cnnviz import report_data
+from cnnviz.report_data import Facts
+from cnnviz.report_pictures import Picture, opened
+from cnnviz.site import pictures
+from cnnviz.site.filters import Site
+from cnnviz.site.layers import Model
+from cnnviz.site.links import url
+from cnnviz.stage import write_bytes
+
+SHOWN = 40  # predictions on a page
+
+
+def facts(site: Site, model: Model) -> Facts | None:
+    """None for a model without a classifier, or where `analyze` wrote no predictions."""
+    folder = model.artifacts / "analysis" / model.key
+    found = report_data.read(folder / "predictions.json")
+    if not found or not (folder / "predictions.csv").is_file():
+        return None
+    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["set"] in site.photos.sets]
+    shown = [_row(site, row) for row in rows[:SHOWN]]
+    explained = [_explained(site, model, found["layer"], one) for one in found["explained"]]
+    return {**found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
+
+
+def _row(site: Site, row: dict[str, str]) -> Facts:
+    photo = site.photos.photo(row["set"], int(row["image"]))
+    verdict = {"True": "right", "False": "wrong"}.get(row["right"], "")
+    return row | {"photo": photo, "verdict": verdict, "confidence": float(row["confidence"])}
+
+
+def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Facts:
+    path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
+    source = model.artifacts / "analysis" / model.key / f"{one['files']}.png"
+    picture = None
+    if source.is_file():
+        drawn = opened(source)
+        write_bytes(site.out / path, pictures.webp(drawn))
+        alt = f"Why {one['predicted_class']} and not {one['contrast']['name']}: Grad-CAM and occlusion maps"
+        picture = Picture(url(*path.split("/")), drawn.width, drawn.height, alt)
+    chips = [
+        (model.layers[layer].filter(f["filter"]), f["contribution"]) for f in one["filters"] if layer in model.layers
+    ]
+    near = one["nearest"]
+    nearest = (site.photos.photo(near["set"], near["image"]), near) if near else None
+    return one | {"picture": picture, "filters": chips, "nearest": nearest}
+
+
+def filters(model: Model) -> set[tuple[str, int]]:
+    """(layer, filter) named in an explanation."""
+    found = report_data.read(model.artifacts / "analysis" / model.key / "predictions.json")
+    layer = found.get("layer")
+    return {(layer, f["filter"]) for one in found.get("explained", []) for f in one["filters"] if layer in model.layers}

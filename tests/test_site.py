@@ -1,0 +1,322 @@
+"""The site of a small project, every stage run for real: links, pictures, every kind of page in Chromium."""
+
+import base64
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnviz import report_links
+from tests.test_report import CHROMIUM, FLAGS
+
+ROOT = Path(__file__).parents[1]
+KINDS = {
+    "home": "index.html",
+    "model": "before/index.html",
+    "layer": "before/first/index.html",
+    "filter": "before/first/2.html",
+    "unrendered filter": "before/third/0.html",
+    "compare": "compare/index.html",
+    "pair": "compare/before--after.html",
+}
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from tests.small_project import *; main(Path(sys.argv[1]))",
+        str(folder),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(project: Path) -> Path:
+    return project / "artifacts" / "report"
+
+
+class Page(HTMLParser):
+    """Ids and addresses of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        self.ids |= {values["id"]} if values.get("id") else set()
+        self.asked += [(tag, str(values[name])) for name in ("href", "src") if values.get(name)]
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> dict[Path, Page]:
+    return {path: Page(path) for path in site.rglob("*.html")}
+
+
+def test_every_link_and_picture_on_every_page_exists(site: Path, pages: dict[Path, Page]) -> None:
+    pictures: set[Path] = set()
+    for path, page in pages.items():
+        for tag, address in page.asked:
+            if address.startswith("data:"):
+                continue
+            parts = urlsplit(address)
+            assert not parts.scheme, (path, address)
+            assert not parts.netloc, (path, address)
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_relative_to(site), (path, address)
+            assert target.is_file(), (path, address)
+            if parts.fragment:
+                assert unquote(parts.fragment) in pages[target].ids, (path, address)
+            if tag == "img":
+                pictures.add(target)
+    assert len(pictures) > 50
+    for picture in pictures:
+        with Image.open(picture) as image:
+            image.load()
+
+
+def test_nothing_lies_in_the_site_that_no_page_shows(site: Path, pages: dict[Path, Page]) -> None:
+    linked = {
+        (path.parent / unquote(urlsplit(address).path)).resolve()
+        for path, page in pages.items()
+        for _, address in page.asked
+    }
+    for path in site.rglob("*"):
+        if path.is_file() and path.name != "index.js" and path.parent != site and "plots" not in path.parts:
+            assert path.resolve() in linked, path
+
+
+def test_every_rendered_filter_has_a_page_and_numbers_to_download(project: Path, site: Path) -> None:
+    for stored in (project / "artifacts/maximize").glob("*/*.npz"):
+        model, layer = stored.parent.name, stored.stem
+        with np.load(stored) as arrays:
+            for row, k in enumerate(arrays["filters"].tolist()):
+                folder = site / model / layer
+                assert (folder / f"{k}.html").is_file()
+                numbers = json.loads((folder / f"{k}.json").read_text())
+                assert (numbers["layer"], numbers["filter"], numbers["status"]) == (layer, k, arrays["status"][row])
+                with (
+                    np.load(folder / f"{k}.npz") as own,
+                    np.load(project / "artifacts/weights" / model / f"{layer}.npz") as weights,
+                ):
+                    assert (own["scores"] == arrays["scores"][row]).all()
+                    assert (own["kernel"] == weights["kernel"][..., k]).all()
+                picture = np.asarray(Image.open(folder / f"{k}.png"))
+                assert (picture == arrays["images"][row]).all()
+
+
+def test_dead_filters_are_shown_as_such(site: Path) -> None:
+    layer = Page(site / "before/first/index.html")
+    assert [a["data-n"] for t, a in layer.tags if t == "li" and a.get("data-status") == "dead"] == ["3"]
+    assert "(dead)" in (site / "before/first/3.html").read_text()
+
+
+def test_twins_matches_and_connections_lead_to_the_right_filters(site: Path) -> None:
+    numbers = json.loads((site / "before/first/2.json").read_text())
+    assert [(t["model"], t["layer"], t["filter"]) for t in numbers["twins"]] == [("after", "first", 2)]
+    assert {m["model"] for m in numbers["matches"]} <= {"after", "nested"}
+    assert {link["layer"] for link in numbers["outputs"]} == {"second"}
+    second = json.loads((site / "before/second/0.json").read_text())
+    assert {link["layer"] for link in second["inputs"]} == {"first"}
+    assert 3 not in [link["filter"] for link in second["outputs"] if link["layer"] == "first"]
+    deep = json.loads((site / "nested/inner_conv/0.json").read_text())
+    assert {link["layer"] for link in deep["inputs"]} == {"deep"}
+
+
+def test_pages_stay_light_and_carry_no_path_of_this_machine(project: Path, pages: dict[Path, Page]) -> None:
+    for path in pages:
+        if path.parent.name != "report":
+            assert path.stat().st_size < 2_000_000
+        assert str(project) not in path.read_text(encoding="utf-8")
+
+
+def test_a_second_time_the_same_bytes(project: Path, site: Path, tmp_path: Path) -> None:
+    code = "from pathlib import Path; import sys; from cnnviz import params, report; "
+    code += "report.render(Path('artifacts'), params.load(), Path(sys.argv[1]))"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}", str(tmp_path)]
+    subprocess.run(command, cwd=project, check=True)
+    files = sorted(p.relative_to(site) for p in site.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
+    assert all((site / f).read_bytes() == (tmp_path / f).read_bytes() for f in files)
+
+
+# ---- in Chromium
+
+AXE = ("axe-core", "4.10.3", "Xm7bpRXnDSX2YE2YFfBk2FnF0ep6tmG7xPh8iHee8MIcrgq762Nkce856dYtJYLkuIoYZvGfTs/PbZhideTcEg==")
+BROKEN = "[...document.images].filter(i => i.loading !== 'lazy' && (!i.complete || !i.naturalWidth)).length"
+LOAD_ALL = "document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get update && apt-get install -y chromium")
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator:
+    """A page that fails the test in which anything was said on the console or asked from elsewhere."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    said: list[str] = []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else said.append(r.url))
+    yield opened
+    context.close()
+    assert said == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_page_opens_whole(site: Path, page, kind: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto((site / KINDS[kind]).as_uri())
+    page.evaluate(LOAD_ALL)
+    page.wait_for_function(f"{BROKEN} === 0", timeout=10_000)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_from_home_to_a_filter_and_on_by_keyboard(site: Path, page) -> None:
+    page.goto((site / "index.html").as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("before first 2")
+    page.wait_for_selector("#hits li[aria-selected=true] >> text=before / first / filter 2")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/before/first/2.html")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/before/first/3.html")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_url("**/before/first/index.html")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/before/second/index.html")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_url("**/before/index.html")
+
+
+def test_search_says_so_when_it_finds_nothing_and_closes(site: Path, page) -> None:
+    page.goto((site / "compare/before--after.html").as_uri())
+    page.click("#find")
+    page.keyboard.type("<b>nothing")
+    page.wait_for_selector("text=Nothing of this name")
+    page.keyboard.press("Escape")
+    assert not page.locator("#finder").is_visible()
+    page.keyboard.press("/")
+    assert page.locator("#query").is_visible()
+
+
+def test_filters_sort_by_what_was_chosen(project: Path, site: Path, page) -> None:
+    page.goto((site / "before/first/index.html").as_uri())
+    statistics = json.loads((project / "artifacts/weights/before/statistics.json").read_text())["first"]["l2"]
+    order = "[...document.querySelectorAll('#rendered > li')].map(i => Number(i.dataset.n))"
+    assert page.evaluate(order) == [0, 1, 2, 3, 4, 5]
+    select = page.locator(".tools[data-for=rendered] select")
+    select.select_option("norm")
+    assert page.evaluate(order) == sorted(range(6), key=lambda k: -statistics[k])
+    select.select_option("status")
+    assert page.evaluate(order)[0] == 3
+    select.select_option("robust_score")
+    with np.load(project / "artifacts/maximize/before/first.npz") as arrays:
+        scores = np.nan_to_num(arrays["robust_score"], nan=-np.inf)
+    assert page.evaluate(order) == np.argsort(-scores, kind="stable").tolist()
+
+
+def test_feature_maps_switch_from_image_to_image(site: Path, page) -> None:
+    page.goto((site / "before/first/index.html").as_uri())
+    shown = page.locator(".maps:visible")
+    assert shown.count() == 1
+    assert shown.get_attribute("id") == "map-0"
+    page.locator(".switch button").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert shown.get_attribute("id") == "map-1"
+    page.locator(".switch button").last.click()
+    assert shown.count() == 1
+    assert shown.get_attribute("id") == "map-3"
+
+
+def test_a_cell_of_the_heat_map_names_its_layers(project: Path, site: Path, page) -> None:
+    page.goto((site / "compare/before--after.html").as_uri())
+    page.locator(".heat tbody tr").nth(1).locator("td").nth(2).click()
+    with np.load(project / "artifacts/compare/cka/before--after.npz") as stored:
+        value = stored["cka"][1, 2]
+    assert page.locator(".picked").inner_text() == f"CKA {round(100 * value) / 100:.2f}: before second and after third"
+    page.click(".picked a >> nth=1")
+    page.wait_for_url("**/after/third/index.html")
+
+
+def test_links_of_tracking_appear_once_it_has_run(project: Path, site: Path, page) -> None:
+    page.goto((site / "before/first/2.html").as_uri())
+    page.wait_for_timeout(300)
+    assert not page.locator(".runs").is_visible()  # and, as on every page, nothing was said on the console
+    beside = site.parent / "report-links.html"
+    found = {
+        "before": [("MLflow run", "</script><b>r1", "http://127.0.0.1:5000/#/r1"), ("odd", "x", "javascript:alert(1)")]
+    }
+    report_links.write(found, beside)
+    try:
+        page.reload()
+        page.wait_for_selector(".runs:visible")
+        link = page.locator(".runs a")
+        assert link.count() == 1
+        assert link.inner_text() == "</script><b>r1"
+        assert link.get_attribute("href") == "http://127.0.0.1:5000/#/r1"
+    finally:
+        beside.unlink()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The rules of axe-core, fetched once by npm and checked against its digest."""
+    name, version, digest = AXE
+    folder = ROOT / ".cache" / "axe"
+    archive = folder / f"{name}-{version}.tgz"
+    if not archive.is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("axe-core is not here and there is no npm to fetch it: apt-get install -y npm")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [npm, "pack", f"{name}@{version}", "--silent", "--pack-destination", str(folder)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+        if done.returncode:
+            pytest.skip(f"axe-core: npm cannot reach its registry: {done.stderr.strip()[-200:]}")
+    assert base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() == digest
+    with tarfile.open(archive) as content:
+        return content.extractfile("package/axe.min.js").read().decode()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_contrast_names_and_roles(site: Path, browser, axe: str, kind: str, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True, viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    opened.goto((site / KINDS[kind]).as_uri())
+    opened.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    opened.add_script_tag(content=axe)
+    found = opened.evaluate("axe.run()")["violations"]
+    context.close()
+    assert [(v["id"], [n["html"][:160] for n in v["nodes"]][:3]) for v in found] == []
