@@ -16,6 +16,7 @@ from cnnviz import report
 from cnnviz.errors import InputError
 from cnnviz.params import Params
 from cnnviz.report_pictures import Inliner, curves, histogram, profile
+from tests import site_walk
 
 ROOT = Path(__file__).parents[1]
 EVIL = "<script>alert(1)</script>"
@@ -76,7 +77,7 @@ def _measures(root: Path, key: str) -> None:
         firing[name] = {"measured_at": "relu", "firing_rate": [0.0] + [0.5] * (n - 1), "mean": [1.0] * n}
         firing[name] |= {"maximum": [1.0] * n, "never_active": [True] + [False] * (n - 1)}
         _png(root / "feature_maps" / key / "photos" / f"{name}.png", 40, 80)
-        arrays = {"activations": np.zeros((2, 4, 4, 3), "f4"), "images": np.int32([0, 1]), "channels": np.int32([5, 1])}
+        arrays = {"activations": np.zeros((2, 4, 4, 3), "f4"), "images": np.int32([0, 1]), "channels": np.int32([3, 1])}
         np.savez(root / "feature_maps" / key / "photos" / f"{name}.npz", **arrays)
     _json(root / "weights" / key / "statistics.json", weights)
     _json(root / "feature_maps" / key / "photos" / "statistics.json", firing)
@@ -157,6 +158,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _maximized(root, key)
     np.savez(
         root / "photos.npz",
+        images=noise.integers(0, 255, (2, 20, 24, 3), np.uint8),
+        sizes=np.int32([[20, 24], [16, 24]]),
         labels=np.int32([1, -1]),
         names=np.array(["a", "b\"'<b>"]),
         class_names=np.array(["cat", EVIL]),
@@ -264,6 +267,18 @@ def test_names_from_files_and_params_stay_text(site: Path, name: str) -> None:
     assert EVIL_LAYER in page.text.replace("\u200b", "")
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
     assert EVIL not in (site / name).read_text(encoding="utf-8")
+
+
+def test_names_stay_text_and_links_work_on_every_page_of_the_site(site: Path) -> None:
+    pages, reached = site_walk.follow(site)
+    assert site / "first" / EVIL_LAYER / "13.html" in pages
+    assert site / "first" / EVIL_LAYER / "filters.webp" in reached
+    for path, page in pages.items():
+        assert EVIL not in path.read_text(encoding="utf-8")
+        assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+        scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+        assert len(scripts) == 1
+        assert path.parent == site or str(scripts[0]["src"]).partition("?")[0].endswith("assets/site.js")
 
 
 def test_the_same_bytes_when_rendered_again(site: Path, artifacts: Path, params: Params, tmp_path: Path) -> None:

@@ -8,15 +8,14 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnnviz import report_links
+from tests import site_walk
 from tests.test_report import CHROMIUM, FLAGS
 
 ROOT = Path(__file__).parents[1]
@@ -50,59 +49,17 @@ def site(project: Path) -> Path:
     return project / "artifacts" / "report"
 
 
-class Page(HTMLParser):
-    """Ids and addresses of a page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.asked: list[tuple[str, str]] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.tags.append((tag, values))
-        self.ids |= {values["id"]} if values.get("id") else set()
-        self.asked += [(tag, str(values[name])) for name in ("href", "src") if values.get(name)]
-
-
 @pytest.fixture(scope="session")
-def pages(site: Path) -> dict[Path, Page]:
-    return {path: Page(path) for path in site.rglob("*.html")}
+def pages(site: Path) -> dict[Path, site_walk.Page]:
+    return site_walk.follow(site)[0]
 
 
-def test_every_link_and_picture_on_every_page_exists(site: Path, pages: dict[Path, Page]) -> None:
-    pictures: set[Path] = set()
-    for path, page in pages.items():
-        for tag, address in page.asked:
-            if address.startswith("data:"):
-                continue
-            parts = urlsplit(address)
-            assert not parts.scheme, (path, address)
-            assert not parts.netloc, (path, address)
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            assert target.is_relative_to(site), (path, address)
-            assert target.is_file(), (path, address)
-            if parts.fragment:
-                assert unquote(parts.fragment) in pages[target].ids, (path, address)
-            if tag == "img":
-                pictures.add(target)
-    assert len(pictures) > 50
-    for picture in pictures:
-        with Image.open(picture) as image:
-            image.load()
-
-
-def test_nothing_lies_in_the_site_that_no_page_shows(site: Path, pages: dict[Path, Page]) -> None:
-    linked = {
-        (path.parent / unquote(urlsplit(address).path)).resolve()
-        for path, page in pages.items()
-        for _, address in page.asked
-    }
+def test_every_link_and_picture_exists_and_nothing_lies_there_that_no_page_shows(site: Path) -> None:
+    pages, reached = site_walk.follow(site)
+    assert len(pages) > 40
     for path in site.rglob("*"):
         if path.is_file() and path.name != "index.js" and path.parent != site and "plots" not in path.parts:
-            assert path.resolve() in linked, path
+            assert path.resolve() in reached, path
 
 
 def test_every_rendered_filter_has_a_page_and_numbers_to_download(project: Path, site: Path) -> None:
@@ -125,7 +82,7 @@ def test_every_rendered_filter_has_a_page_and_numbers_to_download(project: Path,
 
 
 def test_dead_filters_are_shown_as_such(site: Path) -> None:
-    layer = Page(site / "before/first/index.html")
+    layer = site_walk.Page(site / "before/first/index.html")
     assert [a["data-n"] for t, a in layer.tags if t == "li" and a.get("data-status") == "dead"] == ["3"]
     assert "(dead)" in (site / "before/first/3.html").read_text()
 
@@ -142,7 +99,7 @@ def test_twins_matches_and_connections_lead_to_the_right_filters(site: Path) -> 
     assert {link["layer"] for link in deep["inputs"]} == {"deep"}
 
 
-def test_pages_stay_light_and_carry_no_path_of_this_machine(project: Path, pages: dict[Path, Page]) -> None:
+def test_pages_stay_light_and_carry_no_path_of_this_machine(project: Path, pages: dict[Path, site_walk.Page]) -> None:
     for path in pages:
         if path.parent.name != "report":
             assert path.stat().st_size < 2_000_000

@@ -60,13 +60,10 @@
     const all = window.cnnvizIndex ? [...found(words)].sort((a, b) => a.rank - b.rank) : [];
     hits.replaceChildren(...all.slice(0, 40).map((hit, i) => {
       const item = document.createElement("li");
-      const link = document.createElement("a");
       item.id = `hit-${i}`;
       item.setAttribute("role", "option");
-      link.href = root + hit.url;
-      link.textContent = hit.text;
-      link.tabIndex = -1;
-      item.append(link);
+      item.dataset.url = root + hit.url;
+      item.textContent = hit.text;
       return item;
     }));
     none.textContent = all.length ? `${all.length} found` : "Nothing of this name. A filter is found by its number.";
@@ -88,10 +85,15 @@
     }
     if (event.key === "Enter") {
       event.preventDefault();
-      const link = hits.children[chosen]?.querySelector("a");
-      if (link) { finder.close(); location.href = link.href; }
+      leave(hits.children[chosen]);
     }
   });
+  hits.addEventListener("click", (event) => leave(event.target.closest("li")));
+  function leave(item) {
+    if (!item) return;
+    finder.close();
+    location.href = item.dataset.url;
+  }
 
   // ---- sorting
   const order = ["dead", "weak", ""];

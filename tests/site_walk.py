@@ -1,0 +1,53 @@
+"""Every link and picture of a site, followed as a browser would."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from PIL import Image
+
+
+class Page(HTMLParser):
+    """Ids and addresses of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        self.ids |= {str(values["id"])} if values.get("id") else set()
+        self.asked += [(tag, str(values[name])) for name in ("href", "src") if values.get(name)]
+
+
+def follow(site: Path) -> tuple[dict[Path, Page], set[Path]]:
+    """Return all pages, and all files that they lead to.
+
+    Fails where an address leaves the site, has no file or no fragment, and where a picture cannot be read or says
+    nothing to those who cannot see it (`alt` missing; an ornament has an empty one).
+    """
+    pages = {path: Page(path) for path in site.resolve().rglob("*.html")}
+    reached, pictures = set(), set()
+    for path, page in pages.items():
+        for tag, address in page.asked:
+            if address.startswith("data:"):
+                continue
+            parts = urlsplit(address)
+            assert not parts.scheme, (path, address)
+            assert not parts.netloc, (path, address)
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_relative_to(site.resolve()), (path, address)
+            assert target.is_file(), (path, address)
+            if parts.fragment:
+                assert unquote(parts.fragment) in pages[target].ids, (path, address)
+            reached.add(target)
+            pictures |= {target} if tag == "img" else set()
+        assert all("alt" in attrs for tag, attrs in page.tags if tag == "img"), path
+    for picture in pictures:
+        with Image.open(picture) as image:
+            image.load()
+    return pages, reached
