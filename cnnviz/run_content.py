@@ -242,8 +242,8 @@ def _shown(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _report(folder: Path) -> Content:
-    """The pages of single models are in the models' own runs."""
-    kept = [path for path in sorted(folder.iterdir()) if path.suffix != ".html" or path.name == "index.html"]
+    """Numbers and plots. The self-contained pages are in the models' runs; the site has thousands of linked files."""
+    kept = [p for p in sorted(folder.iterdir()) if p.name == "plots" or (p.is_file() and p.suffix != ".html")]
     return Content(files=[(path, path.name if path.is_dir() else "") for path in kept])
 
 

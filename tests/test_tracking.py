@@ -351,6 +351,8 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
     files = {
         str(path.relative_to(runs[current["one"]]["folder"])) for path in runs[current["one"]]["folder"].rglob("*")
     }
+    links = (synced.folder / "artifacts/report-links.html").read_text()
+    assert all(current[model] in links for model in MODELS)
     assert {"report/one.html", "maximize/conv.npz", "image_matrix.json", "filters.csv"} <= files
     assert "maximize/objectives/logit-6.png" in files
     table = json.loads((runs[current["two"]]["folder"] / "image_matrix.json").read_text())

@@ -1,0 +1,36 @@
+"""What tracking hands to the pages of the report."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cnnviz import report_links
+from cnnviz.lockfile import Entry, Out
+
+
+def test_rows_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Out(Path("artifacts/maximize/one"), "abc.dir", 10, 2)
+    entries = [Entry(f"{stage}@one", stage, "one", "k", "", {}, (out,)) for stage in ("weights", "maximize")]
+    base = "http://127.0.0.1:5000"
+    run = ("MLflow run", "r1", f"{base}/#/experiments/7/runs/r1")
+    hashed = ("DVC output", "artifacts/maximize/one abc.dir", None)
+    assert report_links.rows(base, "7", {"one": "r1", "two": "r2"}, entries) == {
+        "one": [run, hashed],
+        "two": [("MLflow run", "r2", f"{base}/#/experiments/7/runs/r2")],
+    }
+    timing = tmp_path / ".cache/timings/maximize@one.json"
+    timing.parent.mkdir(parents=True)
+    timing.write_text(json.dumps({"seconds": 61.6, "peak_memory_mb": 1234.5}))
+    assert report_links.rows(base, "7", {"one": "r1"}, entries)["one"][2][1] == "62 s, 1,234 MB at most, all layers"
+
+
+def test_what_is_written_stays_data(tmp_path: Path) -> None:
+    found = {"</script><b>": [("MLflow run", "r", None)]}
+    report_links.write(found, tmp_path / "links.html")
+    text = (tmp_path / "links.html").read_text()
+    assert text.count("</script>") == 1
+    (data,) = re.findall(r"postMessage\((.*), \"\*\"\)", text)
+    assert json.loads(data) == {"</script><b>": [["MLflow run", "r", None]]}
