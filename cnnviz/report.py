@@ -10,7 +10,11 @@ import hashlib
 import io
 import json
 import math
+import os
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,10 @@ from cnnviz.stage import write_bytes, write_json
 TEMPLATES = Path(__file__).with_name("templates")
 LIMIT = 14_000_000  # bytes of a page; MLflow shows files up to 15 MB
 SCALES = (1.0, 0.7, 0.5, 0.35, 0.25)  # of the pictures, tried in this order until a page is below LIMIT
+
+
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+Fixed = Callable[[Inliner], dict[str, Any] | None]
 
 
 def _large(value: float) -> str:
@@ -94,6 +102,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(large=_large, score=_score, gain=_gain, percent=_percent, shape=_shape, measure=_measure)
+    env.filters["correlation"] = lambda value: "–" if value is None else f"{value:.2f}".replace("-0.00", "0.00")
+    env.filters["in_words"] = lambda n: _WORDS[n] if n < len(_WORDS) else str(n)
     env.filters["data"] = lambda numbers: json.dumps(numbers, separators=(",", ":"))
     env.filters.update(breakable=_breakable, profile=profile, together=_together)
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
@@ -102,15 +112,20 @@ def environment() -> jinja2.Environment:
     return env
 
 
-def model_page(env: jinja2.Environment, artifacts: Path, key: str, params: Params) -> tuple[bytes, dict[str, Any]]:
-    """Render one model's page, with smaller pictures where it would grow beyond LIMIT; return it and its facts."""
+def model_page(
+    env: jinja2.Environment, artifacts: Path, key: str, params: Params, fixed: Fixed | None = None
+) -> tuple[bytes, dict[str, Any]]:
+    """Render one model's page, with smaller pictures where it would grow beyond LIMIT; return it and its facts.
+
+    fixed: `fixed_filters` of these artifacts, where several pages share it.
+    """
+    fixed = fixed or partial(fixed_filters, artifacts)
     page, facts = b"", {}
     sets, shown = _sets(artifacts), _shown_params(params, key)
     for scale in SCALES:
         inline = Inliner(scale)
         facts = report_data.model(artifacts, key, params, inline)
-        fixed = fixed_filters(artifacts, inline)
-        page = env.get_template("model.html").render(model=facts, fixed=fixed, sets=sets, params=shown).encode()
+        page = env.get_template("model.html").render(model=facts, fixed=fixed(inline), sets=sets, params=shown).encode()
         if len(page) <= LIMIT:
             break
     return page, facts
@@ -182,9 +197,10 @@ def render(artifacts: Path, params: Params, out: Path) -> None:
     """
     build.check(list(params.models))
     env = environment()
-    models = []
-    for key in params.models:
-        page, facts = model_page(env, artifacts, key, params)
+    fixed, models = cache(partial(fixed_filters, artifacts)), []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow encodes outside Python's lock
+        pages = list(pool.map(lambda key: model_page(env, artifacts, key, params, fixed), params.models))
+    for key, (page, facts) in zip(params.models, pages, strict=True):
         write_bytes(out / f"{key}.html", page)
         models.append(facts)
         for layer in facts["rendered"]:
@@ -192,8 +208,7 @@ def render(artifacts: Path, params: Params, out: Path) -> None:
             if picture.is_file():
                 write_bytes(out / "plots" / key / picture.name, picture.read_bytes())
     shown = {facts["key"]: _shown_params(params, facts["key"]) for facts in models}
-    fixed = fixed_filters(artifacts, Inliner())
-    build.build(env, artifacts, out, models, {"sets": _sets(artifacts), "fixed": fixed, "params": shown})
+    build.build(env, artifacts, out, models, {"sets": _sets(artifacts), "fixed": fixed(Inliner()), "params": shown})
     write_json(out / "metrics.json", {facts["key"]: facts["headline"] for facts in models})
     write_bytes(out / "curves.csv", _curves_csv(models))
     write_bytes(out / "layers.csv", _layers_csv(models))

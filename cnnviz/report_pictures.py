@@ -93,6 +93,15 @@ def opened(path: Path) -> Image.Image:
         raise InputError(f"{path}: not a readable image; `dvc repro --force` writes it again") from error
 
 
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of an image file, without decoding it. Raises InputError if it is no image."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError(f"{path}: not a readable image; `dvc repro --force` writes it again") from error
+
+
 def _encode(picture: Image.Image, alt: str, lossless: bool = False) -> Picture:
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", lossless=lossless, quality=EFFORT if lossless else QUALITY, method=2)

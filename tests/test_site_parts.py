@@ -1,5 +1,6 @@
 """Circuit, sheets and drawings of the site, on cases small enough to work out by hand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def _wired(network) -> dict[str, tuple[str, ...]]:
 
     shape = tuple(network.input_shape[1:])
     convs = graph.trace(network, shape).convs
-    return circuit.sources(keras.saving.serialize_keras_object(network), convs)
+    return circuit.sources(json.loads(json.dumps(keras.saving.serialize_keras_object(network))), convs)
 
 
 def test_sources_through_pooling_additions_and_nested_models(tiny) -> None:
@@ -72,7 +73,9 @@ def test_sheet_of_all_filters_without_its_numbers(tmp_path: Path) -> None:
     tones = np.linspace(20, 230, 40).astype(np.uint8)
     patches = np.broadcast_to(tones[:, None, None, None], (40, 32, 32, 3))
     Image.fromarray(examples.overview(patches)).save(tmp_path / "all.png")
-    sheet = pictures.rewrite_overview(tmp_path, "m/sheet.webp", tmp_path / "all.png", 40)
+    files = pictures.Files(tmp_path)
+    sheet = pictures.rewrite_overview(files, "m/sheet.webp", tmp_path / "all.png", 40)
+    files.finish()
     pixels = np.asarray(Image.open(tmp_path / "m/sheet.webp").convert("L"), int)
     assert pixels.shape == (2 * 32, 32 * 32)
     for k, tone in enumerate(tones.tolist()):
@@ -82,12 +85,18 @@ def test_sheet_of_all_filters_without_its_numbers(tmp_path: Path) -> None:
 
 
 def test_histograms_of_two_sets_share_one_range() -> None:
-    edges = np.arange(-3.0, 7.0)  # nine bins, three of them drawn as one
+    edges = np.arange(-3.0, 7.0)
     one, other = np.int64([0, 0, 0, 1, 1, 0, 0, 0, 0]), np.int64([0, 0, 0, 0, 0, 0, 4, 0, 0])
     (left, low, high), (right, _, _) = filters.outlines([one, other], edges)
-    assert (low, high) == (0.0, 6.0)
-    assert left == "M0,60V4.0H150.0V60.0H300.0V60Z"
-    assert right == "M0,60V60.0H150.0V4.0H300.0V60Z"
+    assert (low, high) == (0.0, 4.0)
+    assert left == "M0,60V32.0H75.0V32.0H150.0V60.0H225.0V60.0H300.0V60Z"
+    assert right == "M0,60V60.0H75.0V60.0H150.0V60.0H225.0V4.0H300.0V60Z"
+
+
+def test_what_is_small_in_a_histogram_is_one_bar() -> None:
+    edges = np.array([-4, -2, -0.001, 0.001, 2, 4])
+    ((path, _, _),) = filters.outlines([np.ones(5, np.int64)], edges)
+    assert path == "M0,60V32.0H75.0V32.0H150.0V4.0H225.0V32.0H300.0V60Z"
 
 
 def test_box_in_percent_of_the_part_inside_the_image() -> None:

@@ -18,7 +18,7 @@ from cnnviz.site.layers import Layer, Model, prepare, read_model
 from cnnviz.site.links import url
 from cnnviz.site.pairs import Pair
 from cnnviz.site.photos import Photos
-from cnnviz.stage import progress, write_bytes
+from cnnviz.stage import progress
 
 RESERVED = ("index", "assets", "compare", "plots")  # names that the report's own files have
 
@@ -34,7 +34,7 @@ class Writer:
     def page(self, template: str, path: str, **values: Any) -> None:
         root = "../" * path.count("/")
         text = self.env.get_template(f"site/{template}.html").render(self.shared, root=root, **values)
-        write_bytes(self.site.out / path, text.encode())
+        self.site.files.write(path, text.encode())
 
 
 def check(names: list[str]) -> None:
@@ -51,22 +51,21 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
     """
     names = list(shared["sets"])
     models = {one["key"]: read_model(artifacts, one["key"], names, one) for one in facts}
-    photos = Photos(artifacts, out, names)
+    files = pictures.Files(out)
+    photos = Photos(artifacts, files, names)
     classes = {name: one.class_names for name, one in photos.sets.items()}
     for model in models.values():
         model.facts["set_classes"] = classes
     every = [layer for model in models.values() for layer in model.ordered()]
     with progress(2 * len(every), "layer", "report") as bar:
-        prepare(models.values(), out, bar.update)
+        prepare(models.values(), files, bar.update)
         compared = pairs.read(artifacts, models)
-        site = Site(out, models, photos, pairs.relatives(compared))
+        site = Site(files, models, photos, pairs.relatives(compared))
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
-        writer.shared["version"] = _assets(env, out, models)
+        writer.shared["version"] = _assets(env, files, models)
         if fixed := shared["fixed"]:
-            drawn = {
-                name: pictures.unpack(out, f"assets/fixed/{name}.webp", p) for name, p in fixed["pictures"].items() if p
-            }
+            drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
             writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
         writer.page("home", "index.html")
         _compare(writer, compared, artifacts)
@@ -75,6 +74,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
             for layer in model.ordered():
                 _layer(writer, layer)
                 bar.update()
+        files.finish()
 
 
 def _choose_pages(site: Site, compared: list[Pair]) -> None:
@@ -103,7 +103,7 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
         model.pages = chosen[key]
 
 
-def _assets(env: jinja2.Environment, out: Path, models: dict[str, Model]) -> str:
+def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Model]) -> str:
     """Write style, script and the index that the search reads; return what tells their versions apart."""
     style = "\n".join(env.get_template(name).render() for name in ("style.css", "site/site.css"))
     script = env.get_template("site/site.js").render()
@@ -113,23 +113,20 @@ def _assets(env: jinja2.Environment, out: Path, models: dict[str, Model]) -> str
     ]
     index = "window.cnnvizIndex = " + json.dumps(found, separators=(",", ":")).replace("<", "\\u003c") + ";\n"
     for name, text in (("site.css", style), ("site.js", script), ("index.js", index)):
-        write_bytes(out / "assets" / name, text.encode())
+        files.write(f"assets/{name}", text.encode())
     return hashlib.sha256((style + script + index).encode()).hexdigest()[:8]
 
 
 def _compare(writer: Writer, compared: list[Pair], artifacts: Path) -> None:
-    folder, out = artifacts / "compare", writer.site.out
+    folder, files = artifacts / "compare", writer.site.files
     if not compared:
         return
-    depth = model_page.plot(out, folder / "depth.png", "compare/depth.webp", "Measures over depth, a line per model")
+    depth = files.copy(folder / "depth.png", "compare/depth.png", "Measures over depth, a line per model")
     table = report_data.read(folder / "metrics.json")
     writer.page("compare", "compare/index.html", metrics=table, depth=depth)
     for pair in compared:
-        drift = model_page.plot(
-            out,
-            folder / "drift" / f"{pair.name}.png",
-            f"compare/{pair.name}_drift.webp",
-            "Drift of every filter by layer",
+        drift = files.copy(
+            folder / "drift" / f"{pair.name}.png", f"compare/{pair.name}_drift.png", "Drift of every filter by layer"
         )
         numbers = table.get("pairs", {}).get(pair.name, {})
         writer.page("pair", f"compare/{pair.name}.html", pair=pair, numbers=numbers, drift_plot=drift)

@@ -52,7 +52,8 @@ def sources(config: dict[str, Any], convs: Iterable[str]) -> dict[str, Origin]:
 
     def walk(model: dict[str, Any], inputs: list[Origin], prefix: str) -> Origin:
         made: dict[tuple[str, int], Origin] = {}
-        given, last = iter(inputs), ()
+        given = iter(inputs)
+        last: Origin = ()
         for layer in model["layers"]:
             name, nodes = layer["config"].get("name", ""), layer.get("inbound_nodes")
             if layer["class_name"] == "InputLayer":

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,16 @@ from cnnviz.site.layers import Layer, Model
 from cnnviz.site.links import Filter, url
 from cnnviz.site.pairs import Place, Relatives
 from cnnviz.site.photos import Photos
-from cnnviz.stage import write_bytes
 
 LINKS = 4  # input and output channels of each sign
-BINS = 3  # of the stored histogram that are drawn as one
+SMALLEST = 256  # the histogram shows values down to this part of the largest
 
 
 @dataclass
 class Site:
     """What all pages share."""
 
-    out: Path
+    files: pictures.Files
     models: dict[str, Model]
     photos: Photos
     relatives: Relatives
@@ -125,8 +124,8 @@ def _image(site: Site, context: Context, k: int) -> Facts:
     steps = data["snapshot_steps"].tolist()
     found: Facts = {"reason": str(data["reason"][row]), "steps": steps, "size": image.shape[0]}
     found["image"] = url(*layer.folder.split("/"), f"{k}.png")
-    write_bytes(site.out / layer.folder / f"{k}.png", pictures.png(image))
-    write_bytes(site.out / layer.folder / f"{k}_steps.webp", pictures.strip(list(data["snapshots"][row]), 128))
+    site.files.later(f"{layer.folder}/{k}.png", partial(pictures.png, image))
+    site.files.later(f"{layer.folder}/{k}_steps.webp", partial(pictures.strip, list(data["snapshots"][row]), 128))
     found["strip"] = url(*layer.folder.split("/"), f"{k}_steps.webp")
     marks = data["snapshot_scores"][row : row + 1]
     found["chart"] = curves(data["scores"][row : row + 1], [f"filter {k}"], steps, marks)
@@ -141,7 +140,7 @@ def _image(site: Site, context: Context, k: int) -> Facts:
 
 def _others(site: Site, layer: Layer, k: int, what: str, images: NDArray[np.uint8]) -> Facts:
     name = f"{k}_{what}.webp"
-    write_bytes(site.out / layer.folder / name, pictures.strip(list(images), 128))
+    site.files.later(f"{layer.folder}/{name}", partial(pictures.strip, list(images), 128))
     return {"what": what, "src": url(*layer.folder.split("/"), name), "count": len(images)}
 
 
@@ -152,7 +151,8 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
         return []
     height, width = layer.model.facts["input_shape"][:2]
     rows = {int(f): i for i, f in enumerate(data["pictured"])}
-    found, tiles = [], []
+    found: list[Facts] = []
+    tiles: list[NDArray[np.uint8]] = []
     for kind in ("top", "bottom"):
         places = [
             (str(data["sets"][data[f"{kind}_set"][k, i]]), int(data[f"{kind}_image"][k, i]), box.tolist())
@@ -171,7 +171,7 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
             shown[-1] |= {"inside": within, "whole": within[2:] == (100.0, 100.0)}
         found.append({"kind": kind, "examples": shown})
     name = f"{k}_patches.webp"
-    write_bytes(site.out / layer.folder / name, pictures.strip(tiles, examples.TILE))
+    site.files.later(f"{layer.folder}/{name}", partial(pictures.strip, tiles, examples.TILE))
     start = 0
     for part in found:
         part |= {"src": url(*layer.folder.split("/"), name), "start": start, "count": len(tiles)}
@@ -212,20 +212,22 @@ def _class_of(context: Context, name: str, columns: dict[str, NDArray], k: int) 
 def outlines(counts: list[NDArray], edges: NDArray[np.float64]) -> list[tuple[str, float, float]]:
     """Histograms of one filter on several sets -> SVG paths in a 300 x 60 box, all over the same range of values.
 
-    counts: `(bins,)` each; the first and last of the drawn edges come with each path.
+    counts: `(bins,)` each. What is below 1/256 of the largest value counts as 0. With each path: the first and last of
+    the drawn edges.
     """
-    grouped = [np.add.reduceat(c, range(0, len(c), BINS)) / max(c.sum(), 1) for c in counts]
-    borders = np.append(edges[:-1][::BINS], edges[-1])
-    used = np.flatnonzero(np.sum(grouped, axis=0) > 0)
-    first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, len(grouped[0]))
-    highest = max(float(g.max()) for g in grouped) or 1.0
-    step = 300 / (last - first)
+    used = np.flatnonzero(np.sum(counts, axis=0) > 0)
+    first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, len(edges) - 1)
+    small = max(abs(edges[first]), abs(edges[last])) / SMALLEST
+    starts = [i for i in range(first, last) if i == first or abs(edges[i]) >= small or edges[i - 1] <= -small]
+    shares = [np.add.reduceat(c[first:last], np.array(starts) - first) / max(c.sum(), 1) for c in counts]
+    highest = max(float(one.max()) for one in shares) or 1.0
+    step = 300 / len(starts)
     found = []
-    for shares in grouped:
+    for one in shares:
         path = "M0,60"
-        for i, share in enumerate(shares[first:last]):
+        for i, share in enumerate(one):
             path += f"V{60 - 56 * share / highest:.1f}H{(i + 1) * step:.1f}"
-        found.append((path + "V60Z", float(borders[first]), float(borders[last])))
+        found.append((path + "V60Z", float(edges[first]), float(edges[last])))
     return found
 
 
@@ -249,7 +251,7 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
         {"model": f.model, "layer": f.layer, "filter": f.number, "correlation": value} for f, value in found["matches"]
     ]
     text = json.dumps(numbers, ensure_ascii=False, allow_nan=False) + "\n"
-    write_bytes(site.out / layer.folder / f"{k}.json", text.encode())
+    site.files.write(f"{layer.folder}/{k}.json", text.encode())
     found["npz"] = False
     if k in layer.rendered and context.wiring is not None:
         row, kernel = layer.rendered[k], context.wiring
@@ -259,5 +261,5 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
         buffer = io.BytesIO()
         steps: Any = context.maximized["snapshot_steps"]
         np.savez_compressed(buffer, kernel=own, snapshot_steps=steps, **arrays)
-        write_bytes(site.out / layer.folder / f"{k}.npz", buffer.getvalue())
+        site.files.write(f"{layer.folder}/{k}.npz", buffer.getvalue())
         found["npz"] = True

@@ -1,5 +1,6 @@
 """What the page of a layer says: its filters in numbers to sort by, kernels, feature maps image by image, settings."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,11 @@ from numpy.typing import NDArray
 
 from cnnviz import report_data
 from cnnviz.report_data import Facts
-from cnnviz.report_pictures import Picture, histogram, opened
+from cnnviz.report_pictures import Picture, histogram
 from cnnviz.site import pictures
 from cnnviz.site.filters import Context, Site
 from cnnviz.site.layers import Layer, npz
 from cnnviz.site.links import url
-from cnnviz.stage import write_bytes
 
 MAP = 112  # pixels of a feature map
 
@@ -23,7 +23,7 @@ def facts(site: Site, context: Context) -> Facts:
     before = ordered[layer.index - 1] if layer.index else None
     after = ordered[layer.index + 1] if layer.index + 1 < len(ordered) else None
     columns = _columns(context)
-    shown = [
+    shown: list[Facts] = [
         {"filter": layer.filter(k), "numbers": {name: values[k] for name, values in columns.items()}}
         for k in range(layer.filters)
     ]
@@ -64,12 +64,8 @@ def _columns(context: Context) -> dict[str, list[float | None]]:
 
 def _kernels(site: Site, layer: Layer) -> Picture | None:
     source = layer.model.artifacts / "weights" / layer.model.key / f"{layer.name}.png"
-    if not source.is_file():
-        return None
-    picture = opened(source)
-    write_bytes(site.out / layer.folder / "kernels.webp", pictures.webp(picture, lossless=True))
     alt = f"Kernels of {layer.name}" + (", as colours" if layer.index == 0 else ", red positive and blue negative")
-    return Picture(url(*layer.folder.split("/"), "kernels.webp"), picture.width, picture.height, alt)
+    return site.files.copy(source, f"{layer.folder}/kernels.png", alt)
 
 
 def _maps(site: Site, layer: Layer) -> list[Facts]:
@@ -84,7 +80,7 @@ def _maps(site: Site, layer: Layer) -> list[Facts]:
             photo = site.photos.photo(name, i)
             path = f"{layer.folder}/maps_{name}_{i}.webp"
             tiles = [np.repeat(m[..., None], 3, axis=-1) for m in np.moveaxis(maps, -1, 0)]
-            write_bytes(site.out / path, pictures.strip(tiles, MAP))
+            site.files.later(path, partial(pictures.strip, tiles, MAP))
             channels = [layer.filter(int(k)) for k in stored["channels"]]
             found.append({"set": name, "photo": photo, "src": url(*path.split("/")), "channels": channels})
     return found

@@ -112,16 +112,16 @@ class Layer:
             chosen += [k for k in spaced if k not in chosen][: count - len(chosen)]
         return [self.filter(k) for k in chosen]
 
-    def prepare(self, out: Path) -> None:
+    def prepare(self, files: pictures.Files) -> None:
         """Read what is small, and write the sheets."""
         stored = self.maximized()
         if stored and len(stored["filters"]):
             self._read(stored)
             images = stored["images"] if stored["images"].shape[-1] == 3 else stored["snapshots"][:, -1]
-            self.sheet = pictures.write_sheet(out, f"{self.folder}/filters.webp", list(self.rendered), images)
+            self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
         overview = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}_every_filter.png"
         path = f"{self.folder}/patches.webp"
-        self.patches = pictures.rewrite_overview(out, path, overview, self.filters)
+        self.patches = pictures.rewrite_overview(files, path, overview, self.filters)
 
     def _read(self, stored: dict[str, NDArray]) -> None:
         for row, k in enumerate(stored["filters"].tolist()):
@@ -177,8 +177,8 @@ def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> 
     return model
 
 
-def prepare(models: Iterable[Model], out: Path, tick: Any) -> None:
+def prepare(models: Iterable[Model], files: pictures.Files, tick: Any) -> None:
     for model in models:
         for layer in model.ordered():
-            layer.prepare(out)
+            layer.prepare(files)
             tick()

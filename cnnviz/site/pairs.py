@@ -72,7 +72,7 @@ class Pair:
 
         ranked = sorted(self.matches, key=lambda m: (-(rendered(m.one) + rendered(m.other)), -m.correlation))
         count: dict[str, int] = defaultdict(int)
-        kept = []
+        kept: list[Match] = []
         for match in ranked:
             count[match.one[1]] += 1
             if count[match.one[1]] <= 3 and len(kept) < SHOWN:
@@ -119,7 +119,8 @@ def _value(text: str) -> float | None:
 
 def read(artifacts: Path, models: dict[str, Model]) -> list[Pair]:
     """All pairs that `compare` wrote, in the order of params.yaml, each model with itself last."""
-    found, own = [], []
+    found: list[Pair] = []
+    own: list[Pair] = []
     keys = list(models)
     for i, first in enumerate(keys):
         for second in keys[i:]:

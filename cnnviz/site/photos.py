@@ -13,7 +13,6 @@ from cnnviz import examples, report_data
 from cnnviz.images import ImageSet, load_set, resized
 from cnnviz.site import pictures
 from cnnviz.site.links import url
-from cnnviz.stage import write_bytes
 
 LONGEST = 224  # pixels of an image's longer side on a page
 
@@ -33,7 +32,7 @@ class Photos:
     """The image sets of `artifacts/images/`; those that pages ask for are written to `assets/images/`."""
 
     artifacts: Path
-    out: Path
+    files: pictures.Files
     names: list[str]
     sets: dict[str, ImageSet] = field(default_factory=dict)
     titles: dict[str, list[str]] = field(default_factory=dict)
@@ -52,9 +51,9 @@ class Photos:
         if (name, i) not in self.written:
             image = Image.fromarray(self.sets[name].image(i))
             image.thumbnail((LONGEST, LONGEST))
-            path = ("assets", "images", name, f"{i}.webp")
-            write_bytes(self.out.joinpath(*path), pictures.webp(image))
-            self.written[name, i] = Photo(url(*path), image.width, image.height, self.titles[name][i])
+            path = f"assets/images/{name}/{i}.webp"
+            self.files.later(path, lambda: pictures.webp(image))
+            self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, self.titles[name][i])
         return self.written[name, i]
 
     def _seen(self, name: str, i: int, height: int, width: int) -> NDArray[np.uint8]:

@@ -4,7 +4,10 @@ filters of a layer makes one request for them.
 
 import base64
 import io
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.report_pictures import QUALITY, Picture, opened
+from cnnviz.report_pictures import Picture, opened, size
 from cnnviz.site.links import url
 from cnnviz.stage import write_bytes
 
+QUALITY, METHOD = 78, 1  # of WebP: files of few kilobytes, quickly made
+WAITING = 64  # pictures that wait for their turn
 TILES = ((64, 128), (256, 96), (10**9, 64))  # (up to so many tiles, pixels of each)
 
 
@@ -34,10 +39,47 @@ class Sheet:
         return None if at is None else (at % self.columns, at // self.columns)
 
 
-def webp(image: Image.Image | NDArray[np.uint8], lossless: bool = False) -> bytes:
+class Files:
+    """Writes the files of the site. Pictures are encoded by threads, beside the pages that name them."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
+        self.waiting: deque[Future[None]] = deque()
+
+    def write(self, path: str, data: bytes) -> None:
+        write_bytes(self.out / path, data)
+
+    def later(self, path: str, make: Callable[[], bytes]) -> None:
+        """Make and write a file beside other work; few wait at a time, so that memory stays bounded."""
+        self.waiting.append(self.pool.submit(lambda: self.write(path, make())))
+        while len(self.waiting) > WAITING:
+            self.waiting.popleft().result()
+
+    def copy(self, source: Path, path: str, alt: str) -> Picture | None:
+        """Take a picture over as it is; None where there is none. Raises InputError if it is no image."""
+        if not source.is_file():
+            return None
+        width, height = size(source)
+        self.write(path, source.read_bytes())
+        return Picture(url(*path.split("/")), width, height, alt)
+
+    def unpack(self, picture: Picture, path: str) -> Picture:
+        """Write a picture that was made for the inside of a page into a file of its own."""
+        self.write(path, base64.b64decode(picture.src.partition(",")[2]))
+        return replace(picture, src=url(*path.split("/")))
+
+    def finish(self) -> None:
+        """Wait for all files. Raises what went wrong with one of them."""
+        while self.waiting:
+            self.waiting.popleft().result()
+        self.pool.shutdown()
+
+
+def webp(image: Image.Image | NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    picture.save(buffer, "WEBP", lossless=lossless, quality=30 if lossless else QUALITY, method=2)
+    picture.save(buffer, "WEBP", quality=QUALITY, method=METHOD)
     return buffer.getvalue()
 
 
@@ -47,7 +89,7 @@ def png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def write_sheet(out: Path, path: str, filters: Sequence[int], images: NDArray[np.uint8]) -> Sheet:
+def write_sheet(files: Files, path: str, filters: Sequence[int], images: NDArray[np.uint8]) -> Sheet:
     """Write images `(n, h, w, 3)` of these filters as one sheet."""
     size = next(pixels for most, pixels in TILES if len(images) <= most)
     size = min(size, images.shape[1])
@@ -59,11 +101,11 @@ def write_sheet(out: Path, path: str, filters: Sequence[int], images: NDArray[np
             image = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
         y, x = i // columns * size, i % columns * size
         sheet[y : y + size, x : x + size] = image
-    write_bytes(out / path, webp(sheet))
+    files.later(path, lambda: webp(sheet))
     return Sheet(path, columns, rows, {int(k): i for i, k in enumerate(filters)})
 
 
-def rewrite_overview(out: Path, path: str, source: Path, count: int, gap: int = 3) -> Sheet | None:
+def rewrite_overview(files: Files, path: str, source: Path, count: int, gap: int = 3) -> Sheet | None:
     """The picture of the best patch of every filter (examples.overview), without its numbers and gaps, as a sheet."""
     if not source.is_file():
         return None
@@ -75,7 +117,7 @@ def rewrite_overview(out: Path, path: str, source: Path, count: int, gap: int = 
     number = high - gap - tile  # pixels of the line above a tile
     tiles = pixels[: rows * high, : columns * wide].reshape(rows, high, columns, wide, 3)
     tiles = tiles[:, number : number + tile, :, :tile].reshape(rows * tile, columns * tile, 3)
-    write_bytes(out / path, webp(tiles))
+    files.later(path, lambda: webp(tiles))
     return Sheet(path, columns, rows, {k: k for k in range(count)})
 
 
@@ -90,16 +132,10 @@ def strip(images: Sequence[NDArray[np.uint8]], size: int) -> bytes:
     return webp(sheet)
 
 
-def unpack(out: Path, path: str, picture: Picture) -> Picture:
-    """Write a picture that was made for the inside of a page into a file of its own."""
-    write_bytes(out / path, base64.b64decode(picture.src.partition(",")[2]))
-    return replace(picture, src=url(*path.split("/")))
-
-
 def diverging(kernel: NDArray[np.float32], scale: float) -> str:
     """A kernel `(kh, kw)` as data URI, a pixel per weight: red positive, blue negative, white 0."""
     value = np.clip(kernel / (scale or 1.0), -1, 1)[..., None]
-    red, blue = np.float32([178, 24, 43]), np.float32([33, 102, 172])
+    red, blue = np.array([178, 24, 43], np.float32), np.array([33, 102, 172], np.float32)
     target = np.where(value > 0, red, blue)
     return _uri(255 + (target - 255) * np.abs(value))
 

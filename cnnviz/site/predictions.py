@@ -5,12 +5,8 @@ from typing import Any
 
 from cnnviz import report_data
 from cnnviz.report_data import Facts
-from cnnviz.report_pictures import Picture, opened
-from cnnviz.site import pictures
 from cnnviz.site.filters import Site
 from cnnviz.site.layers import Model
-from cnnviz.site.links import url
-from cnnviz.stage import write_bytes
 
 SHOWN = 40  # predictions on a page
 
@@ -35,14 +31,10 @@ def _row(site: Site, row: dict[str, str]) -> Facts:
 
 
 def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Facts:
-    path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
+    path = f"{model.key}/{one['files'].replace('/', '_')}.png"
     source = model.artifacts / "analysis" / model.key / f"{one['files']}.png"
-    picture = None
-    if source.is_file():
-        drawn = opened(source)
-        write_bytes(site.out / path, pictures.webp(drawn))
-        alt = f"Why {one['predicted_class']} and not {one['contrast']['name']}: Grad-CAM and occlusion maps"
-        picture = Picture(url(*path.split("/")), drawn.width, drawn.height, alt)
+    alt = f"Why {one['predicted_class']} and not {one['contrast']['name']}: Grad-CAM and occlusion maps"
+    picture = site.files.copy(source, path, alt)
     chips = [
         (model.layers[layer].filter(f["filter"]), f["contribution"]) for f in one["filters"] if layer in model.layers
     ]
