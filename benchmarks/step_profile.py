@@ -41,14 +41,18 @@ def events(layer: str) -> tuple[float, Counter[str]]:
     data = renderer.evaluation.data([channel(layer, k) for k in range(IMAGES)])
     streams = [np.random.default_rng(i) for i in range(IMAGES)]
     start = np.stack([renderer.parameterization.noise(rng) for rng in streams])
-    moves = tf.constant(np.stack([transforms.draw(rng, STEPS, bench.SIZE) for rng in streams], 1))
+    moves = np.stack([transforms.draw(rng, STEPS, bench.SIZE) for rng in streams], 1)
     state = tuple(tf.constant(a) for a in (start, np.zeros_like(start), np.zeros_like(start)))
     recipe.set_precision(precision)
-    for _ in range(2):
-        renderer.advance(state, tf.constant(0), moves, data)[1].numpy()
+
+    def steps() -> None:
+        for i in range(STEPS):
+            renderer.advance(state, tf.constant(i), tf.constant(moves[i]), data)[1].numpy()
+
+    steps()
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
-        renderer.advance(state, tf.constant(0), moves, data)[1].numpy()
+        steps()
         tf.profiler.experimental.stop()
         space = xplane_pb2.XSpace()
         space.ParseFromString(next(Path(folder).rglob("*.xplane.pb")).read_bytes())

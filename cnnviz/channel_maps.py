@@ -1,7 +1,7 @@
 """One channel of a convolution for each image, each image its own, or a weighted sum of channels.
 
 The other channels of the layer are never computed: per image, the layer's input times one filter's taps is a matrix
-product, the taps' maps are then shifted and added. Numbers agree with the full layer to float32 rounding.
+product, the taps' maps are then shifted and added, as a convolution. Numbers agree with the full layer to float32 rounding.
 """
 
 from typing import Any
@@ -66,23 +66,11 @@ def channel_maps(conv: Conv, inputs: tf.Tensor, kernels: tf.Tensor, offsets: tf.
     """
     layer = conv.layer
     height, width, channels = inputs.shape[1:]
-    (kh, kw), (dh, dw), (sh, sw) = layer.kernel_size, layer.dilation_rate, layer.strides
-    out_h, top, below = _extent(height, (kh - 1) * dh + 1, sh, layer.padding)
-    out_w, left, right = _extent(width, (kw - 1) * dw + 1, sw, layer.padding)
+    kh, kw = layer.kernel_size
     taps = tf.transpose(tf.reshape(kernels, [-1, kh * kw, channels]), [0, 2, 1])
     products = tf.reshape(tf.reshape(inputs, [-1, height * width, channels]) @ taps, [-1, height, width, kh * kw])
-    products = tf.pad(products, [[0, 0], [top, below], [left, right], [0, 0]])
-    maps = tf.zeros([], products.dtype)
-    for tap in range(kh * kw):
-        y, x = tap // kw * dh, tap % kw * dw
-        maps += products[:, y : y + (out_h - 1) * sh + 1 : sh, x : x + (out_w - 1) * sw + 1 : sw, tap]
-    return maps + offsets[:, None, None]
-
-
-def _extent(size: int, kernel: int, stride: int, padding: str) -> tuple[int, int, int]:
-    """Return (output size, padding before, padding after), as Keras and TensorFlow define `same` and `valid`."""
-    if padding == "valid":
-        return (size - kernel) // stride + 1, 0, 0
-    out = -(-size // stride)
-    total = max((out - 1) * stride + kernel - size, 0)
-    return out, total // 2, total - total // 2
+    each_at_its_place = np.eye(kh * kw, dtype="float32").reshape(kh, kw, kh * kw, 1)
+    maps = tf.nn.convolution(
+        products, each_at_its_place, layer.strides, layer.padding.upper(), dilations=layer.dilation_rate
+    )
+    return maps[..., 0] + offsets[:, None, None]

@@ -26,7 +26,6 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults; BETA1 also for 
 TINY = 1e-20  # added to a mean square, so that a gradient of 0 stays 0
 KEPT = 2.5  # float32 numbers in memory at once for each number that the network computes, measured (docs/benchmarks.md)
 LANES = 16  # float32 numbers in the widest vector register
-AT_ONCE = 16  # steps per call of the graph: between calls progress is shown
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Renderer:
         # one graph for batches of any size: graphs made for different sizes may round differently
         images, data = tf.TensorSpec([None, *shape]), _any_batch(self.evaluation.data([like] * settings.variants))
         variables = _any_batch(tf.constant(example[None]))
-        moves = [(variables,) * 3, tf.TensorSpec([], tf.int32), tf.TensorSpec([None, None, 8])]
+        moves = [(variables,) * 3, tf.TensorSpec([], tf.int32), tf.TensorSpec([None, 8])]
         self.advance = tf.function(self._advance, [*moves, data], autograph=False, reduce_retracing=True)
         self.inspect = tf.function(self._inspect, [variables, data], autograph=False, reduce_retracing=True)
         self.robust = tf.function(self._robust, [images, data], autograph=False, reduce_retracing=True)
@@ -105,25 +104,21 @@ class Renderer:
         return scores.robust(images, before_nonlinearity)
 
     def _advance(
-        self, state: tuple[tf.Tensor, tf.Tensor, tf.Tensor], first: tf.Tensor, matrices: tf.Tensor, data: Data
+        self, state: tuple[tf.Tensor, tf.Tensor, tf.Tensor], number: tf.Tensor, matrices: tf.Tensor, data: Data
     ) -> tuple[Any, tf.Tensor]:
-        """Make one step for each row of `matrices` (steps, n, 8); return the state and the scores (steps, n)."""
-        steps = tf.shape(matrices)[0]
+        """Make step `number` with the transforms `matrices` (n, 8); return the state and the scores (n,) before it.
 
-        def step(i: tf.Tensor, variables: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, curve: Any) -> tuple[Any, ...]:
-            leak = tf.cast(first + i < LEAK_STEPS, tf.float32)
-            with tf.GradientTape() as tape:
-                tape.watch(variables)
-                images = transforms.apply(self.parameterization.images(variables), matrices[i])
-                value, _ = self.evaluation.value(images, data, self.settings.objective, leak)
-            gradient = tape.gradient(value, variables)
-            after = self._ascend(variables, mean, square, gradient, tf.cast(first + i + 1, tf.float32))
-            return i + 1, *after, curve.write(i, value)
-
-        # tf.while_loop, not a Python loop: what AutoGraph makes of one differs between Python versions
-        curve = tf.TensorArray(tf.float32, steps)
-        _, *after, curve = tf.while_loop(lambda i, *_: i < steps, step, (tf.constant(0), *state, curve))
-        return tuple(after), curve.stack()
+        One graph per step and no loop in it: in a loop oneDNN's layout pass may meet the gradient of a pooling before
+        the pooling, leave it to Eigen (30 times slower), and do so in one trace and not in the next.
+        """
+        variables, mean, square = state
+        leak = tf.cast(number < LEAK_STEPS, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(variables)
+            images = transforms.apply(self.parameterization.images(variables), matrices)
+            value, _ = self.evaluation.value(images, data, self.settings.objective, leak)
+        gradient = tape.gradient(value, variables)
+        return self._ascend(variables, mean, square, gradient, tf.cast(number + 1, tf.float32)), value
 
     def _ascend(self, variables: Any, mean: Any, square: Any, gradient: Any, count: Any) -> tuple[Any, Any, Any]:
         """One update: momentum on gradients of unit root mean square per image, or Adam."""
@@ -169,21 +164,19 @@ class Renderer:
         amounts = (chosen.steps, chosen.size, chosen.jitter, chosen.scale, chosen.rotate)
         moves = np.stack([transforms.draw(rng, *amounts) for rng in streams], 1)
         state: Any = tuple(tf.constant(a) for a in (variables, np.zeros_like(variables), np.zeros_like(variables)))
-        curve, kept, done = [], [], 0
-        for stop in chosen.snapshot_steps:
+        curve, kept = [], []
+        for number in range(chosen.steps):
             set_precision(chosen.precision)
-            while done < stop:
-                until = min(stop, done + AT_ONCE)
-                state, part = self.advance(state, tf.constant(done), tf.constant(moves[done:until]), data)
-                curve.append(part.numpy())
-                tick((until - done) * wanted)
-                done = until
-            set_precision("float32")
-            kept.append([a.numpy() for a in self.inspect(state[0], data)])
+            state, value = self.advance(state, tf.constant(number), tf.constant(moves[number]), data)
+            curve.append(value.numpy())
+            tick(wanted)
+            if number + 1 in chosen.snapshot_steps:
+                set_precision("float32")
+                kept.append([a.numpy() for a in self.inspect(state[0], data)])
         snapshots = np.stack([np.round(images * 255).astype("uint8") for images, *_ in kept], 1)
         return Rendered(
             images=snapshots[:, -1],
-            scores=np.concatenate(curve).T,
+            scores=np.stack(curve, 1),
             snapshot_steps=np.asarray(chosen.snapshot_steps, "int32"),
             snapshots=snapshots,
             snapshot_scores=np.stack([value for _, value, _, _ in kept], 1),

@@ -235,7 +235,9 @@ def test_metrics_plots_and_experiments(clone: Clone) -> None:
     assert list((clone.folder / "dvc_plots").rglob("*.png"))
     done = clone.dvc("exp", "run", "-S", "maximize.steps=14")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert stages_run(done) == {"maximize@vgg16", "maximize@cifar10-cnn", "compare", "report", "track"}
+    models = ("vgg16", "cifar10-cnn")
+    rendered = {f"{stage}@{model}" for stage in ("maximize", "analyze") for model in models}
+    assert stages_run(done) == rendered | {"compare", "report", "track"}
     assert np.load(clone.folder / "artifacts/maximize/vgg16/block3_conv1.npz")["snapshot_steps"].tolist() == [1, 10, 14]
 
 
