@@ -73,6 +73,15 @@ def _percent(value: float) -> str:
     return f"{value:.0%}" if value == 0 or value >= 0.1 else f"{value:.1%}"
 
 
+def _comparable(value: float | None, name: str) -> str:
+    """A number that models or pairs are compared by: shares in percent, the rest with two places."""
+    if value is None:
+        return "–"
+    if name.endswith(("share", "rate")):
+        return _percent(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
+
+
 def _breakable(name: str) -> Markup:
     """Let a long layer name wrap after an underscore or a dot."""
     return Markup("<wbr>").join(re.split(r"(?<=[_./])(?=.)", name))
@@ -102,6 +111,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(large=_large, score=_score, gain=_gain, percent=_percent, shape=_shape, measure=_measure)
+    env.filters["comparable"] = _comparable
     env.filters["correlation"] = lambda value: "–" if value is None else f"{value:.2f}".replace("-0.00", "0.00")
     env.filters["in_words"] = lambda n: _WORDS[n] if n < len(_WORDS) else str(n)
     env.filters["data"] = lambda numbers: json.dumps(numbers, separators=(",", ":"))

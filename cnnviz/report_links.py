@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cnnviz import timings
 from cnnviz.lockfile import Entry
-from cnnviz.stage import ARTIFACTS, CACHE, read_json, write_bytes
+from cnnviz.stage import ARTIFACTS, write_bytes
 
 PATH = ARTIFACTS / "report-links.html"
 Row = tuple[str, str, str | None]
@@ -32,9 +33,7 @@ def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[
         if entry is None:
             continue
         found[model] += [("DVC output", f"{out.path.as_posix()} {out.md5}", None) for out in entry.outs]
-        timing = CACHE / "timings" / f"{entry.name}.json"
-        if timing.is_file():
-            took = read_json(timing)
+        if took := timings.of(entry.name, entry.key):
             cost = f"{took['seconds']:,.0f} s, {took['peak_memory_mb']:,.0f} MB at most, all layers"
             found[model].append(("rendered in", cost, None))
     return found

@@ -16,6 +16,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests import site_walk
+
 ROOT = Path(__file__).parents[1]
 VENV = Path(sys.prefix)
 pytestmark = pytest.mark.pipeline
@@ -162,6 +164,8 @@ def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
     assert (artifacts / "compare/matches/vgg16--cifar10-cnn.png").stat().st_size > 5000
     for page in ("index.html", "vgg16.html", "cifar10-cnn.html"):
         assert (artifacts / "report" / page).stat().st_size > 10_000
+    pages, _ = site_walk.follow(artifacts / "report")
+    assert (artifacts / "report/vgg16/block3_conv1/159.html").resolve() in pages
 
 
 def test_known_predictions_come_out_of_the_stored_network(clone: Clone) -> None:

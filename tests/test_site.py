@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def site(project: Path) -> Path:
     return project / "artifacts" / "report"
+
+
+@pytest.fixture(scope="session")
+def default() -> Path:
+    """The site that `make repro` wrote here."""
+    found = ROOT / "artifacts" / "report"
+    if not (found / "compare" / "index.html").is_file():
+        pytest.skip("the default site is not here: make repro")
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +123,13 @@ def test_a_second_time_the_same_bytes(project: Path, site: Path, tmp_path: Path)
     assert all((site / f).read_bytes() == (tmp_path / f).read_bytes() for f in files)
 
 
+def test_no_link_or_picture_of_the_default_site_is_broken(default: Path) -> None:
+    pages, _ = site_walk.follow(default)
+    assert len(pages) > 1000
+    assert max(path.stat().st_size for path in pages if path.parent != default) < 2_000_000
+    assert max(path.stat().st_size for path in pages if path.parent == default) < 15_000_000
+
+
 # ---- in Chromium
 
 AXE = ("axe-core", "4.10.3", "Xm7bpRXnDSX2YE2YFfBk2FnF0ep6tmG7xPh8iHee8MIcrgq762Nkce856dYtJYLkuIoYZvGfTs/PbZhideTcEg==")
@@ -151,6 +170,52 @@ def test_every_kind_of_page_opens_whole(site: Path, page, kind: str, width: int)
     page.evaluate(LOAD_ALL)
     page.wait_for_function(f"{BROKEN} === 0", timeout=10_000)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_default_pages_open_without_a_word_on_the_console(default: Path, page) -> None:
+    """A page of every kind of every model, and every comparison; `page` says what went wrong."""
+    kinds = [default / "index.html", *sorted((default / "compare").glob("*.html"))]
+    for model in sorted(path.parent for path in default.glob("*/index.html") if path.parent.name != "compare"):
+        layer = sorted(model.glob("*/index.html"))[-1]
+        rendered = sorted(path.with_suffix(".html") for path in model.glob("*/*.png") if path.stem.isdigit())
+        kinds += [model / "index.html", layer, rendered[0], rendered[-1]]
+    for path in kinds:
+        page.goto(path.as_uri())
+        page.evaluate(LOAD_ALL)
+        page.wait_for_function(f"{BROKEN} === 0", timeout=10_000)
+        assert page.evaluate("document.documentElement.scrollWidth") == 1280, path
+
+
+def test_static_hosting(project: Path, site: Path, browser) -> None:
+    """Over HTTP, with the links of tracking beside the site: nothing fails, nothing is asked from elsewhere."""
+    beside = site.parent / "report-links.html"
+    report_links.write({"before": [("DVC output", "abc", None)]}, beside)
+    handler = partial(Quiet, directory=str(site.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}/"
+        said: list[str] = []
+        context = browser.new_context()
+        opened = context.new_page()
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("request", lambda r: None if r.url.startswith((base, "data:")) else said.append(r.url))
+        try:
+            for path in KINDS.values():
+                opened.goto(f"{base}report/{path}")
+                opened.evaluate(LOAD_ALL)
+                opened.wait_for_function(f"{BROKEN} === 0", timeout=10_000)
+            opened.goto(f"{base}report/before/first/2.html")
+            opened.wait_for_selector(".runs:visible >> text=abc")
+        finally:
+            context.close()
+            server.shutdown()
+            beside.unlink()
+    assert said == []
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 def test_from_home_to_a_filter_and_on_by_keyboard(site: Path, page) -> None:

@@ -1,12 +1,15 @@
 """What a classifier says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
 
 import csv
+from functools import partial
 from typing import Any
 
 from cnnviz import report_data
 from cnnviz.report_data import Facts
+from cnnviz.site import heat, pictures
 from cnnviz.site.filters import Site
-from cnnviz.site.layers import Model
+from cnnviz.site.layers import Model, npz
+from cnnviz.site.links import url
 
 SHOWN = 40  # predictions on a page
 
@@ -31,16 +34,29 @@ def _row(site: Site, row: dict[str, str]) -> Facts:
 
 
 def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Facts:
-    path = f"{model.key}/{one['files'].replace('/', '_')}.png"
-    source = model.artifacts / "analysis" / model.key / f"{one['files']}.png"
-    alt = f"Why {one['predicted_class']} and not {one['contrast']['name']}: Grad-CAM and occlusion maps"
-    picture = site.files.copy(source, path, alt)
     chips = [
         (model.layers[layer].filter(f["filter"]), f["contribution"]) for f in one["filters"] if layer in model.layers
     ]
     near = one["nearest"]
     nearest = (site.photos.photo(near["set"], near["image"]), near) if near else None
-    return one | {"picture": picture, "filters": chips, "nearest": nearest}
+    return one | {"maps": _maps(site, model, one), "filters": chips, "nearest": nearest}
+
+
+def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
+    """The image and the maps over it, one strip, with a text for each."""
+    stored = npz(model.artifacts / "analysis" / model.key / f"{one['files']}.npz")
+    if not stored or one["set"] not in site.photos.sets:
+        return None
+    height, width = stored["gradcam_over_image"].shape[1:]
+    tiles = heat.drawn(site.photos.seen(one["set"], one["image"], height, width), stored)
+    path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
+    site.files.later(path, partial(pictures.strip, tiles, 224))
+    names = (one["predicted_class"], one["contrast"]["name"])
+    texts = ["the image", *(f"speaks for {name}" for name in names)]
+    for name, which in zip(names, ("predicted", "contrast"), strict=True):
+        r = one["occlusion"][which]["correlation"]
+        texts.append(f"{name} drops when covered" + (f", r = {r:.2f}" if r is not None else ""))
+    return {"src": url(*path.split("/")), "texts": texts}
 
 
 def filters(model: Model) -> set[tuple[str, int]]:

@@ -1,0 +1,99 @@
+"""Time, memory and sizes of two sites: the default one, and VGG16 with all its 4,224 filters rendered.
+
+    python -m benchmarks.full_site          # after `make repro`
+
+The second is made from prepared artifacts: those of the default pipeline, where every filter of a layer has the arrays
+of one that was rendered, its pictures shifted so that no two are the same file. Rendering it for real takes hours; the
+site does not know the difference.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz import params
+from cnnviz.stage import ARTIFACTS
+
+MODEL = "vgg16"
+PICTURES = ("images", "snapshots", "negatives", "variants")
+
+
+def every_filter(stored: dict[str, NDArray], filters: int) -> dict[str, NDArray]:
+    """Arrays of a layer's npz file as they are where all `filters` filters were rendered."""
+    rows = np.arange(filters) % len(stored["filters"])
+    common = {"snapshot_steps", "filters"}
+    found = {name: values if name in common else values[rows] for name, values in stored.items()}
+    found["filters"] = np.arange(filters, dtype=np.int32)
+    for name in PICTURES:
+        if name in found:
+            found[name] = np.stack([np.roll(one, k, axis=-2) for k, one in enumerate(found[name])])
+    return found
+
+
+def prepare(folder: Path) -> Path:
+    """Artifacts in `folder`: links to the default ones, all filters of MODEL rendered."""
+    for path in ARTIFACTS.iterdir():
+        if path.is_dir() and path.name not in ("maximize", "report"):
+            (folder / path.name).symlink_to(path.resolve())
+    made = folder / "maximize" / MODEL
+    made.mkdir(parents=True)
+    convs = json.loads((ARTIFACTS / "models" / MODEL / "model.json").read_text())["conv_layers"]
+    for path in (ARTIFACTS / "maximize" / MODEL).iterdir():
+        if path.suffix != ".npz":
+            (made / path.name).symlink_to(path.resolve())
+    for conv in convs:
+        with np.load(ARTIFACTS / "maximize" / MODEL / f"{conv['name']}.npz") as stored:
+            arrays: dict[str, NDArray] = every_filter({key: stored[key] for key in stored.files}, conv["filters"])
+        np.savez(made / f"{conv['name']}.npz", **arrays)  # type: ignore[arg-type]
+    return folder
+
+
+def render(artifacts: str, out: str, models: list[str]) -> None:
+    """Write the report of these models; print seconds and the peak of this process in MB as JSON."""
+    from cnnviz import report
+
+    chosen = params.load()
+    kept = {key: value for key, value in chosen.models.items() if key in models}
+    started = time.perf_counter()
+    report.render(Path(artifacts), chosen.model_copy(update={"models": kept}), Path(out))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    tensorflow = "tensorflow" in sys.modules
+    print(json.dumps({"seconds": time.perf_counter() - started, "mb": peak, "tensorflow": tensorflow}))
+
+
+def measure(title: str, artifacts: Path, models: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "benchmarks.full_site", str(artifacts), out, *models]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ)
+        found = json.loads(done.stdout.splitlines()[-1])
+        files = [path for path in Path(out).rglob("*") if path.is_file()]
+        own = {f"{key}.html" for key in models}
+        pages = [path.stat().st_size for path in files if path.suffix == ".html" and path.name not in own]
+        alone = max((Path(out) / name).stat().st_size for name in own)
+        total = sum(path.stat().st_size for path in files)
+    print(
+        f"{title}: {found['seconds']:.1f} s, {found['mb']:.0f} MB, {len(pages)} pages, the largest "
+        f"{max(pages) / 1e6:.2f} MB; {len(files)} files, {total / 1e6:.0f} MB; one file for MLflow at most "
+        f"{alone / 1e6:.1f} MB; TensorFlow {'imported' if found['tensorflow'] else 'not imported'}"
+    )
+
+
+def main() -> None:
+    measure("default site", ARTIFACTS, list(params.load().models))
+    with tempfile.TemporaryDirectory() as folder:
+        measure(f"{MODEL}, every filter rendered", prepare(Path(folder)), [MODEL])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        render(sys.argv[1], sys.argv[2], sys.argv[3:])
+    else:
+        main()
