@@ -94,10 +94,25 @@ def test_dead_filters_are_shown_as_such(site: Path) -> None:
     assert "(dead)" in (site / "before/first/3.html").read_text()
 
 
-def test_twins_matches_and_connections_lead_to_the_right_filters(site: Path) -> None:
+def test_twins_matches_and_connections_lead_to_the_right_filters(project: Path, site: Path) -> None:
     numbers = json.loads((site / "before/first/2.json").read_text())
     assert [(t["model"], t["layer"], t["filter"]) for t in numbers["twins"]] == [("after", "first", 2)]
-    assert {m["model"] for m in numbers["matches"]} <= {"after", "nested"}
+    for match in numbers["matches"]:
+        found = {}
+        for model in ("before", match["model"]):
+            stored = [np.load(project / "artifacts/analysis" / model / s / "features.npz") for s in ("shapes", "noise")]
+            found[model] = {
+                (name, k): np.concatenate([one[name][..., k].ravel() for one in stored])
+                for name in stored[0].files
+                for k in range(stored[0][name].shape[-1])
+            }
+        one = found["before"]["first", 2]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            alike = {at: np.corrcoef(one, other)[0, 1] for at, other in found[match["model"]].items()}
+        best = max(alike, key=lambda at: np.nan_to_num(alike[at], nan=-1))
+        assert best == (match["layer"], match["filter"])
+        assert match["correlation"] == pytest.approx(alike[best], abs=1e-4)
+    assert [m["model"] for m in numbers["matches"]] == ["after", "nested"]
     assert {link["layer"] for link in numbers["outputs"]} == {"second"}
     second = json.loads((site / "before/second/0.json").read_text())
     assert {link["layer"] for link in second["inputs"]} == {"first"}

@@ -13,6 +13,7 @@ from cnnviz import report_data
 from cnnviz.errors import InputError
 from cnnviz.report_data import Facts
 from cnnviz.site import filters, layer_page, model_page, pairs, pictures, predictions
+from cnnviz.site.alike import Alike
 from cnnviz.site.filters import Context, Site
 from cnnviz.site.layers import Layer, Model, prepare, read_model
 from cnnviz.site.links import url
@@ -60,7 +61,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
     with progress(2 * len(every), "layer", "report") as bar:
         prepare(models.values(), files, bar.update)
         compared = pairs.read(artifacts, models)
-        site = Site(files, models, photos, pairs.relatives(compared))
+        site = Site(files, models, photos, pairs.twins(compared), Alike(models))
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
         writer.shared["version"] = _assets(env, files, models)
@@ -88,10 +89,9 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
         for layer in model.ordered():
             for name, k in filters.neighbours(Context.of(layer, whole=False), layer.rendered) if layer.rendered else ():
                 chosen[model.key][name].add(k)
+            alike = site.alike.best(layer, layer.rendered)
             for k in layer.rendered:
-                for (key, name, other), _ in site.relatives.matches.get((model.key, layer.name, k), {}).values():
-                    chosen[key][name].add(other)
-                for (key, name, other), _ in site.relatives.twins.get((model.key, layer.name, k), []):
+                for (key, name, other), _ in (*alike[k], *site.twins.get((model.key, layer.name, k), [])):
                     chosen[key][name].add(other)
     for pair in compared:
         for place in (end for match in pair.shown_matches() for end in (match.one, match.other)):
@@ -138,6 +138,7 @@ def _layer(writer: Writer, layer: Layer) -> None:
     found = layer_page.facts(writer.site, context)
     writer.page("layer", f"{layer.folder}/index.html", layer=layer, **found)
     pages = sorted(layer.model.pages[layer.name])
+    context.matches = writer.site.alike.best(layer, pages)
     for k, before, after in _with_neighbours(pages):
         ways = {"before": before, "after": after}
         writer.page("filter", f"{layer.folder}/{k}.html", **filters.facts(writer.site, context, k), **ways)

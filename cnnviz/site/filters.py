@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,10 +14,11 @@ from cnnviz import examples, report_data
 from cnnviz.report_data import Facts
 from cnnviz.report_pictures import curves
 from cnnviz.site import pictures
+from cnnviz.site.alike import Alike
 from cnnviz.site.circuit import Link, Wiring
 from cnnviz.site.layers import Layer, Model
 from cnnviz.site.links import Filter, url
-from cnnviz.site.pairs import Place, Relatives
+from cnnviz.site.pairs import Place, Twins
 from cnnviz.site.photos import Photos
 
 LINKS = 4  # input and output channels of each sign
@@ -31,7 +32,8 @@ class Site:
     files: pictures.Files
     models: dict[str, Model]
     photos: Photos
-    relatives: Relatives
+    twins: Twins
+    alike: Alike
 
     def filter(self, place: Place) -> Filter:
         return self.models[place[0]].layers[place[1]].filter(place[2])
@@ -47,6 +49,7 @@ class Context:
     maximized: dict[str, NDArray]
     examples: dict[str, NDArray]
     statistics: dict[str, dict[str, NDArray]]
+    matches: dict[int, list[tuple[Place, float]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, layer: Layer, whole: bool = True) -> "Context":
@@ -102,8 +105,8 @@ def facts(site: Site, context: Context, k: int) -> Facts:
         reverse = layer.model.facts["preprocessing"]["reverse_channels"]
         found["first"] = pictures.colours(kernel[..., ::-1] if reverse else kernel)
     place = (layer.model.key, layer.name, k)
-    found["twins"] = [(site.filter(other), row) for other, row in site.relatives.twins.get(place, [])]
-    found["matches"] = [(site.filter(other), value) for other, value in site.relatives.matches.get(place, {}).values()]
+    found["twins"] = [(site.filter(other), row) for other, row in site.twins.get(place, [])]
+    found["matches"] = [(site.filter(other), value) for other, value in context.matches.get(k, [])]
     if k in layer.rendered:
         found |= _image(site, context, k)
     _downloads(site, context, k, found)

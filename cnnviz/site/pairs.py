@@ -16,6 +16,7 @@ from cnnviz.site.layers import Model, npz
 from cnnviz.site.links import url
 
 Place = tuple[str, str, int]  # model, layer, filter
+Twins = dict[Place, list[tuple[Place, dict[str, Any]]]]
 SHOWN = 24  # matches and changed filters on a page
 
 
@@ -143,24 +144,12 @@ def _read_pair(folder: Path, pair: Pair) -> None:
         pair.drift.append({"layer": row["layer"], "filter": int(row["filter"]), **numbers})
 
 
-@dataclass
-class Relatives:
-    """For every filter: its best match in each other model, and the same filter where the architecture is the same."""
-
-    matches: dict[Place, dict[str, tuple[Place, float]]] = field(default_factory=lambda: defaultdict(dict))
-    twins: dict[Place, list[tuple[Place, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
-
-
-def relatives(pairs: Iterable[Pair]) -> Relatives:
-    found = Relatives()
+def twins(pairs: Iterable[Pair]) -> Twins:
+    """The same filter in the other models of one architecture, with its row of drift."""
+    found: Twins = defaultdict(list)
     for pair in pairs:
-        for match in pair.matches:
-            for here, there in ((match.one, match.other), (match.other, match.one)):
-                known = found.matches[here].get(there[0])
-                if known is None or match.correlation > known[1]:
-                    found.matches[here][there[0]] = (there, match.correlation)
         for row in pair.drift:
             one, other = ((m.key, row["layer"], row["filter"]) for m in (pair.one, pair.other))
-            found.twins[one].append((other, row))
-            found.twins[other].append((one, row))
+            found[one].append((other, row))
+            found[other].append((one, row))
     return found
