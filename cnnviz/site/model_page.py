@@ -36,11 +36,11 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
         }
         for one in model.facts["objectives"]
     ]
-    said = predictions.facts(site, model)
     return {
-        "predictions": said,
+        "predictions": predictions.facts(site, model),
         "plots": plots,
         "own_pairs": own,
         "objectives": objectives,
         "analysis": report_data.read(folder / "metrics.json"),
+        "by_layer": report_data.read(folder / "statistics.json"),
     }
