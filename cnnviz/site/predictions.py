@@ -45,7 +45,7 @@ def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Fac
 def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
     """The image and the maps over it, one strip, with a text for each."""
     stored = npz(model.artifacts / "analysis" / model.key / f"{one['files']}.npz")
-    if not stored or one["set"] not in site.photos.sets:
+    if "gradcam_over_image" not in stored or one["set"] not in site.photos.sets:
         return None
     height, width = stored["gradcam_over_image"].shape[1:]
     tiles = heat.drawn(site.photos.seen(one["set"], one["image"], height, width), stored)
