@@ -103,13 +103,14 @@ def test_box_in_percent_of_the_part_inside_the_image() -> None:
     assert filters.inside([-10, 50, 50, 130], 100, 100) == (50, 0, 50, 50)
 
 
-def test_kernel_as_picture_white_at_zero() -> None:
+def test_kernels_side_by_side_white_at_zero() -> None:
     import base64
     import io
 
-    uri = pictures.diverging(np.float32([[0, 1, -1]]), 1.0)
+    uri = pictures.diverging([np.float32([[0, 1, -1]]), np.float32([[1]])])
     image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
-    assert np.asarray(image).tolist() == [[[255, 255, 255], [178, 24, 43], [33, 102, 172]]]
+    white, red, blue = [255, 255, 255], [178, 24, 43], [33, 102, 172]
+    assert np.asarray(image).tolist() == [[white, red, blue, white, red, white]]
 
 
 def test_addresses_are_quoted_part_by_part() -> None:

@@ -1,13 +1,18 @@
 """Which filter of another model fires most alike, by what `analyze` kept of both on the same images."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.site.layers import Layer, Model, npz
+from cnnviz.site.layers import Model, npz
 from cnnviz.site.pairs import Place
+
+BLOCK = 512  # filters that are correlated with a whole model at once
+Matches = dict[Place, list[tuple[Place, float]]]
 
 
 @dataclass
@@ -20,6 +25,10 @@ class Columns:
     values: NDArray[np.float32]
     places: list[Place]
 
+    @cached_property
+    def index(self) -> dict[Place, int]:
+        return {place: i for i, place in enumerate(self.places)}
+
     @classmethod
     def of(cls, model: Model) -> "Columns | None":
         """None where `analyze` has not run."""
@@ -29,7 +38,11 @@ class Columns:
         found, places = [], []
         for layer in model.ordered():
             if all(layer.name in one for one in stored):
-                found.append(_standard(np.concatenate([one[layer.name].reshape(-1, one[layer.name].shape[-1]) for one in stored])))
+                found.append(
+                    _standard(
+                        np.concatenate([one[layer.name].reshape(-1, one[layer.name].shape[-1]) for one in stored])
+                    )
+                )
                 places += [(model.key, layer.name, k) for k in range(layer.filters)]
         return cls(np.concatenate(found, axis=1), places) if found else None
 
@@ -52,25 +65,29 @@ class Alike:
             self.read[key] = Columns.of(self.models[key])
         return self.read[key]
 
-    def best(self, layer: Layer, filters: Iterable[int]) -> dict[int, list[tuple[Place, float]]]:
-        """For each of these filters of a layer: per other model the filter of any layer that correlates most with it.
+    def best(self, places: Iterable[Place]) -> Matches:
+        """For each filter: per other model the filter of any layer that correlates most with it.
 
         Models that were shown other images, and filters that correlate with nothing, are left out.
         """
-        chosen: Sequence[int] = sorted(filters)
-        found: dict[int, list[tuple[Place, float]]] = {k: [] for k in chosen}
-        own = self.columns(layer.model.key)
-        if own is None or not chosen or (layer.model.key, layer.name, chosen[0]) not in own.places:
-            return found
-        first = own.places.index((layer.model.key, layer.name, 0))
-        mine = own.values[:, [first + k for k in chosen]]
+        found: Matches = defaultdict(list)
         for key in self.models:
-            other = None if key == layer.model.key else self.columns(key)
+            own = self.columns(key)
+            if own is None:
+                continue
+            chosen = [place for place in places if place[0] == key and place in own.index]
+            for start in range(0, len(chosen), BLOCK):
+                self._block(own, chosen[start : start + BLOCK], found)
+        return found
+
+    def _block(self, own: Columns, chosen: list[Place], found: Matches) -> None:
+        mine = own.values[:, [own.index[place] for place in chosen]]
+        for key in self.models:
+            other = None if key == chosen[0][0] else self.columns(key)
             if other is None or len(other.values) != len(mine):
                 continue
             correlations = mine.T @ other.values
-            for k, row in zip(chosen, correlations, strict=True):
+            for place, row in zip(chosen, correlations, strict=True):
                 i = int(row.argmax())
                 if row[i] > 0:
-                    found[k].append((other.places[i], min(float(row[i]), 1.0)))
-        return found
+                    found[place].append((other.places[i], min(float(row[i]), 1.0)))

@@ -83,15 +83,19 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
     chosen: dict[str, dict[str, set[int]]] = {
         key: {layer.name: set(layer.rendered) for layer in model.ordered()} for key, model in site.models.items()
     }
+    every = [layer for model in site.models.values() for layer in model.ordered()]
+    alike = site.alike.best([(layer.model.key, layer.name, k) for layer in every for k in layer.rendered])
     for model in site.models.values():
         for name, k in predictions.filters(model):
             chosen[model.key][name].add(k)
         for layer in model.ordered():
             for name, k in filters.neighbours(Context.of(layer, whole=False), layer.rendered) if layer.rendered else ():
                 chosen[model.key][name].add(k)
-            alike = site.alike.best(layer, layer.rendered)
             for k in layer.rendered:
-                for (key, name, other), _ in (*alike[k], *site.twins.get((model.key, layer.name, k), [])):
+                for (key, name, other), _ in (
+                    *alike[model.key, layer.name, k],
+                    *site.twins.get((model.key, layer.name, k), []),
+                ):
                     chosen[key][name].add(other)
     for pair in compared:
         for place in (end for match in pair.shown_matches() for end in (match.one, match.other)):
@@ -101,6 +105,8 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
                 chosen[key][row["layer"]].add(row["filter"])
     for key, model in site.models.items():
         model.pages = chosen[key]
+    pages = [(key, name, k) for key, layers in chosen.items() for name, filters_ in layers.items() for k in filters_]
+    site.matches = site.alike.best(pages)
 
 
 def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Model]) -> str:
@@ -138,7 +144,6 @@ def _layer(writer: Writer, layer: Layer) -> None:
     found = layer_page.facts(writer.site, context)
     writer.page("layer", f"{layer.folder}/index.html", layer=layer, **found)
     pages = sorted(layer.model.pages[layer.name])
-    context.matches = writer.site.alike.best(layer, pages)
     for k, before, after in _with_neighbours(pages):
         ways = {"before": before, "after": after}
         writer.page("filter", f"{layer.folder}/{k}.html", **filters.facts(writer.site, context, k), **ways)

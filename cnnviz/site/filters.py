@@ -14,7 +14,7 @@ from cnnviz import examples, report_data
 from cnnviz.report_data import Facts
 from cnnviz.report_pictures import curves
 from cnnviz.site import pictures
-from cnnviz.site.alike import Alike
+from cnnviz.site.alike import Alike, Matches
 from cnnviz.site.circuit import Link, Wiring
 from cnnviz.site.layers import Layer, Model
 from cnnviz.site.links import Filter, url
@@ -34,6 +34,7 @@ class Site:
     photos: Photos
     twins: Twins
     alike: Alike
+    matches: Matches = field(default_factory=dict)
 
     def filter(self, place: Place) -> Filter:
         return self.models[place[0]].layers[place[1]].filter(place[2])
@@ -49,7 +50,6 @@ class Context:
     maximized: dict[str, NDArray]
     examples: dict[str, NDArray]
     statistics: dict[str, dict[str, NDArray]]
-    matches: dict[int, list[tuple[Place, float]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, layer: Layer, whole: bool = True) -> "Context":
@@ -95,10 +95,8 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     found["weights"] = {
         key: layer.weights[key][k] for key in ("l1", "l2", "mean", "std", "near_zero_share") if key in layer.weights
     }
-    found["inputs"], found["outputs"] = (
-        [[_chip(layer.model, link, sides) for link in side] for side in sides]
-        for sides in (context.inputs(k), context.outputs(k))
-    )
+    found["inputs"] = _connections(layer.model, context.inputs(k))
+    found["outputs"] = _connections(layer.model, context.outputs(k))
     origins = layer.model.sources.get(layer.name, ())
     if context.wiring and not origins and context.wiring.kernel.shape[2] == 3 and not context.wiring.depthwise:
         kernel = context.wiring.kernel[..., k]
@@ -106,18 +104,19 @@ def facts(site: Site, context: Context, k: int) -> Facts:
         found["first"] = pictures.colours(kernel[..., ::-1] if reverse else kernel)
     place = (layer.model.key, layer.name, k)
     found["twins"] = [(site.filter(other), row) for other, row in site.twins.get(place, [])]
-    found["matches"] = [(site.filter(other), value) for other, value in context.matches.get(k, [])]
+    found["matches"] = [(site.filter(other), value) for other, value in site.matches.get(place, [])]
     if k in layer.rendered:
         found |= _image(site, context, k)
     _downloads(site, context, k, found)
     return found
 
 
-def _chip(model: Model, link: Link, sides: tuple[list[Link], list[Link]]) -> Facts:
-    strongest = max(one.strength for side in sides for one in side)
-    scale = max(float(np.abs(one.kernel).max()) for side in sides for one in side)
-    shown = pictures.diverging(link.kernel, scale)
-    return {"filter": model.layers[link.layer].filter(link.filter), "kernel": shown, "share": link.strength / strongest}
+def _connections(model: Model, sides: tuple[list[Link], list[Link]]) -> Facts:
+    """Filters whose connection adds, those whose takes away, and all kernels in this order in one picture."""
+    links = [link for side in sides for link in side]
+    adds, takes = ([model.layers[link.layer].filter(link.filter) for link in side] for side in sides)
+    shown = pictures.diverging([link.kernel for link in links]) if links else ""
+    return {"adds": adds, "takes": takes, "count": len(links), "kernels": shown}
 
 
 def _image(site: Site, context: Context, k: int) -> Facts:
@@ -155,7 +154,7 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
     height, width = layer.model.facts["input_shape"][:2]
     rows = {int(f): i for i, f in enumerate(data["pictured"])}
     found: list[Facts] = []
-    tiles: list[NDArray[np.uint8]] = []
+    tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]] = []
     for kind in ("top", "bottom"):
         places = [
             (str(data["sets"][data[f"{kind}_set"][k, i]]), int(data[f"{kind}_image"][k, i]), box.tolist())
@@ -166,7 +165,7 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
         if k in rows:
             tiles += list(data[f"{kind}_patches"][rows[k]])
         else:
-            tiles += site.photos.patches(places, (height, width))
+            tiles += places
         shown = []
         for (name, i, box), value in zip(places, data[f"{kind}_activation"][k].tolist(), strict=True):
             within = inside(box, height, width)
@@ -174,12 +173,18 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
             shown[-1] |= {"inside": within, "whole": within[2:] == (100.0, 100.0)}
         found.append({"kind": kind, "examples": shown})
     name = f"{k}_patches.webp"
-    site.files.later(f"{layer.folder}/{name}", partial(pictures.strip, tiles, examples.TILE))
+    site.files.later(f"{layer.folder}/{name}", lambda: _patches(site, tiles, (height, width)))
     start = 0
     for part in found:
         part |= {"src": url(*layer.folder.split("/"), name), "start": start, "count": len(tiles)}
         start += len(part["examples"])
     return found
+
+
+def _patches(site: Site, tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]], size: tuple[int, int]) -> bytes:
+    """Patches as they are stored, the others cut out of their images now."""
+    drawn = [one if isinstance(one, np.ndarray) else site.photos.patch(*one, size) for one in tiles]
+    return pictures.strip(drawn, examples.TILE)
 
 
 def inside(box: list[int], height: int, width: int) -> tuple[float, float, float, float]:
@@ -247,8 +252,11 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
     for part in found["natural"]:
         numbers[part["kind"]] = [{key: e[key] for key in ("set", "image", "box", "value")} for e in part["examples"]]
     for what in ("inputs", "outputs"):
-        chips = [(c["filter"], sign) for side, sign in zip(found[what], (1, -1), strict=True) for c in side]
-        numbers[what] = [{"layer": f.layer, "filter": f.number, "sign": sign} for f, sign in chips]
+        numbers[what] = [
+            {"layer": f.layer, "filter": f.number, "sign": sign}
+            for side, sign in (("adds", 1), ("takes", -1))
+            for f in found[what][side]
+        ]
     numbers["twins"] = [{"model": f.model, **row} for f, row in found["twins"]]
     numbers["matches"] = [
         {"model": f.model, "layer": f.layer, "filter": f.number, "correlation": value} for f, value in found["matches"]

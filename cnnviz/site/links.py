@@ -1,9 +1,11 @@
 """Addresses inside the site, relative to its root, and what a link shows."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 
+@lru_cache(1 << 17)
 def url(*parts: str) -> str:
     """Path of a page or file from its folders and name, each quoted whole."""
     return "/".join(quote(part, safe="") for part in parts)

@@ -1,6 +1,5 @@
 """The natural images behind the patches: stored once, when a page first shows them, and cut where a layer looks."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -59,8 +58,6 @@ class Photos:
     def _seen(self, name: str, i: int, height: int, width: int) -> NDArray[np.uint8]:
         return np.rint(resized(self.sets[name], [i], (height, width))[0]).astype(np.uint8)
 
-    def patches(self, places: Iterable[tuple[str, int, list[int]]], size: tuple[int, int]) -> list[NDArray[np.uint8]]:
-        """Cut (set, image, box) out of images as a network of this input size sees them: `(t, t, 3)` each."""
-        return [
-            examples.tile(examples.window(self.seen(name, i, *size), box), examples.TILE) for name, i, box in places
-        ]
+    def patch(self, name: str, i: int, box: list[int], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Cut a box out of an image as a network of this input size sees it: `(t, t, 3)`."""
+        return examples.tile(examples.window(self.seen(name, i, *size), box), examples.TILE)

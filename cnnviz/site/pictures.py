@@ -33,6 +33,10 @@ class Sheet:
     rows: int
     index: dict[int, int]
 
+    @property
+    def src(self) -> str:
+        return url(*self.path.split("/"))
+
     def place(self, k: int) -> tuple[int, int] | None:
         """Column and row of filter k."""
         at = self.index.get(k)
@@ -132,9 +136,17 @@ def strip(images: Sequence[NDArray[np.uint8]], size: int) -> bytes:
     return webp(sheet)
 
 
-def diverging(kernel: NDArray[np.float32], scale: float) -> str:
-    """A kernel `(kh, kw)` as data URI, a pixel per weight: red positive, blue negative, white 0."""
-    value = np.clip(kernel / (scale or 1.0), -1, 1)[..., None]
+def diverging(kernels: Sequence[NDArray[np.float32]]) -> str:
+    """Kernels `(kh, kw)` side by side as data URI, a pixel per weight: red positive, blue negative, white 0.
+
+    One scale for all; smaller ones stand in the middle of a box as large as the largest.
+    """
+    height, width = (max(kernel.shape[axis] for kernel in kernels) for axis in (0, 1))
+    value = np.zeros((height, len(kernels) * width, 1), np.float32)
+    for i, kernel in enumerate(kernels):
+        top, left = (height - kernel.shape[0]) // 2, i * width + (width - kernel.shape[1]) // 2
+        value[top : top + kernel.shape[0], left : left + kernel.shape[1], 0] = kernel
+    value /= float(np.abs(value).max()) or 1.0
     red, blue = np.array([178, 24, 43], np.float32), np.array([33, 102, 172], np.float32)
     target = np.where(value > 0, red, blue)
     return _uri(255 + (target - 255) * np.abs(value))
