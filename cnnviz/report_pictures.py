@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cnnviz.errors import InputError
 
-QUALITY, EFFORT = 84, 30  # of WebP, lossy and lossless
+QUALITY = 84  # of WebP
 Image.MAX_IMAGE_PIXELS = None  # our own montages; a whole layer of VGG16 is larger than Pillow's alarm
 
 
@@ -68,10 +68,9 @@ class Inliner:
         """
         if not path.is_file():
             return None
-        picture = opened(path)
         if flat and self.scale == 1:
-            return _encode(picture, alt, lossless=True)
-        return self.photo(picture, alt, width)
+            return Picture(_uri(path.read_bytes(), "png"), *size(path), alt)
+        return self.photo(opened(path), alt, width)
 
     def strip(self, images: NDArray[np.uint8], alt: str, tile: int) -> Picture:
         """Inline images (n, h, w, 3) side by side, each at most `tile` pixels wide."""
@@ -102,11 +101,14 @@ def size(path: Path) -> tuple[int, int]:
         raise InputError(f"{path}: not a readable image; `dvc repro --force` writes it again") from error
 
 
-def _encode(picture: Image.Image, alt: str, lossless: bool = False) -> Picture:
+def _encode(picture: Image.Image, alt: str) -> Picture:
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", lossless=lossless, quality=EFFORT if lossless else QUALITY, method=2)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return Picture(f"data:image/webp;base64,{data}", picture.width, picture.height, alt)
+    picture.save(buffer, "WEBP", quality=QUALITY, method=2)
+    return Picture(_uri(buffer.getvalue(), "webp"), picture.width, picture.height, alt)
+
+
+def _uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _shrink(picture: Image.Image, width: int) -> Image.Image:

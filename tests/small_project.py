@@ -102,7 +102,7 @@ def _one_dead(weights: list[np.ndarray]) -> list[np.ndarray]:
 
 def main(folder: Path) -> None:
     os.chdir(folder)
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
     _images(Path("inputs/images"))
     _models(Path("inputs/models"))
     from stages import (

@@ -17,7 +17,6 @@ from PIL import Image
 
 from cnnviz.report_pictures import Picture, opened, size
 from cnnviz.site.links import url
-from cnnviz.stage import write_bytes
 
 QUALITY, METHOD = 78, 1  # of WebP: files of few kilobytes, quickly made
 WAITING = 64  # pictures that wait for their turn
@@ -50,9 +49,15 @@ class Files:
         self.out = out
         self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
         self.waiting: deque[Future[None]] = deque()
+        self.folders: set[Path] = set()
 
     def write(self, path: str, data: bytes) -> None:
-        write_bytes(self.out / path, data)
+        """Into a folder that is new: what a kill leaves is made again from the start."""
+        target = self.out / path
+        if target.parent not in self.folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.folders.add(target.parent)
+        target.write_bytes(data)
 
     def later(self, path: str, make: Callable[[], bytes]) -> None:
         """Make and write a file beside other work; few wait at a time, so that memory stays bounded."""
