@@ -55,7 +55,7 @@ def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
     texts = ["the image", *(f"speaks for {name}" for name in names)]
     for name, which in zip(names, ("predicted", "contrast"), strict=True):
         r = one["occlusion"][which]["correlation"]
-        texts.append(f"{name} drops when covered" + (f", r = {r:.2f}" if r is not None else ""))
+        texts.append(f"covering costs {name}" + (f", r = {r:.2f}" if r is not None else ""))
     return {"src": url(*path.split("/")), "texts": texts}
 
 
