@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 SITE, DOCS = ROOT / "artifacts" / "report", ROOT / "docs" / "images"
 LOAD_ALL = "document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })"
 LOADED = "[...document.images].every(i => i.complete)"
+DECODED = "Promise.all([...document.images].map(i => i.decode().catch(() => 0)))"
 PAGES = {  # picture: (page, what to scroll to, height)
     "home": ("index.html", "", 1180),
     "model": ("mobilenetv2-dogs/index.html", "", 1180),
@@ -30,6 +31,7 @@ def main() -> None:
             page.goto((SITE / path).as_uri())
             page.evaluate(LOAD_ALL)
             page.wait_for_function(LOADED)
+            page.evaluate(DECODED)
             if target:
                 page.locator(target).scroll_into_view_if_needed()
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
