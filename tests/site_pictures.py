@@ -14,7 +14,7 @@ LOAD_ALL = "document.querySelectorAll('img').forEach(i => { i.loading = 'eager' 
 LOADED = "[...document.images].every(i => i.complete)"
 DECODED = "Promise.all([...document.images].map(i => i.decode().catch(() => 0)))"
 PAGES = {  # picture: (page, what to scroll to, height)
-    "home": ("index.html", "", 1180),
+    "home": ("index.html", "", 860),
     "model": ("mobilenetv2-dogs/index.html", "", 1180),
     "layer": ("cifar10-cnn/conv2d_3/index.html", "", 1180),
     "filter": ("vgg16/block4_conv1/243.html", "", 1500),

@@ -27,6 +27,7 @@ PARAMS: dict[str, Any] = {
         for key in ("before", "after", "nested")
     },
     "feature_maps": {"images": [0, 5], "channels": {"before": 4, "after": 4, "nested": 2}},
+    "analyze": {"mistakes": 2, "doubtful": 1},
     "fixed_filters": {
         "set": "shapes",
         "images": 2,
