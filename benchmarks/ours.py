@@ -1,6 +1,7 @@
 """All that the benchmark uses of cnnviz: its renderer, its scores, its network and what the network must compute."""
 
 import dataclasses
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cnnviz import graph, model_sources, models, params
+from cnnviz import chunks, graph, model_sources, models, params
 from cnnviz import settings as recipe
 from cnnviz.objectives import channel
 from cnnviz.renderer import Renderer
@@ -21,6 +22,7 @@ Network = tuple[Any, dict[str, Any]]  # Keras model, model.json
 
 def network() -> Network:
     """Load VGG16 as `make repro` stored it, else get it from its source and keep it in the cache."""
+    chunks.keep_heap()
     for folder in (STORED, CACHED):
         if (folder / models.WEIGHTS).is_file():
             return models.load(folder)
@@ -62,8 +64,8 @@ def render(
 ) -> dict[str, Any]:
     """Render filters of one layer with the default recipe.
 
-    precision: float32, or auto for cnnviz's default. Returns images uint8 (n, s, h, w, 3), steps (s,) and the seconds
-    (s,) from the call to each snapshot's step.
+    precision: float32, or auto for cnnviz's default. Returns images uint8 (n, s, h, w, 3), steps (s,), the seconds
+    (s,) from the call to each snapshot's step, and the seconds of a step and of a snapshot by themselves.
     """
     settings = _settings(loaded, layer, size, precision)
     settings = dataclasses.replace(settings, steps=steps, snapshots=tuple(snapshots))
@@ -77,11 +79,17 @@ def render(
         seconds[done] = time.perf_counter() - start
 
     rendered = renderer.render([channel(layer, k) for k in filters], scored=False, tick=tick)
+    gaps = {after: seconds[after] - seconds[before] for before, after in itertools.pairwise(sorted(seconds)[1:])}
+    scored = {int(step) + 1 for step in rendered.snapshot_steps}  # steps that begin after a snapshot
+    clean = [gap for after, gap in gaps.items() if after not in scored]
+    others = [gap for after, gap in gaps.items() if after in scored]
     wanted = [list(rendered.snapshot_steps).index(s) for s in snapshots]
     return {
         "images": rendered.snapshots[:, wanted],
         "steps": np.array(snapshots),
         "seconds": np.array([seconds[s] for s in snapshots]),
+        "step": np.mean(clean).item(),
+        "snapshot": np.mean(others).item() - np.mean(clean).item() if others else 0.0,
     }
 
 
@@ -94,7 +102,6 @@ def robust(loaded: Network, layer: str, filters: list[int], images: np.ndarray) 
 def scores(loaded: Network, layer: str, filters: list[int], images: np.ndarray) -> dict[str, np.ndarray]:
     """Return scores of images uint8 (n, h, w, 3), by name, each (n,)."""
     renderer = _renderer(loaded, layer, _settings(loaded, layer, images.shape[1], "float32"))
-    recipe.set_precision("float32")
     data = renderer.evaluation.data([channel(layer, k) for k in filters])
     pixels = tf.constant(images, tf.float32) / 255.0
     plain, _ = renderer.evaluation.value(pixels, data, "pre_activation", tf.constant(0.0))

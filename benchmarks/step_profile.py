@@ -43,11 +43,11 @@ def events(layer: str) -> tuple[float, Counter[str]]:
     start = np.stack([renderer.parameterization.noise(rng) for rng in streams])
     moves = np.stack([transforms.draw(rng, STEPS, bench.SIZE) for rng in streams], 1)
     state = tuple(tf.constant(a) for a in (start, np.zeros_like(start), np.zeros_like(start)))
-    recipe.set_precision(precision)
 
     def steps() -> None:
         for i in range(STEPS):
-            renderer.advance(state, tf.constant(i), tf.constant(moves[i]), data)[1].numpy()
+            with recipe.computing_in(precision):
+                renderer.advance(state, tf.constant(i), tf.constant(moves[i]), data)[1].numpy()
 
     steps()
     with tempfile.TemporaryDirectory() as folder:

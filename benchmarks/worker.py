@@ -77,7 +77,8 @@ class Ours:
     def render(self, layer: str, filters: list[int], snapshots: list[int], size: int, own: bool, out: str) -> Any:
         done = self.ours.render(self.network, layer, filters, snapshots[-1], size, self.precision, snapshots)
         np.savez(out, images=done["images"])
-        return {"seconds": done["seconds"].tolist(), "batch": len(filters)}
+        each = {name: done[name] / len(filters) * 1000 for name in ("step", "snapshot")}
+        return {"seconds": done["seconds"].tolist(), "batch": len(filters), "ms": each}
 
     def scores(self, layer: str, filters: list[int], images: str, snapshot: int) -> dict[str, Any]:
         with np.load(images) as arrays:

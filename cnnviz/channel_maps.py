@@ -1,7 +1,8 @@
 """One channel of a convolution for each image, each image its own, or a weighted sum of channels.
 
 The other channels of the layer are never computed: per image, the layer's input times one filter's taps is a matrix
-product, the taps' maps are then shifted and added, as a convolution. Numbers agree with the full layer to float32 rounding.
+product, the taps' maps are then shifted and added.
+Numbers agree with the full layer to float32 rounding.
 """
 
 from typing import Any

@@ -19,7 +19,7 @@ from cnnviz import parameterization, scores, transforms
 from cnnviz.errors import InputError
 from cnnviz.evaluation import Data, Evaluation
 from cnnviz.objectives import Objective
-from cnnviz.settings import Settings, set_precision
+from cnnviz.settings import Settings, computing_in
 
 LEAK_STEPS = 16  # steps during which a silent unit's gradient passes its ReLU (objective post_activation)
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults; BETA1 also for momentum
@@ -77,7 +77,6 @@ class Renderer:
     ) -> None:
         if settings.parameterization == "maco" and (natural is None or not len(natural)):
             raise InputError("parameterization maco: needs natural images, whose magnitudes it keeps")
-        set_precision(settings.precision)
         shape = (settings.size, settings.size, channels)
         self.evaluation = Evaluation(network, preprocessing, shape, like, settings.variants)
         self.settings, self.digest = settings, model_digest
@@ -166,12 +165,11 @@ class Renderer:
         state: Any = tuple(tf.constant(a) for a in (variables, np.zeros_like(variables), np.zeros_like(variables)))
         curve, kept = [], []
         for number in range(chosen.steps):
-            set_precision(chosen.precision)
-            state, value = self.advance(state, tf.constant(number), tf.constant(moves[number]), data)
+            with computing_in(chosen.precision):
+                state, value = self.advance(state, tf.constant(number), tf.constant(moves[number]), data)
             curve.append(value.numpy())
             tick(wanted)
             if number + 1 in chosen.snapshot_steps:
-                set_precision("float32")
                 kept.append([a.numpy() for a in self.inspect(state[0], data)])
         snapshots = np.stack([np.round(images * 255).astype("uint8") for images, *_ in kept], 1)
         return Rendered(
@@ -187,7 +185,6 @@ class Renderer:
 
     def score(self, images: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
         """Robust scores of images uint8 `(n, size, size, channels)`, each for its objective, float32 `(n,)`."""
-        set_precision("float32")
         pixels = np.stack(self._filled(images)).astype("float32") / np.float32(255)
         found: np.ndarray = self.robust(pixels, self.evaluation.data(self._filled(objectives))).numpy()
         return found[: len(images)]

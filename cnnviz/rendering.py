@@ -39,7 +39,7 @@ class Wishes:
     """What to render of a filter besides its image. stability_steps: of the images of other seeds, 0 for none."""
 
     neuron: bool = False
-    stability_steps: int = 32
+    stability_steps: int = 16
     negatives: bool = False
     variants: int = 0
     diversity: float = 0.5

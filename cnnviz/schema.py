@@ -149,7 +149,7 @@ class Maximize(Section):
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     rotate: Annotated[Number, Field(ge=0, le=180)] = 5
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    stability_steps: Index = 32
+    stability_steps: Index = 16
     negatives: Annotated[bool, Field(strict=True)] = False
     variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0
     memory: Positive = 1000

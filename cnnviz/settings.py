@@ -1,6 +1,8 @@
 """What a rendered image depends on besides the network and the objective."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,13 +54,18 @@ def cpu_has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def set_precision(precision: str) -> None:
-    """From now on compute convolutions in bfloat16, through TensorFlow's graph rewriter, or everything in float32.
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Compute convolutions in bfloat16 inside, through TensorFlow's graph rewriter; in float32 again afterwards.
 
     Matrix products stay float32: they make the image out of its coefficients, where rounding would show.
     """
     os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE"] = "MatMul,BatchMatMul,BatchMatMulV2,Einsum"
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": precision == "bfloat16"})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": False})
 
 
 def resolve_precision(precision: str) -> str:

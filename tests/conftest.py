@@ -1,8 +1,7 @@
 """Tiny seeded networks that the unit tests share."""
 
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -54,11 +53,3 @@ RAW = {"name": "raw", "scale": [1.0] * 3, "offset": [0.0] * 3, "reverse_channels
 def raw() -> dict[str, Any]:
     """A preprocessing that changes nothing."""
     return dict(RAW)
-
-
-@pytest.fixture(autouse=True)
-def float32_again() -> Iterator[None]:
-    """The precision is a setting of the whole process: a test that computes in bfloat16 must not leave it to others."""
-    yield
-    if "cnnviz.settings" in sys.modules:
-        sys.modules["cnnviz.settings"].set_precision("float32")
