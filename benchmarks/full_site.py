@@ -66,7 +66,8 @@ def render(artifacts: str, out: str, models: list[str]) -> None:
     report.render(Path(artifacts), chosen.model_copy(update={"models": kept}), Path(out))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     tensorflow = "tensorflow" in sys.modules
-    print(json.dumps({"seconds": time.perf_counter() - started, "mb": peak, "tensorflow": tensorflow}))
+    spent = {"seconds": time.perf_counter() - started, "cpu": time.process_time(), "mb": peak}
+    print(json.dumps(spent | {"tensorflow": tensorflow}))
 
 
 def measure(title: str, artifacts: Path, models: list[str]) -> None:
@@ -80,7 +81,7 @@ def measure(title: str, artifacts: Path, models: list[str]) -> None:
         alone = max((Path(out) / name).stat().st_size for name in own)
         total = sum(path.stat().st_size for path in files)
     print(
-        f"{title}: {found['seconds']:.1f} s, {found['mb']:.0f} MB, {len(pages)} pages, the largest "
+        f"{title}: {found['seconds']:.1f} s, {found['cpu']:.1f} s of CPU, {found['mb']:.0f} MB, {len(pages)} pages, the largest "
         f"{max(pages) / 1e6:.2f} MB; {len(files)} files, {total / 1e6:.0f} MB; one file for MLflow at most "
         f"{alone / 1e6:.1f} MB; TensorFlow {'imported' if found['tensorflow'] else 'not imported'}"
     )
