@@ -103,7 +103,7 @@ def size(path: Path) -> tuple[int, int]:
 
 def _encode(picture: Image.Image, alt: str) -> Picture:
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=QUALITY, method=2)
+    picture.save(buffer, "WEBP", quality=QUALITY, method=1)
     return Picture(_uri(buffer.getvalue(), "webp"), picture.width, picture.height, alt)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,12 @@ def npz(path: Path) -> dict[str, NDArray]:
         return {}
     with np.load(path) as stored:
         return {key: stored[key] for key in stored.files}
+
+
+@lru_cache(4)  # a layer is asked for as the reader of the one before it, then for itself
+def _wiring(path: Path, depthwise: bool) -> Wiring | None:
+    stored = npz(path)
+    return Wiring(stored["kernel"], depthwise) if stored else None
 
 
 @dataclass
@@ -78,8 +84,7 @@ class Layer:
         return dict(self.model.weights.get(self.name, {}))
 
     def wiring(self) -> Wiring | None:
-        stored = npz(self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz")
-        return Wiring(stored["kernel"], bool(self.conv["depthwise"])) if stored else None
+        return _wiring(self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz", self.conv["depthwise"])
 
     def tile(self, k: int) -> Tile | None:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
@@ -178,6 +183,7 @@ def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> 
 
 
 def prepare(models: Iterable[Model], files: pictures.Files, tick: Any) -> None:
+    _wiring.cache_clear()  # the files of an earlier report in this process may have changed
     for model in models:
         for layer in model.ordered():
             layer.prepare(files)

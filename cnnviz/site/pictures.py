@@ -18,7 +18,7 @@ from PIL import Image
 from cnnviz.report_pictures import Picture, opened, size
 from cnnviz.site.links import url
 
-QUALITY, METHOD = 78, 1  # of WebP: files of few kilobytes, quickly made
+QUALITY, METHOD = 78, 0  # of WebP: files of few kilobytes, quickly made
 WAITING = 64  # pictures that wait for their turn
 TILES = ((64, 128), (256, 96), (10**9, 64))  # (up to so many tiles, pixels of each)
 
