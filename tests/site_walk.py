@@ -47,7 +47,6 @@ def follow(site: Path) -> tuple[dict[Path, Page], set[Path]]:
             reached.add(target)
             pictures |= {target} if tag == "img" else set()
         assert all("alt" in attrs for tag, attrs in page.tags if tag == "img"), path
-        page.tags.clear()  # thousands of pages: keep what others link to
     for picture in pictures:
         with Image.open(picture) as image:
             image.load()
