@@ -81,9 +81,9 @@ def measure(title: str, artifacts: Path, models: list[str]) -> None:
         alone = max((Path(out) / name).stat().st_size for name in own)
         total = sum(path.stat().st_size for path in files)
     print(
-        f"{title}: {found['seconds']:.1f} s, {found['cpu']:.1f} s of CPU, {found['mb']:.0f} MB, {len(pages)} pages, the largest "
-        f"{max(pages) / 1e6:.2f} MB; {len(files)} files, {total / 1e6:.0f} MB; one file for MLflow at most "
-        f"{alone / 1e6:.1f} MB; TensorFlow {'imported' if found['tensorflow'] else 'not imported'}"
+        f"{title}: {found['seconds']:.1f} s, {found['cpu']:.1f} s of CPU, {found['mb']:.0f} MB; {len(pages)} pages, "
+        f"the largest {max(pages) / 1e6:.2f} MB; {len(files)} files, {total / 1e6:.0f} MB; one file for MLflow at "
+        f"most {alone / 1e6:.1f} MB; TensorFlow {'imported' if found['tensorflow'] else 'not imported'}"
     )
 
 
