@@ -29,12 +29,15 @@ LAYERS = {
 FILTERS = {"vgg16": 8, "mobilenetv2-dogs": 4}  # per layer
 REFERENCE = "reference"
 STABILITY = 16  # steps of the images of other seeds
-COMMON = {"steps": 64, "snapshots": (STABILITY,), "colour": "decorrelated"}
+COMMON = {"steps": 64, "snapshots": (STABILITY,), "learning_rate": 0.05, "colour": "decorrelated"}
 LARGEST = 96  # canvas
 ALTERNATIVES: dict[str, dict[str, Any]] = {
     REFERENCE: {},
     "32 steps": {"steps": 32},
     "100 steps": {"steps": 100},
+    "rate 0.1": {"learning_rate": 0.1},
+    "RGB, rate 0.1": {"learning_rate": 0.1, "colour": "rgb"},
+    "canvas 64 px": {"size": 64},
     "Adam, rate 0.05": {"optimizer": "adam"},
     "momentum, rate 0.05": {"optimizer": "momentum"},
     "momentum, rate 0.1": {"optimizer": "momentum", "learning_rate": 0.1},
@@ -47,7 +50,7 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "before the ReLU": {"objective": "pre_activation"},
     "float32": {"precision": "float32"},
 }  # fmt: skip
-SKIPPED = {"mobilenetv2-dogs": ("100 steps", "momentum, rate 0.1", "decay 1.5", "pixels")}  # to save time
+SKIPPED = {"mobilenetv2-dogs": ("100 steps", "momentum, rate 0.1", "decay 1.5", "pixels", "float32")}  # to save time
 Measures = dict[str, list[Any]]
 
 
@@ -107,7 +110,7 @@ def rows(model: str) -> list[list[str]]:
     for name in ALTERNATIVES:
         if name in SKIPPED.get(model, ()):
             continue
-        found, _ = kept(model, name)
+        found, pictures = kept(model, name)
         robust = np.array(found["robust_score"])
         ratio = robust / reference
         medians = {key: np.nanmedian(np.array(found[key], float)) for key in rendering.SCORES}
@@ -116,13 +119,25 @@ def rows(model: str) -> list[list[str]]:
             name, f"{np.median(ratio):.3f}", f"{np.median(ratio[fine]):.3f}", f"{np.median(ratio[~fine]):.3f}",
             f"{np.mean(robust > reference):.0%}", f"{medians['against_nature']:.2f}",
             f"{medians['nature_percentile']:.0f}", f"{first:.0%}", f"{medians['seed_stability']:.3f}",
-            f"{medians['spectrum_distance']:.2f}", str(sum(s != "ok" for s in found["status"])),
+            f"{medians['spectrum_distance']:.2f}", f"{saturation(pictures):.2f}",
+            str(sum(s != "ok" for s in found["status"])),
         ])  # fmt: skip
     return lines
 
 
+def saturation(pictures: np.ndarray) -> float:
+    """Median over the images of how far their pixels are from grey: 1 - min / max of red, green and blue."""
+    most, least = pictures.max(-1).astype(float), pictures.min(-1)
+    return float(np.median(np.mean((most - least) / np.maximum(most, 1), axis=(1, 2))))
+
+
+def natural() -> float:
+    known = images.load_set(ROOT / "artifacts/images/imagenet.npz")
+    return saturation(np.round(images.resized(known, range(len(known.sizes)), (128, 128))).astype("uint8"))
+
+
 HEADER = ["", "robust, relative", "early layers", "others", "better than it", "against nature", "percentile",
-          "rank 1", "stability", "spectrum", "weak or dead"]  # fmt: skip
+          "rank 1", "stability", "spectrum", "saturation", "weak or dead"]  # fmt: skip
 
 
 def picture(model: str, every: int) -> Image.Image:
@@ -149,6 +164,7 @@ def main() -> None:
         count = FILTERS[model] * len(LAYERS[model])
         title = catalog.MODELS[model].title
         parts.append(f"### {model}: {count} filters\n\n{title}\n\n{table(HEADER, rows(model))}")
+    parts.append(f"Saturation of the ImageNet images: {natural():.2f}.")
     print("\n\n".join(parts))
     if not options.dry:
         write_between_markers(ROOT / "docs" / "recipe.md", "\n\n".join(parts))

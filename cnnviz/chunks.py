@@ -95,5 +95,6 @@ def render(chunk: Chunk, tick: Callable[[int], object] = lambda done: None) -> R
 @lru_cache(maxsize=1)
 def workshop(model: str) -> Workshop:
     """Load a stored model, once per process."""
+    keep_heap()
     network, described = models.load(Path(model))
     return Workshop(network, described["preprocessing"], described["digest"], described["input_shape"][2])

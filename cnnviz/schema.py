@@ -135,14 +135,14 @@ class FixedFilters(Section):
 class Maximize(Section):
     steps: Positive
     optimizer: Literal["auto", "momentum", "adam"] = "auto"
-    learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.05
+    learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.1
     snapshots: list[Positive] = []
     objective: Literal["pre_activation", "post_activation"] = "post_activation"
     neuron: Annotated[bool, Field(strict=True)] = False
     start: Start = "noise"
     parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
     decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
-    colour: Literal["rgb", "decorrelated"] = "rgb"
+    colour: Literal["decorrelated", "rgb"] = "decorrelated"
     size: Canvas = "auto"
     max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
     jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06

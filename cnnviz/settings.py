@@ -20,12 +20,12 @@ class Settings:
 
     steps: int = 100
     optimizer: str = "momentum"
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     snapshots: tuple[int, ...] = (1, 10, 32, 100)
     objective: str = "post_activation"
     parameterization: str = "fourier"
     decay: float = 1.0
-    colour: str = "rgb"
+    colour: str = "decorrelated"
     size: int = 128
     jitter: float = 0.06
     scale: float = 0.1

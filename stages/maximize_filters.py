@@ -17,7 +17,6 @@ def main(key: str) -> None:
         from cnnviz import chunks, maximized, objectives, render_cache, renderer, rendering  # TensorFlow
         from cnnviz import settings as recipe
 
-        chunks.keep_heap()
         others = {name: objectives.parse(text) for name, text in options.objectives.get(key, {}).items()}
         wishes = rendering.Wishes(options.neuron, options.stability_steps, options.negatives, options.variants)
         fields = {conv["name"]: conv["receptive_field"] for conv in described["conv_layers"]}
