@@ -37,7 +37,7 @@ class Content:
     """Final numbers, curves, files as (path, folder in the run) and pictures as (key, step or None, uint8 (h, w, 3)).
 
     `table` is the image matrix: (slot, picture). `strip` is a low and wide picture for the top of the run's page, above
-    `note`, which is Markdown.
+    `note`, which is Markdown. `page` is the file in the run that its top links to.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -50,6 +50,7 @@ class Content:
     tags: dict[str, str] = field(default_factory=dict)
     strip: np.ndarray | None = None
     note: str = ""
+    page: str | None = None
 
 
 def legal(key: str) -> str:
@@ -89,6 +90,8 @@ def of_model(model: str) -> Content:
             content.tags |= part.tags
             content.strip = content.strip if part.strip is None else part.strip
             content.curves |= {key: part.curves[key] for key in MODEL_CURVES if key in part.curves}
+    if (ARTIFACTS / "report" / f"{model}.html").is_file():
+        content.page = f"report/{model}.html"
     rendered = ARTIFACTS / "maximize" / model
     content.files = [(path, "maximize") for path in sorted([*rendered.glob("*.npz"), *rendered.glob("*.png")])]
     content.files += [(path, "maximize/objectives") for path in sorted(rendered.glob("objectives/*.png"))]

@@ -1,0 +1,14 @@
+"""What tests.warm imports once."""
+
+import os
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+import alembic.command  # noqa: F401
+import dvc.cli.parser
+import dvc.repo  # noqa: F401
+import pytest  # noqa: F401
+import scipy.sparse  # noqa: F401
+
+import cnnviz.runs
+import cnnviz.sync  # noqa: F401
