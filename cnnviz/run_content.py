@@ -19,8 +19,8 @@ from cnnviz.curves import Curve, is_number, mean, mean_curve, progress, thin
 from cnnviz.sparsity import population
 from cnnviz.stage import ARTIFACTS, read_json
 
-LAYER_POINTS = 64  # steps kept of a layer's and of a filter's curve; the mean over all filters keeps every step
-FILTER_POINTS = 32
+LAYER_POINTS = 32  # steps kept of a layer's and of a filter's curve; the mean over all filters keeps every step
+FILTER_POINTS = 16
 FILTER_SERIES = (
     *("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability"),
     "spectrum_distance",
@@ -93,7 +93,7 @@ def of_model(model: str) -> Content:
     if (ARTIFACTS / "report" / f"{model}.html").is_file():
         content.page = f"report/{model}.html"
     rendered = ARTIFACTS / "maximize" / model
-    content.files = [(path, "maximize") for path in sorted([*rendered.glob("*.npz"), *rendered.glob("*.png")])]
+    content.files = [(path, "maximize") for path in sorted(rendered.glob("*.npz"))]  # pictures: in the stage's run
     content.files += [(path, "maximize/objectives") for path in sorted(rendered.glob("objectives/*.png"))]
     content.files += [(path, "") for path in rendered.glob("filters.csv")]
     for depth, layer in _depths(model).items():

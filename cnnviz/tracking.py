@@ -151,7 +151,7 @@ class Store:
         if content.inputs:
             self.client.log_inputs(key, [_dataset(one) for one in content.inputs])
         self._log_numbers(key, content, end)
-        _at_once(self._uploads(key, content))
+        _at_once(self._uploads(run, content))
         self.client.set_terminated(key, "FINISHED", end)
         self._set(key, {"logged": self._now(), "complete": "true"})
         self.runs[tags["kind"], tags["dvc.lock_key"]] = self.client.get_run(key)
@@ -178,9 +178,9 @@ class Store:
             top.append(f"![](get-artifact?path={STRIP}&run_uuid={key})")
         return "\n\n".join(filter(None, ("  \n".join(top), content.note)))
 
-    def _uploads(self, key: str, content: Content) -> list[Callable[[], Any]]:
+    def _uploads(self, run: Any, content: Content) -> list[Callable[[], Any]]:
         """The calls that write a run's files."""
-        client = self.client
+        client, key = self.client, run.info.run_id
         jobs: list[Callable[[], Any]] = []
         if content.table:  # two columns exactly: MLflow then compares runs as a matrix of pictures
             slots, pictures = zip(*content.table, strict=True)
@@ -191,8 +191,23 @@ class Store:
         if content.params:
             jobs.append(partial(client.log_dict, key, content.params, "params.json"))
         jobs += [partial(client.log_image, key, p, key=name, step=s or 0) for name, s, p in content.pictures]
-        jobs += [partial(client.log_artifact, key, str(file), into) for file, into in _each(content.files)]
+        jobs += [partial(self.keep, run, file, into) for file, into in _each(content.files)]
         return jobs
+
+    def keep(self, run: Any, file: Path, into: str) -> None:
+        """Give a run a file, in its folder `into`. In the project's own store that is a link to the same file.
+
+        Whatever changes an output, DVC or a stage, puts a new file in its place.
+        """
+        if self.only_here:
+            folder = _folder(run) / into
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # another file system
+                unnamed = folder / f".{file.name}.part"
+                os.link(file.resolve(), unnamed)
+                unnamed.replace(folder / file.name)
+                return
+        self.client.log_artifact(run.info.run_id, str(file), into or None)
 
     def _set(self, run: str, tags: dict[str, str]) -> None:
         self.client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
@@ -237,15 +252,15 @@ def _connect(uri: str) -> None:
         engine.dispose()
 
 
-def _each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str | None]]:
+def _each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:
     """Every single file of files and folders, with the folder of the run that it goes into."""
     for path, folder in files:
         if path.is_dir():
             for file in sorted(p for p in path.rglob("*") if p.is_file()):
                 into = PurePosixPath(folder) / file.parent.relative_to(path)
-                yield file, str(into) if into.parts else None
+                yield file, str(into) if into.parts else ""
         else:
-            yield path, folder or None
+            yield path, folder
 
 
 def _at_once(jobs: list[Callable[[], Any]]) -> None:

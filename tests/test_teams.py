@@ -286,7 +286,7 @@ def test_results_travel_through_s3_and_have_their_runs(project: Remote, bucket: 
     run(project, f"git push -q && git clone -q {tmp_path}/origin {tmp_path}/there")
     there = Remote(tmp_path / "there", project.server)
     project.set_gain(3)
-    project.dvc("repro")
+    project.dvc("repro", "report")
     run(project, documented(1, "A DVC remote"))
     project.track()  # the commit is the one that holds the results
     before = content(project)
