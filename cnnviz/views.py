@@ -87,7 +87,7 @@ def note(experiment: str) -> str:
     pages["filters step by step"] = pages["models"].replace("=models", "=filters&compareRunsMode=CHART")
     pages |= {"stages": pages["models"].replace("=models", "=stages")}
     listed = " · ".join(f"[{name}]({address.removeprefix('/')})" for name, address in pages.items())
-    return f"{listed}  \nOne run per model, its stages below it, made from the files of DVC; `make ui` restores them."
+    return f"{listed}\n\nOne run per model, its stages below it, made from the files of DVC; `make ui` restores them."
 
 
 def _columns(columns: list[str]) -> dict[str, Any]:

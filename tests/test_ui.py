@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,9 @@ def page(served: Served) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
-        yield page
+        context = browser.new_context()
+        context.set_default_timeout(60_000)
+        yield context.new_page()
         browser.close()
 
 
@@ -132,6 +133,16 @@ def show(page: Any, address: str, width: int = 1600, height: int = 1400) -> None
     page.set_viewport_size({"width": width, "height": height})
     page.goto("about:blank")
     page.goto(address)
+
+
+@contextmanager
+def followed(page: Any, link: str) -> Iterator[Any]:
+    """The page that a link of a description leads to, in a tab of its own."""
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name=link, exact=True).click()
+    opened.value.set_viewport_size(page.viewport_size)
+    yield opened.value
+    opened.value.close()
 
 
 def settles(page: Any, seen: Callable[[], Any], expected: Any) -> None:
@@ -215,22 +226,18 @@ def test_compare_page_draws_parallel_coordinates_of_chosen_models(served: Served
 @needs_chromium
 def test_final_images_and_a_slider_through_the_steps(served: Served, page: Any) -> None:
     show(page, served.links["models"], height=900)
-    page.get_by_role("link", name="filters step by step").click()  # above every page of the experiment
     final = "[...document.querySelectorAll('img')].filter(i => /final/.test(i.src) && i.naturalWidth > 0)"
-    in_sight = f"() => {final}.slice(0, 2).map({IN_SIGHT})"
-    settles(page, lambda: page.evaluate(in_sight), [True, True])
-    page.set_viewport_size({"width": 1600, "height": 1400})
-    page.get_by_text("Step by step: move the slider").scroll_into_view_if_needed()
-    page.wait_for_function(f"() => {STEP_PICTURES}.filter(i => i.naturalWidth > 0).length >= 2")
-    thumb = page.locator(f"[role=slider][aria-valuemax='{STEPS}']").first
-    settles(page, lambda: thumb.get_attribute("aria-valuenow"), str(STEPS))  # opens at the finished image
-    for step in (10, 1):
-        thumb.focus()
-        page.keyboard.press("ArrowLeft")
-        page.wait_for_function(
-            f"step => {STEP_PICTURES}[0]?.naturalWidth > 0 && {STEP_PICTURES}[0].src.includes(step)",
-            arg=f"step%2B{step}%2B",
-        )
+    with followed(page, "filters step by step") as steps:
+        settles(steps, lambda: steps.evaluate(f"() => {final}.slice(0, 2).map({IN_SIGHT})"), [True, True])
+        steps.get_by_text("Step by step: move the slider").scroll_into_view_if_needed()
+        steps.wait_for_function(f"() => {STEP_PICTURES}.filter(i => i.naturalWidth > 0).length >= 2")
+        thumb = steps.locator(f"[role=slider][aria-valuemax='{STEPS}']").first
+        settles(steps, lambda: thumb.get_attribute("aria-valuenow"), str(STEPS))  # opens at the finished image
+        for step in (10, 1):
+            thumb.focus()
+            steps.keyboard.press("ArrowLeft")
+            shown = f"step => {STEP_PICTURES}[0]?.naturalWidth > 0 && {STEP_PICTURES}[0].src.includes(step)"
+            steps.wait_for_function(shown, arg=f"step%2B{step}%2B")
 
 
 @pytest.mark.pipeline
@@ -249,21 +256,23 @@ def test_from_a_model_to_its_maximize_run_which_begins_with_its_final_images(ser
 
 @pytest.mark.pipeline
 @needs_chromium
-def test_report_opens_as_an_artifact(project: Project, served: Served, page: Any) -> None:
+def test_report_opens_as_an_artifact(served: Served, page: Any) -> None:
     said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.text} {message.location}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
+
+    def listen(opened: Any) -> None:
+        opened.on("console", lambda message: said.append(f"{message.text} {message.location}"))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+
+    page.context.once("page", listen)
     show(page, served.links["models"])
     page.get_by_role("link", name="one", exact=True).click()
-    page.get_by_role("link", name="report", exact=True).click()
-    page.frame_locator("iframe").locator("h1").wait_for()
-    inside = next(frame for frame in page.frames if frame.url.startswith("blob:"))
-    inside.wait_for_function("() => [...document.images].every(i => i.complete)")
-    count, broken = inside.evaluate(
-        "() => [document.images.length, [...document.images].filter(i => !i.naturalWidth).length]"
-    )
-    assert count > 5
-    assert broken == 0
+    with followed(page, "report") as report:
+        report.frame_locator("iframe").locator("h1").wait_for()
+        inside = next(frame for frame in report.frames if frame.url.startswith("blob:"))
+        inside.wait_for_function("() => [...document.images].every(i => i.complete)")
+        count = inside.evaluate("() => document.images.length")
+        assert count > 5
+        assert inside.evaluate("() => [...document.images].filter(i => i.naturalWidth).length") == count
     # MLflow asks for logins, of which it has none
     assert [text for text in said if "mlflow/users/current" not in text] == []
 
