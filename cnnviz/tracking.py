@@ -13,11 +13,10 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from pathlib import Path, PurePosixPath
-from threading import Event, Lock
+from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote, urlparse
 
@@ -30,14 +29,13 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from cnnviz import run_content, views
+from cnnviz import run_content, uploads, views
 from cnnviz.run_content import Content
 from cnnviz.run_inputs import Input
 
 EXPERIMENT = "cnnviz"
 # What a store that is down, full or broken raises, or one whose driver is not installed
 STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError)
-UPLOADS = 4  # files on their way at a time
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
 STRIP = "filters.png"  # the picture on top of a run's page
 LONGEST = 8000  # characters that MLflow takes in a tag of a run
@@ -151,7 +149,7 @@ class Store:
         if content.inputs:
             self.client.log_inputs(key, [_dataset(one) for one in content.inputs])
         self._log_numbers(key, content, end)
-        _at_once(self._uploads(run, content))
+        uploads.at_once(self._uploads(run, content))
         self.client.set_terminated(key, "FINISHED", end)
         self._set(key, {"logged": self._now(), "complete": "true"})
         self.runs[tags["kind"], tags["dvc.lock_key"]] = self.client.get_run(key)
@@ -191,7 +189,7 @@ class Store:
         if content.params:
             jobs.append(partial(client.log_dict, key, content.params, "params.json"))
         jobs += [partial(client.log_image, key, p, key=name, step=s or 0) for name, s, p in content.pictures]
-        jobs += [partial(self.keep, run, file, into) for file, into in _each(content.files)]
+        jobs += [partial(self.keep, run, file, into) for file, into in uploads.each(content.files)]
         return jobs
 
     def keep(self, run: Any, file: Path, into: str) -> None:
@@ -250,34 +248,6 @@ def _connect(uri: str) -> None:
         engine = create_engine(uri)
         engine.connect().close()
         engine.dispose()
-
-
-def _each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:
-    """Every single file of files and folders, with the folder of the run that it goes into."""
-    for path, folder in files:
-        if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.is_file()):
-                into = PurePosixPath(folder) / file.parent.relative_to(path)
-                yield file, str(into) if into.parts else ""
-        else:
-            yield path, folder
-
-
-def _at_once(jobs: list[Callable[[], Any]]) -> None:
-    """Run jobs in a few threads, since each waits for the server most of the time. After a failure no other begins."""
-    failed = Event()
-
-    def run(job: Callable[[], Any]) -> None:
-        if not failed.is_set():
-            try:
-                job()
-            except BaseException:
-                failed.set()
-                raise
-
-    with ThreadPoolExecutor(UPLOADS) as pool:
-        for future in [pool.submit(run, job) for job in jobs]:
-            future.result()
 
 
 def _text(value: Any) -> str:

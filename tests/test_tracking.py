@@ -158,6 +158,7 @@ def test_scores_of_every_filter_are_a_series_and_a_table(synced: Project) -> Non
         assert series == {i: float(row[name]) for i, row in enumerate(rows) if row[name]}
         assert set(series) == {0, 1, 3, 4, 6, 7}  # the dead ones leave gaps
     assert (folder / "objectives" / "logit-6.png").is_file()
+    assert (folder / "second.npz").samefile(synced.folder / "artifacts/maximize/two/second.npz")  # linked, not copied
 
 
 @pipeline

@@ -40,12 +40,12 @@ IN_SIGHT = "e => { const b = e.getBoundingClientRect(); return b.width > 0 && b.
 CHARTS = "[...document.querySelectorAll('.js-plotly-plot')]"
 
 
-def alive(column: str, number: int) -> list[int]:
+def alive(column: str, number: int, said: str = "") -> list[int]:
     """Processes with this parent (`ppid`) or of this group (`pgid`), without those that ended and nobody collected."""
-    command = ["ps", "-eo", f"{column}=,pid=,stat="]
+    command = ["ps", "-ww", "-eo", f"{column}=,pid=,stat=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    rows = [line.split() for line in listed]
-    return [int(pid) for found, pid, state in rows if found == str(number) and not state.startswith("Z")]
+    rows = [line.split(maxsplit=3) for line in listed if said in line]
+    return [int(row[1]) for row in rows if row[0] == str(number) and not row[2].startswith("Z")]
 
 
 def test_free_port_skips_what_is_taken() -> None:
@@ -284,7 +284,7 @@ def test_stops_on_sigterm_even_while_the_server_starts(project: Project, served:
         command, cwd=project.folder, env=project.env({}), stdout=subprocess.PIPE, text=True
     ) as process:
         deadline = time.monotonic() + 30
-        while not (server := alive("ppid", process.pid)):
+        while not (server := alive("ppid", process.pid, "mlflow server")):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.terminate()

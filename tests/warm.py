@@ -46,8 +46,11 @@ class Warm:
 
 def _run(folder: Path, env: dict[str, str], output: Path, module: str, words: tuple[str, ...]) -> None:
     os.chdir(folder)
+    imported = {
+        name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")
+    }  # set by cnnviz.tracking
     os.environ.clear()
-    os.environ.update(env)
+    os.environ.update(imported | env)
     for number, name in ((1, "stdout"), (2, "stderr")):
         descriptor = os.open(output / name, os.O_WRONLY | os.O_CREAT)
         os.dup2(descriptor, number)

@@ -1,9 +1,5 @@
 """What tests.warm imports once."""
 
-import os
-
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-
 import alembic.command  # noqa: F401
 import dvc.cli.parser
 import dvc.repo  # noqa: F401
@@ -12,3 +8,5 @@ import scipy.sparse  # noqa: F401
 
 import cnnviz.runs
 import cnnviz.sync  # noqa: F401
+
+__import__("mlflow.store.tracking.sqlalchemy_store")  # after cnnviz.tracking, which sets what MLflow reads
