@@ -19,8 +19,8 @@ from cnnviz.curves import Curve, is_number, mean, mean_curve, progress, thin
 from cnnviz.sparsity import population
 from cnnviz.stage import ARTIFACTS, read_json
 
-LAYER_POINTS = 64  # steps kept of a layer's and of a filter's curve; the mean over all filters keeps every step
-FILTER_POINTS = 32
+LAYER_POINTS = 32  # steps kept of a layer's and of a filter's curve; the mean over all filters keeps every step
+FILTER_POINTS = 16
 FILTER_SERIES = (
     *("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability"),
     "spectrum_distance",
@@ -37,7 +37,7 @@ class Content:
     """Final numbers, curves, files as (path, folder in the run) and pictures as (key, step or None, uint8 (h, w, 3)).
 
     `table` is the image matrix: (slot, picture). `strip` is a low and wide picture for the top of the run's page, above
-    `note`, which is Markdown.
+    `note`, which is Markdown. `page` is the file in the run that its top links to.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -50,6 +50,7 @@ class Content:
     tags: dict[str, str] = field(default_factory=dict)
     strip: np.ndarray | None = None
     note: str = ""
+    page: str | None = None
 
 
 def legal(key: str) -> str:
@@ -89,8 +90,10 @@ def of_model(model: str) -> Content:
             content.tags |= part.tags
             content.strip = content.strip if part.strip is None else part.strip
             content.curves |= {key: part.curves[key] for key in MODEL_CURVES if key in part.curves}
+    if (ARTIFACTS / "report" / f"{model}.html").is_file():
+        content.page = f"report/{model}.html"
     rendered = ARTIFACTS / "maximize" / model
-    content.files = [(path, "maximize") for path in sorted([*rendered.glob("*.npz"), *rendered.glob("*.png")])]
+    content.files = [(path, "maximize") for path in sorted(rendered.glob("*.npz"))]  # pictures: in the stage's run
     content.files += [(path, "maximize/objectives") for path in sorted(rendered.glob("objectives/*.png"))]
     content.files += [(path, "") for path in rendered.glob("filters.csv")]
     for depth, layer in _depths(model).items():

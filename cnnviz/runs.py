@@ -145,7 +145,7 @@ def _refresh_report(store: Store, model: str, key: str) -> None:
         return
     sha = hashlib.sha256(page.read_bytes()).hexdigest()
     if store.runs["model", key].data.tags.get("report.sha256") != sha:
-        store.client.log_artifact(store.runs["model", key].info.run_id, str(page), "report")
+        store.keep(store.runs["model", key], page, "report")
         store.tag("model", key, {"report.sha256": sha})
 
 

@@ -22,7 +22,10 @@ from cnnviz.quiet import drop_chatter
 
 ARTIFACTS = Path("artifacts")
 PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "PIL")
-CACHE = Path(".cache")  # downloads, rendered filters, timings: deleting it costs time, never results
+LOCAL = Path(".cache")  # timings, and what track noted: of this folder
+# Downloads and rendered filters: the project's own also for an experiment that DVC runs in a temporary folder. Deleting
+# either costs time, never results.
+CACHE = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL
 
 
 class Stopwatch:
@@ -66,7 +69,7 @@ def stage(name: str) -> Iterator[Stopwatch]:
         "cpu": cpu(),
         "packages": packages(),
     }
-    write_json(CACHE / "timings" / f"{name}.json", timing)
+    write_json(LOCAL / "timings" / f"{name}.json", timing)
 
 
 def cpu() -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz import lockfile, report_links
-from cnnviz.stage import CACHE, read_json, write_json
+from cnnviz.stage import LOCAL, read_json, write_json
 from cnnviz.target import Target, in_sqlite, on_server, reach, target
 
-SIDECAR = CACHE / "tracked.json"
+SIDECAR = LOCAL / "tracked.json"
 PATIENCE = 300  # seconds to wait for another sync
 PATIENT = {  # a server that hangs half way costs seconds, not the minutes that MLflow would wait
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
@@ -52,7 +52,7 @@ def _alone(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
     """Write, one sync of a project at a time."""
     from filelock import FileLock, Timeout
 
-    lock = where.root / CACHE / "track.lock"
+    lock = where.root / LOCAL / "track.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock, timeout=PATIENCE):

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cnnviz.stage import CACHE, read_json, write_json
+from cnnviz.stage import LOCAL, read_json, write_json
 
 Timing = dict[str, Any]
 
@@ -16,10 +16,10 @@ Timing = dict[str, Any]
 def of(name: str, key: str) -> Timing | None:
     """What was measured for the stage `name` in the state `key` of dvc.lock; None where that was not run here."""
     # the project's own folder also for an experiment in a temporary one, whose cache is deleted with it
-    kept = Path(os.environ.get("DVC_ROOT") or ".") / CACHE / "timings" / name / f"{key}.json"
+    kept = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL / "timings" / name / f"{key}.json"
     if (known := _read(kept)) is not None:
         return known
-    latest = CACHE / "timings" / f"{name}.json"
+    latest = LOCAL / "timings" / f"{name}.json"
     timing = _read(latest)
     if timing is None or timing.get("lock_key", key) != key:
         return None

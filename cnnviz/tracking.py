@@ -13,13 +13,12 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from pathlib import Path, PurePosixPath
-from threading import Event, Lock
+from pathlib import Path
+from threading import Lock
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote, unquote, urlparse
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines per run
@@ -30,22 +29,17 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from cnnviz import run_content
+from cnnviz import run_content, uploads, views
 from cnnviz.run_content import Content
 from cnnviz.run_inputs import Input
 
 EXPERIMENT = "cnnviz"
 # What a store that is down, full or broken raises, or one whose driver is not installed
 STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError)
-UPLOADS = 4  # files on their way at a time
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
 STRIP = "filters.png"  # the picture on top of a run's page
 LONGEST = 8000  # characters that MLflow takes in a tag of a run
 STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
-NOTE = (
-    "One run per model, its stages nested below it. `tags.current = 'true'`: what dvc.lock holds now. "
-    "Everything here is made from the files of DVC; `make ui` restores it."
-)
 
 
 def create_database(uri: str) -> None:
@@ -91,9 +85,11 @@ class Store:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             location = artifacts.absolute().as_uri() if artifacts else None
-            tags = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
+            tags = {"mlflow.experimentKind": "custom_model_development"}
             with suppress(MlflowException):  # another machine may be faster
-                return self.client.create_experiment(EXPERIMENT, location, tags)
+                made = self.client.create_experiment(EXPERIMENT, location, tags)
+                self.client.set_experiment_tag(made, "mlflow.note.content", views.note(made))
+                return made
             found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             raise MlflowException(f"cannot create the experiment {EXPERIMENT}")
@@ -150,44 +146,76 @@ class Store:
         tags = {**self.common, **content.tags, **tags, "complete": "false", "logged": self._now()}
         run = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=name)
         key = run.info.run_id
-        note = content.note
-        if content.strip is not None:
-            self.client.log_image(key, content.strip, artifact_file=STRIP)
-            note = f"![](get-artifact?path={STRIP}&run_uuid={key})\n\n{note}"
-        if note:
-            self.client.set_tag(key, "mlflow.note.content", note[:LONGEST])
         if content.inputs:
             self.client.log_inputs(key, [_dataset(one) for one in content.inputs])
+        self._log_numbers(key, content, end)
+        uploads.at_once(self._uploads(run, content))
+        self.client.set_terminated(key, "FINISHED", end)
+        self._set(key, {"logged": self._now(), "complete": "true"})
+        self.runs[tags["kind"], tags["dvc.lock_key"]] = self.client.get_run(key)
+        return key
+
+    def _log_numbers(self, key: str, content: Content, end: int) -> None:
+        """Metrics, params and the note, in as few calls as MLflow allows."""
         numbers = [Metric(k, v, end, 0) for k, v in content.metrics.items()]
         numbers += [Metric(k, v, end, step) for k, curve in content.curves.items() for step, v in curve]
-        for i in range(0, len(numbers), 1000):
-            self.client.log_batch(key, metrics=numbers[i : i + 1000])
         flat = {run_content.legal(k): _text(v) for k, v in content.params.items()}
         params = [Param(k, v if len(v) <= SHOWN else v[: SHOWN - 1] + "…") for k, v in flat.items()]
-        for i in range(0, len(params), 100):
-            self.client.log_batch(key, params=params[i : i + 100])
-        if content.params:
-            self.client.log_dict(key, content.params, "params.json")
-        uploads: list[Callable[[], Any]] = []
-        uploads += [partial(self.client.log_artifact, key, str(file), into) for file, into in _each(content.files)]
-        uploads += [partial(self.client.log_image, key, p, key=name, step=s or 0) for name, s, p in content.pictures]
-        _at_once(uploads)
+        note = [RunTag("mlflow.note.content", text[:LONGEST]) for text in (self._note(key, content),) if text]
+        while numbers or params or note:
+            self.client.log_batch(key, metrics=numbers[:800], params=params[:100], tags=note)
+            numbers, params, note = numbers[800:], params[100:], []
+
+    def _note(self, key: str, content: Content) -> str:
+        """What stands on top of a run's page, of which MLflow shows the first 100 pixels."""
+        top = []
+        if content.page:
+            page = f"#/experiments/{self.experiment}/runs/{key}/artifacts/{quote(content.page)}"
+            top.append(f"[report]({page})")
+        if content.strip is not None:
+            top.append(f"![](get-artifact?path={STRIP}&run_uuid={key})")
+        return "\n\n".join(filter(None, ("  \n".join(top), content.note)))
+
+    def _uploads(self, run: Any, content: Content) -> list[Callable[[], Any]]:
+        """The calls that write a run's files."""
+        client, key = self.client, run.info.run_id
+        jobs: list[Callable[[], Any]] = []
         if content.table:  # two columns exactly: MLflow then compares runs as a matrix of pictures
             slots, pictures = zip(*content.table, strict=True)
             columns = {"slot": list(slots), "image": [mlflow.Image(pixels) for pixels in pictures]}
-            self.client.log_table(key, columns, "image_matrix.json")
-        self.client.set_terminated(key, "FINISHED", end)
-        self.client.set_tag(key, "logged", self._now())
-        self.client.set_tag(key, "complete", "true")
-        self.runs[tags["kind"], tags["dvc.lock_key"]] = self.client.get_run(key)
-        return key
+            jobs.append(partial(client.log_table, key, columns, "image_matrix.json"))
+        if content.strip is not None:
+            jobs.append(partial(client.log_image, key, content.strip, artifact_file=STRIP))
+        if content.params:
+            jobs.append(partial(client.log_dict, key, content.params, "params.json"))
+        jobs += [partial(client.log_image, key, p, key=name, step=s or 0) for name, s, p in content.pictures]
+        jobs += [partial(self.keep, run, file, into) for file, into in uploads.each(content.files)]
+        return jobs
+
+    def keep(self, run: Any, file: Path, into: str) -> None:
+        """Give a run a file, in its folder `into`. In the project's own store that is a link to the same file.
+
+        Whatever changes an output, DVC or a stage, puts a new file in its place.
+        """
+        if self.only_here:
+            folder = _folder(run) / into
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # another file system
+                unnamed = folder / f".{file.name}.part"
+                os.link(file.resolve(), unnamed)
+                unnamed.replace(folder / file.name)
+                return
+        self.client.log_artifact(run.info.run_id, str(file), into or None)
+
+    def _set(self, run: str, tags: dict[str, str]) -> None:
+        self.client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
 
     def tag(self, kind: str, key: str, tags: dict[str, str]) -> None:
         """Set tags of a known run where they differ."""
         run = self.runs[kind, key]
         new = {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
         if new:
-            self.client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in new.items()])
+            self._set(run.info.run_id, new)
             run.data.tags.update(new)
 
     def rename(self, kind: str, key: str, name: str) -> None:
@@ -220,34 +248,6 @@ def _connect(uri: str) -> None:
         engine = create_engine(uri)
         engine.connect().close()
         engine.dispose()
-
-
-def _each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str | None]]:
-    """Every single file of files and folders, with the folder of the run that it goes into."""
-    for path, folder in files:
-        if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.is_file()):
-                into = PurePosixPath(folder) / file.parent.relative_to(path)
-                yield file, str(into) if into.parts else None
-        else:
-            yield path, folder or None
-
-
-def _at_once(jobs: list[Callable[[], Any]]) -> None:
-    """Run jobs in a few threads, since each waits for the server most of the time. After a failure no other begins."""
-    failed = Event()
-
-    def run(job: Callable[[], Any]) -> None:
-        if not failed.is_set():
-            try:
-                job()
-            except BaseException:
-                failed.set()
-                raise
-
-    with ThreadPoolExecutor(UPLOADS) as pool:
-        for future in [pool.submit(run, job) for job in jobs]:
-            future.result()
 
 
 def _text(value: Any) -> str:

@@ -13,11 +13,11 @@ from typing import NoReturn
 
 from cnnviz import sync, views
 from cnnviz.errors import InputError
-from cnnviz.stage import ARTIFACTS, CACHE
+from cnnviz.stage import LOCAL
 from cnnviz.target import Target, target
 
 HOST = "127.0.0.1"
-LOG = CACHE / "mlflow-server.log"
+LOG = LOCAL / "mlflow-server.log"
 PATIENCE = 90.0  # seconds that the server may take to answer
 
 
@@ -87,7 +87,7 @@ def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
 
 
 def _print_links(base: str, experiment: str) -> None:
-    pages = views.links(base, experiment) | {"report": str(ARTIFACTS / "report" / "index.html")}
+    pages = views.links(base, experiment)
     width = max(len(name) for name in pages)
     for name, address in pages.items():
         print(f"  {name:{width}}  {address}", flush=True)

@@ -78,8 +78,16 @@ def links(base: str, experiment: str) -> dict[str, str]:
         "models": f"{view}models",
         "pictures side by side": f"{view}pictures&compareRunsMode=ARTIFACT",
         "curves and numbers side by side": f"{view}models&compareRunsMode=CHART",
-        "filters step by step": f"{view}filters&compareRunsMode=CHART",
     }
+
+
+def note(experiment: str) -> str:
+    """Return what stands above every page of the experiment, as Markdown: the other pages, and what a run is."""
+    pages = links("", experiment)
+    pages["filters step by step"] = pages["models"].replace("=models", "=filters&compareRunsMode=CHART")
+    pages |= {"stages": pages["models"].replace("=models", "=stages")}
+    listed = " · ".join(f"[{name}]({address.removeprefix('/')})" for name, address in pages.items())
+    return f"{listed}\n\nOne run per model, its stages below it, made from the files of DVC; `make ui` restores them."
 
 
 def _columns(columns: list[str]) -> dict[str, Any]:

@@ -1,131 +1,170 @@
-"""A whole project in small: two networks of one architecture and a nested one, 16 images, every stage for real.
+"""A real small DVC pipeline of contract-shaped files, with a real store, for all tests of what MLflow holds.
 
-`python -m tests.small_project <folder>` writes it; tests of the site look at what comes out.
+The store is read with sqlite3, not with MLflow: what counts is what is in it.
 """
 
 import os
+import shutil
+import sqlite3
+import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
-import numpy as np
+import pytest
 import yaml
-from PIL import Image
+from filelock import FileLock
 
-SIZE, CLASSES, EACH = 24, ("ring", "stripes"), 4
-RENDERED = {"first": [0, 1, 2, 3, 4, 5], "second": 4}
-PARAMS: dict[str, Any] = {
-    "random_seed": 0,
-    "images": {"source": "folder", "sets": {"shapes": 8, "noise": 6}},
-    "models": {
-        key: {
-            "file": f"inputs/models/{key}.keras",
-            "input_size": SIZE,
-            "preprocessing": "unit",
-            "class_names": list(CLASSES),
+from tests.small_stages import MODELS, STEPS
+from tests.warm import Warm
+
+ROOT = Path(__file__).parents[1]
+PER_MODEL = ("models", "weights", "feature_maps", "maximize")
+
+
+class Project:
+    """A folder with a pipeline, its own DVC and Git, and the store that track makes there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.db, self.empty_db = folder / "mlflow.db", folder / ".cache" / "empty.db"
+
+    def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=self.folder, env=self.env(env), capture_output=True, text=True)
+
+    def env(self, more: dict[str, str]) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC", "MLFLOW", "PYTEST"))}
+        paths = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        return {**kept, **paths, **more}
+
+    def begin(self, module: str, *words: str, **env: str) -> Warm:
+        """Start `python -m <module> <words>`; see tests.warm."""
+        return Warm(self.folder, self.env(env), module, *words)
+
+    def track(self, **env: str) -> str:
+        return _well(self.begin("stages.track", **env).wait())
+
+    def dvc(self, *words: str, **env: str) -> str:
+        return _well(self.begin("dvc", *words, **env).wait())
+
+    def set_gain(self, gain: int) -> None:
+        file = self.folder / "params.yaml"
+        file.write_text(file.read_text().replace("gain: 2", f"gain: {gain}"))
+
+    def empty(self) -> None:
+        """Give it a store without runs, as it is before the first of them is written; making one takes seconds."""
+        shutil.copy(self.empty_db, self.db)
+        shutil.rmtree(self.folder / "mlruns")
+
+    def commit(self) -> str:
+        self.run("git", "add", "-A")
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        assert self.run("git", *who, "commit", "-qm", "state").returncode == 0
+        return self.run("git", "rev-parse", "HEAD").stdout.strip()
+
+    def query(self, text: str, *values: Any) -> list[Any]:
+        with closing(sqlite3.connect(self.db)) as database:
+            return database.execute(text, values).fetchall()
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """All active runs by id: name, status, start, end, folder, tags."""
+        found: dict[str, dict[str, Any]] = {}
+        query = "SELECT run_uuid, name, status, start_time, end_time, artifact_uri FROM runs "
+        for key, name, status, start, end, uri in self.query(query + "WHERE lifecycle_stage = 'active'"):
+            folder = Path(unquote(urlparse(uri).path))
+            found[key] = {"name": name, "status": status, "start": start, "end": end, "folder": folder, "tags": {}}
+        for key, name, value in self.query("SELECT run_uuid, key, value FROM tags"):
+            if key in found:
+                found[key]["tags"][name] = value
+        return found
+
+    def current(self) -> dict[str, str]:
+        """Names of the current runs with their ids; a name that occurs twice is an error."""
+        pairs = [(run["name"], key) for key, run in self.runs().items() if run["tags"]["current"] == "true"]
+        assert len(dict(pairs)) == len(pairs), pairs
+        return dict(pairs)
+
+    def check(self) -> None:
+        """Exactly the runs that dvc.lock asks for are current; all are whole; parents are right."""
+        runs, current = self.runs(), self.current()
+        assert set(current) == {"images", "report", *MODELS} | {f"{s}@{m}" for s in PER_MODEL for m in MODELS}
+        for run in runs.values():
+            assert run["status"] == "FINISHED"
+            assert run["tags"]["complete"] == "true"
+            assert run["folder"].is_dir()
+        for name, key in current.items():
+            model = name.partition("@")[2]
+            assert runs[key]["tags"].get("mlflow.parentRunId") == (current[model] if model else None)
+
+    def copy(self, folder: Path) -> "Project":
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+
+@pytest.fixture(scope="session", name="synced")
+def synced_fixture(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small pipeline after `dvc repro`, whose last stage is track, and a commit. Do not change it: copy it.
+
+    The first worker that wants it makes it for all of them.
+    """
+    top = tmp_path_factory.getbasetemp()
+    project = Project((top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / "small")
+    with FileLock(f"{project.folder}.lock"):
+        if not project.empty_db.exists():
+            _make(project)
+    return project
+
+
+def _make(project: Project) -> None:
+    project.folder.mkdir()
+    each = {
+        stage: {
+            "foreach": "${models}",
+            "do": {
+                "cmd": f"python -m tests.small_stages {stage} ${{key}}",
+                "params": ["gain", "maximize.steps", "models.${key}"] if stage == "maximize" else ["models.${key}"],
+                "deps": ["artifacts/images"] if stage == "models" else ["artifacts/models/${key}"],
+                "outs": [f"artifacts/{stage}/${{key}}"],
+            },
         }
-        for key in ("before", "after", "nested")
-    },
-    "feature_maps": {"images": [0, 5], "channels": {"before": 4, "after": 4, "nested": 2}},
-    "analyze": {"mistakes": 2, "doubtful": 1},
-    "fixed_filters": {
-        "set": "shapes",
-        "images": 2,
-        "kernels": {"edge": [[-1, 0, 1]] * 3},
-        "borrowed": {"model": "before", "layer": "first", "filters": [0]},
-    },
-    "maximize": {
-        "steps": 12,
-        "snapshots": [1, 10, 12],
-        "stability_steps": 2,
-        "negatives": True,
-        "variants": 2,
-        "objectives": {"before": {"ring": "logit(0)"}},
-        "layers": {"before": RENDERED, "after": RENDERED, "nested": {"inner_conv": 3}},
-    },
-}
+        for stage in PER_MODEL
+    }
+    whole = [f"artifacts/{stage}" for stage in PER_MODEL]
+    stages = {
+        "images": {"cmd": "python -m tests.small_stages images", "params": ["long"], "outs": ["artifacts/images"]},
+        **each,
+        "report": {"cmd": "python -m tests.small_stages report", "deps": whole, "outs": ["artifacts/report"]},
+        "track": {"cmd": "python -m stages.track", "deps": [*whole, "artifacts/report"]},
+    }
+    params = {
+        "gain": 2,
+        "maximize": {"steps": STEPS},
+        "long": "x" * 7000,
+        "models": {name: {"size": 8} for name in MODELS},
+    }
+    ignored = "/.cache/\n/artifacts/\n/mlruns/\n/mlflow.db*\n"
+    (project.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (project.folder / ".gitignore").write_text(ignored)
+    project.run("git", "init", "-q")
+    project.dvc("init", "-q")
+    (project.folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
+    project.dvc("repro")
+    project.commit()
+    project.track()
+    _copy_without_runs(project.db, project.empty_db)
 
 
-def _images(folder: Path) -> None:
-    draw = np.random.default_rng(0)
-    y, x = np.mgrid[0:40, 0:48]
-    for i in range(EACH):
-        far = np.hypot(y - draw.uniform(12, 28), x - draw.uniform(14, 34))
-        tone = draw.uniform(0.3, 1, 3)
-        for name, shape in (("ring", np.abs(far - 9) < 3), ("stripes", np.sin(x / (1.5 + i) + i) > 0)):
-            path = folder / "shapes" / name / f"{i}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray((shape[..., None] * tone * 255).astype(np.uint8)).save(path)
-    (folder / "noise").mkdir()
-    for i in range(6):
-        pixels = draw.integers(0, 255, (30 + i, 30, 3), np.uint8)  # no classes, several sizes
-        Image.fromarray(pixels).save(folder / "noise" / f"{i}.png")
+def _copy_without_runs(database: Path, copy: Path) -> None:
+    partial = Path(shutil.copy(database, copy.with_suffix(".part")))
+    with closing(sqlite3.connect(partial)) as store, store:
+        for table in ("metrics", "latest_metrics", "params", "tags", "input_tags", "inputs", "datasets", "runs"):
+            store.execute(f"DELETE FROM {table}")  # noqa: S608
+    partial.rename(copy)
 
 
-def _models(folder: Path) -> None:
-    import keras
-
-    folder.mkdir(parents=True)
-    layers = keras.layers
-
-    def plain() -> Any:
-        inputs = keras.Input((SIZE, SIZE, 3))
-        x = layers.Conv2D(6, 3, padding="same", activation="relu", name="first")(inputs)
-        x = layers.MaxPooling2D(2)(x)
-        y = layers.Conv2D(8, 3, padding="same", activation="relu", name="second")(x)
-        z = layers.Conv2D(8, 1, name="third")(y)
-        x = layers.GlobalAveragePooling2D()(layers.Add()([y, z]))
-        return keras.Model(inputs, layers.Dense(len(CLASSES), activation="softmax")(x))
-
-    keras.utils.set_random_seed(1)
-    before = plain()
-    before.get_layer("first").set_weights(_one_dead(before.get_layer("first").get_weights()))
-    before.save(folder / "before.keras")
-    change = np.random.default_rng(2)
-    before.set_weights([w + change.normal(0, 0.1, w.shape) * (w != 0) for w in before.get_weights()])
-    before.save(folder / "after.keras")
-    inner_in = keras.Input((None, None, 5))
-    inner = keras.Model(
-        inner_in, layers.Conv2D(4, 3, name="inner_conv")(layers.DepthwiseConv2D(3, name="deep")(inner_in))
-    )
-    outside = keras.Sequential(
-        [keras.Input((SIZE, SIZE, 3)), layers.Conv2D(5, 3, activation="relu", name="outer"), inner]
-    )
-    outside.save(folder / "nested.keras")
-
-
-def _one_dead(weights: list[np.ndarray]) -> list[np.ndarray]:
-    """Filter 3 never fires: no weights, a bias below 0."""
-    kernel, bias = weights
-    kernel[..., 3], bias[3] = 0, -1
-    return [kernel, bias]
-
-
-def main(folder: Path) -> None:
-    os.chdir(folder)
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
-    _images(Path("inputs/images"))
-    _models(Path("inputs/models"))
-    from stages import (
-        analyze_model,
-        apply_fixed_filters,
-        compare_models,
-        compute_feature_maps,
-        download_images,
-        download_model,
-        extract_weights,
-        maximize_filters,
-        render_report,
-    )
-
-    download_images.main()
-    for key in PARAMS["models"]:
-        for one in (download_model, extract_weights, compute_feature_maps, maximize_filters, analyze_model):
-            one.main(key)
-    apply_fixed_filters.main()
-    compare_models.main()
-    render_report.main()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+def _well(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

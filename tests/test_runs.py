@@ -16,26 +16,10 @@ import pytest
 
 from cnnviz import run_content, stage, timings, views
 from cnnviz.sparsity import population
-from tests.test_tracking import MODELS, Project, make_project
+from tests.small_project import Project, synced_fixture  # noqa: F401
+from tests.small_stages import MODELS
 
 pipeline = pytest.mark.pipeline
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The small pipeline of test_tracking. Do not change it: copy it."""
-    return make_project(tmp_path_factory.mktemp("runs") / "project")
-
-
-def dvc(project: Project, *words: str) -> str:
-    done = project.run(sys.executable, "-m", "dvc", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def set_gain(project: Project, gain: int) -> None:
-    file = project.folder / "params.yaml"
-    file.write_text(file.read_text().replace("gain: 2", f"gain: {gain}"))
 
 
 # ---- without a store
@@ -111,20 +95,20 @@ def inputs(project: Project, run: str) -> dict[str, dict[str, Any]]:
 
 
 @pipeline
-def test_model_and_images_are_inputs_with_digests(project: Project) -> None:
-    current = project.current()
+def test_model_and_images_are_inputs_with_digests(synced: Project) -> None:
+    current = synced.current()
     for run in ("two", "maximize@two", "feature_maps@two"):
-        found = inputs(project, current[run])
+        found = inputs(synced, current[run])
         assert {name: one["context"] for name, one in found.items()} == {"two": "model", "photos": "images"}
         assert found["photos"]["digest"] == "5" * 12
         assert found["photos"]["profile"]["sha256"] == "5" * 64
         assert found["two"]["digest"] == "its digest"[:12]
-    assert set(inputs(project, current["weights@two"])) == {"two"}
+    assert set(inputs(synced, current["weights@two"])) == {"two"}
 
 
 @pipeline
-def test_environment_is_in_the_tags(project: Project) -> None:
-    runs, current = project.runs(), project.current()
+def test_environment_is_in_the_tags(synced: Project) -> None:
+    runs, current = synced.runs(), synced.current()
     for name in ("two", "maximize@two"):
         tags = runs[current[name]]["tags"]
         assert tags["environment.cpu"] == "A CPU, 2 cores"
@@ -134,12 +118,12 @@ def test_environment_is_in_the_tags(project: Project) -> None:
 
 
 @pipeline
-def test_from_a_picture_to_the_state_that_made_it(project: Project, tmp_path: Path) -> None:
+def test_from_a_picture_to_the_state_that_made_it(synced: Project, tmp_path: Path) -> None:
     """docs/tracking.md, "From a picture to what made it", on a picture of a state that has been left since."""
-    here = project.copy(tmp_path / "p")
+    here = synced.copy(tmp_path / "p")
     key = here.current()["maximize@two"]
-    set_gain(here, 7)
-    here.repro()
+    here.set_gain(7)
+    here.dvc("repro")
     here.commit()
     here.track()
     picture = "artifacts/maximize/two/second/0.png"
@@ -148,46 +132,42 @@ def test_from_a_picture_to_the_state_that_made_it(project: Project, tmp_path: Pa
     assert (tags["current"], tags["git.dirty"]) == ("false", "false")
 
     assert here.run("git", "checkout", "-q", tags["git.commit"]).returncode == 0
-    dvc(here, "checkout")
+    here.dvc("checkout")
     assert (here.folder / picture).read_bytes() == seen
-    assert dvc(here, "status").strip() == "Data and pipelines are up to date."
+    assert here.dvc("status").strip() == "Data and pipelines are up to date."
     assert tags["dvc.outs_md5"] in (here.folder / "dvc.lock").read_text()
     digest = hashlib.sha256(seen).hexdigest()
 
     shutil.rmtree(here.folder / ".dvc" / "cache")  # and without the cache: made again, byte for byte
     shutil.rmtree(here.folder / "artifacts")
-    dvc(here, "repro", tags["dvc.stage"])
+    here.dvc("repro", tags["dvc.stage"])
     assert hashlib.sha256((here.folder / picture).read_bytes()).hexdigest() == digest
     assert here.run("git", "status", "--porcelain", "dvc.lock").stdout == ""
 
 
 @pipeline
-def test_queued_experiments_reach_the_store_under_their_names(project: Project, tmp_path: Path) -> None:
-    here = project.copy(tmp_path / "p")
+def test_a_queued_experiment_reaches_the_store_under_its_name(synced: Project, tmp_path: Path) -> None:
+    here = synced.copy(tmp_path / "p")
     here.track()
     before = here.current()
-    for gain, name in ((5, "five"), (6, "six")):
-        dvc(here, "exp", "run", "--queue", "-S", f"gain={gain}", "-n", name)
-    dvc(here, "exp", "run", "--run-all")
+    here.dvc("exp", "run", "--queue", "-S", "gain=6", "-n", "six")
+    here.dvc("exp", "run", "--run-all")
     here.track()
     assert here.current() == before  # the workspace did not change
     here.check()
     runs = here.runs()
-    for name, gain in (("five", 5), ("six", 6)):
-        made = {run["name"]: key for key, run in runs.items() if run["tags"].get("dvc.experiment") == name}
-        assert set(made) >= {f"one · {name}", f"two · {name}", "maximize@one", "maximize@two"}
-        assert all(runs[key]["folder"].is_relative_to(here.folder / "mlruns") for key in made.values())
-        assert {runs[key]["tags"]["current"] for key in made.values()} == {"false"}
-        params = dict(here.query("SELECT key, value FROM params WHERE run_uuid = ?", made[f"two · {name}"]))
-        assert params["gain"] == str(gain)
-        parent = runs[made["maximize@two"]]["tags"]["mlflow.parentRunId"]
-        assert parent == made[f"two · {name}"]
-        times = here.query(
-            "SELECT value FROM latest_metrics WHERE key = 'seconds' AND run_uuid = ?", made["maximize@two"]
-        )
-        assert times == [(2.0,)]
+    made = {run["name"]: key for key, run in runs.items() if run["tags"].get("dvc.experiment") == "six"}
+    assert set(made) >= {"one · six", "two · six", "maximize@one", "maximize@two"}
+    assert all(runs[key]["folder"].is_relative_to(here.folder / "mlruns") for key in made.values())
+    assert {runs[key]["tags"]["current"] for key in made.values()} == {"false"}
+    params = dict(here.query("SELECT key, value FROM params WHERE run_uuid = ?", made["two · six"]))
+    assert params["gain"] == "6"
+    assert runs[made["maximize@two"]]["tags"]["mlflow.parentRunId"] == made["two · six"]
+    query = "SELECT value FROM latest_metrics WHERE key = 'seconds' AND run_uuid = ?"
+    assert here.query(query, made["maximize@two"]) == [(2.0,)]
+    assert (here.folder / ".cache" / "render" / "maximize-two-6").exists()  # not lost with the temporary folder
 
-    dvc(here, "exp", "apply", "six")  # taken over: its runs become the current ones, no run is made twice
+    here.dvc("exp", "apply", "six")  # taken over: its runs become the current ones, no run is made twice
     here.track()
     here.check()
     current = here.current()
@@ -195,7 +175,7 @@ def test_queued_experiments_reach_the_store_under_their_names(project: Project, 
     assert here.runs()[before["two"]]["tags"]["current"] == "false"
     assert here.runs()[before["two"]]["name"].startswith("two · ")
     names = [run["name"] for run in here.runs().values() if run["tags"]["kind"] == "model"]
-    assert len(names) == len(set(names)) == 3 * len(MODELS)
+    assert len(names) == len(set(names)) == 2 * len(MODELS)
     (view,) = here.query("SELECT value FROM experiment_tags WHERE key = ?", f"{views.TAG}history")
     state = json.loads(view[0])["state"].partition(";")[2]
     columns = json.loads(zlib.decompress(base64.b64decode(state)))["selectedColumns"]

@@ -4,8 +4,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,16 +13,9 @@ from pathlib import Path
 import pytest
 
 from cnnviz import target
-from tests.test_tracking import Project, make_project
+from tests.small_project import Project, synced_fixture  # noqa: F401
 
 pytestmark = pytest.mark.pipeline
-TRACK = [sys.executable, "-m", "stages.track"]
-
-
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The small pipeline with its 12 runs. Do not change it: copy it."""
-    return make_project(tmp_path_factory.mktemp("sync") / "project")
 
 
 @pytest.fixture
@@ -54,18 +45,16 @@ def runs(count: int) -> Callable[[Project], bool]:
 
 def killed(project: Project, when: Callable[[Project], bool]) -> None:
     """Start a sync and kill -9 it as soon as `when` is so."""
-    with subprocess.Popen(TRACK, cwd=project.folder, env=project.env({}), stdout=subprocess.DEVNULL) as child:
-        while not when(project):
-            assert child.poll() is None
-            time.sleep(0.002)
-        child.kill()
-    assert child.returncode == -signal.SIGKILL
+    child = project.begin("stages.track")
+    while not when(project):
+        assert child.poll() is None
+        time.sleep(0.002)
+    assert child.kill() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("when", [runs(2), first_picture, picture_matrix], ids=["run", "picture", "matrix"])
 def test_sync_killed_inside_a_run(project: Project, when: Callable[[Project], bool]) -> None:
-    project.db.unlink()
-    shutil.rmtree(project.folder / "mlruns")
+    project.empty()
     killed(project, when)
     project.track()
     check_whole(project)
@@ -73,7 +62,7 @@ def test_sync_killed_inside_a_run(project: Project, when: Callable[[Project], bo
 
 
 def test_sync_killed_again_and_again(project: Project) -> None:
-    project.db.unlink()
+    project.empty()
     killed(project, runs(3))
     for made in (5, 8):
         killed(project, runs(made))
@@ -105,32 +94,28 @@ def test_what_others_log_into_the_experiment_is_left_alone(project: Project) -> 
 
 
 def test_pull_and_run_cache_on_another_machine_have_their_runs(project: Project, tmp_path: Path) -> None:
-    def dvc(where: Project, *words: str) -> str:
-        done = where.run(sys.executable, "-m", "dvc", *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    dvc(project, "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    project.dvc("remote", "add", "--default", "shared", str(tmp_path / "remote"))
     project.commit()
-    dvc(project, "push", "--run-cache")
-    for name, lock in (("pull", True), ("run-cache", False)):
-        there = Project(tmp_path / name)
-        project.run("git", "clone", "-q", ".", str(there.folder))
-        assert not (there.folder / "artifacts").exists()
-        assert "no files of" in there.track()
-        dvc(there, "pull", "--run-cache")
-        if lock:
-            there.track()
-        else:
-            (there.folder / "dvc.lock").unlink()
-            shutil.rmtree(there.folder / "artifacts")
-            there.db.unlink()
-            said = dvc(there, "repro")
-            assert said.count("is cached - skipping run") == 10
-            assert said.count("Running stage") == 1  # track has no output to restore
-        check_whole(there)
-        found = {run["tags"]["dvc.lock_key"] for run in there.runs().values()}
-        assert found == {run["tags"]["dvc.lock_key"] for run in project.runs().values()}
+    project.dvc("push", "--run-cache")
+    there = Project(tmp_path / "there")
+    project.run("git", "clone", "-q", ".", str(there.folder))
+    assert not (there.folder / "artifacts").exists()
+    assert "no files of" in there.track()
+    there.dvc("pull", "--run-cache")
+    there.track()
+    check_whole(there)
+    keys = {run["tags"]["dvc.lock_key"] for run in project.runs().values()}
+    assert {run["tags"]["dvc.lock_key"] for run in there.runs().values()} == keys
+
+    (there.folder / "dvc.lock").unlink()
+    shutil.rmtree(there.folder / "artifacts")
+    shutil.copy(project.empty_db, there.db)
+    shutil.rmtree(there.folder / "mlruns")
+    said = there.dvc("repro")
+    assert said.count("is cached - skipping run") == 10
+    assert said.count("Running stage") == 1  # track has no output to restore
+    check_whole(there)
+    assert {run["tags"]["dvc.lock_key"] for run in there.runs().values()} == keys
 
 
 def test_a_damaged_store_costs_a_line_and_comes_back(project: Project) -> None:
@@ -206,7 +191,7 @@ def test_a_server_that_hangs_costs_ten_seconds_and_a_line(
 
 def test_a_database_that_cannot_be_used_costs_a_line(project: Project) -> None:
     def tracked(uri: str) -> str:
-        done = project.run(*TRACK, MLFLOW_TRACKING_URI=uri)
+        done = project.begin("stages.track", MLFLOW_TRACKING_URI=uri).wait()
         assert (done.returncode, done.stderr) == (0, "")
         (line,) = done.stdout.splitlines()
         assert line.endswith("to log them later: make repro")
@@ -224,14 +209,10 @@ def test_a_database_that_cannot_be_used_costs_a_line(project: Project) -> None:
 
 
 def test_a_server_that_hangs_costs_no_stage_its_results(project: Project) -> None:
-    params = project.folder / "params.yaml"
-    params.write_text(params.read_text().replace("gain: 2", "gain: 3"))
+    project.set_gain(3)
     with listening(accept_only) as uri:
-        done = project.run(sys.executable, "-m", "dvc", "repro", MLFLOW_TRACKING_URI=uri)
-    assert done.returncode == 0, done.stderr
-    assert f"warning: MLflow store {uri}" in done.stdout
-    status = project.run(sys.executable, "-m", "dvc", "status")
-    assert "up to date" in status.stdout
+        assert f"warning: MLflow store {uri}" in project.dvc("repro", MLFLOW_TRACKING_URI=uri)
+    assert "up to date" in project.dvc("status")
     assert "5 runs made" in project.track()  # two models and their stages, and the report
     project.check()
 

@@ -1,6 +1,6 @@
 """docs/teams.md, command by command: MLflow over HTTP with PostgreSQL and proxied artifacts, DVC with an S3 server.
 
-The small pipeline is that of test_tracking. What the server has is read from PostgreSQL and its folder of files.
+What the server has is read from PostgreSQL and its folder of files.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from typing import Any
 
 import pytest
 
-from tests.test_tracking import ROOT, Project, make_project
+from tests.small_project import ROOT, Project, synced_fixture  # noqa: F401
+from tests.warm import Warm
 
 DOC = (ROOT / "docs" / "teams.md").read_text(encoding="utf-8")
-TRACK = [sys.executable, "-m", "stages.track"]
 TIMED = ("seconds", "network_seconds", "cpu_seconds", "peak_memory_mb", "render_seconds_per_filter")
 AMAZON = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
 WHO = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -55,7 +55,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait(until: Callable[[], object], child: subprocess.Popen[Any], seconds: float = 60) -> None:
+def wait(until: Callable[[], object], child: subprocess.Popen[Any] | Warm, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not until():
         assert child.poll() is None, "it ended"
@@ -115,9 +115,6 @@ class Remote(Project):
             run["folder"] = self.server.files / run["folder"].relative_to("/")
         return found
 
-    def started(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(TRACK, cwd=self.folder, env=self.env({}), stdout=subprocess.PIPE, text=True)
-
     def has(self, runs: int) -> bool:
         return bool(self.query("SELECT count(*) FROM runs")[0][0] >= runs)
 
@@ -147,12 +144,6 @@ def _file(path: Path, folder: Path) -> tuple[str, str]:
         return name, ""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return ("", digest) if name.startswith(("images/", "table_images/")) else (name, digest)
-
-
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The small pipeline with its runs in its own mlflow.db. Do not change it: copy it."""
-    return make_project(tmp_path_factory.mktemp("teams") / "project")
 
 
 @pytest.fixture(scope="module")
@@ -216,19 +207,18 @@ def test_the_server_holds_what_the_default_store_holds(synced: Project, project:
 
 @pytest.mark.parametrize("when", [1, 8])
 def test_killed_sync_is_completed_without_duplicates(project: Remote, when: int) -> None:
-    with project.started() as child:
-        wait(lambda: project.has(when), child)
-        child.kill()
-    assert child.returncode == -signal.SIGKILL
+    child = project.begin("stages.track")
+    wait(lambda: project.has(when), child)
+    assert child.kill() == -signal.SIGKILL
     project.track()
     project.check_whole()
     assert project.track() == "track: nothing new\n"
 
 
 def test_a_run_that_another_machine_left_is_closed_after_a_while(project: Remote, tmp_path: Path) -> None:
-    with project.started() as child:
-        wait(lambda: project.has(1), child)
-        child.kill()
+    child = project.begin("stages.track")
+    wait(lambda: project.has(1), child)
+    child.kill()
     ((left,),) = project.query("SELECT run_uuid FROM runs WHERE status = 'RUNNING'")
     other = Remote(project.copy(tmp_path / "there").folder, project.server)
     assert "12 runs made" in other.track()
@@ -242,10 +232,10 @@ def test_a_run_that_another_machine_left_is_closed_after_a_while(project: Remote
 
 def test_syncs_at_once_do_no_harm(project: Remote, tmp_path: Path) -> None:
     other = Remote(project.copy(tmp_path / "there").folder, project.server)
-    children = [one.started() for one in (project, other, project, other)]
-    said = [child.communicate()[0] for child in children]
-    assert [child.returncode for child in children] == [0, 0, 0, 0]
-    assert not any("warning" in text for text in said), said
+    children = [one.begin("stages.track") for one in (project, other, project, other)]
+    ended = [child.wait() for child in children]
+    assert [one.returncode for one in ended] == [0, 0, 0, 0]
+    assert not any("warning" in one.stdout for one in ended), ended
     project.check_whole()
     for one in (project, other):
         assert "nothing new" in one.track() or "0 runs made" in one.track()
@@ -253,17 +243,17 @@ def test_syncs_at_once_do_no_harm(project: Remote, tmp_path: Path) -> None:
 
 
 def test_a_server_that_hangs_half_way_costs_seconds_and_a_line(project: Remote) -> None:
-    with project.started() as child:
-        wait(lambda: project.has(6), child)
-        project.server.signal(signal.SIGSTOP)
-        try:
-            start = time.monotonic()
-            said, _ = child.communicate(timeout=30)
-            assert time.monotonic() - start < 10
-        finally:
-            project.server.signal(signal.SIGCONT)
-    assert child.returncode == 0
-    (line,) = said.splitlines()
+    child = project.begin("stages.track")
+    wait(lambda: project.has(6), child)
+    project.server.signal(signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        done = child.wait(timeout=30)
+        assert time.monotonic() - start < 10
+    finally:
+        project.server.signal(signal.SIGCONT)
+    assert done.returncode == 0
+    (line,) = done.stdout.splitlines()
     assert line.startswith(f"warning: MLflow store {project.server.uri}: ")
     assert "make repro" in line
     project.track()
@@ -295,9 +285,8 @@ def test_results_travel_through_s3_and_have_their_runs(project: Remote, bucket: 
     run(project, documented(0, "A DVC remote", **{"http://127.0.0.1:9000": bucket}))
     run(project, f"git push -q && git clone -q {tmp_path}/origin {tmp_path}/there")
     there = Remote(tmp_path / "there", project.server)
-    params = (project.folder / "params.yaml").read_text()
-    (project.folder / "params.yaml").write_text(params.replace("gain: 2", "gain: 3"))
-    project.repro()
+    project.set_gain(3)
+    project.dvc("repro", "report")
     run(project, documented(1, "A DVC remote"))
     project.track()  # the commit is the one that holds the results
     before = content(project)

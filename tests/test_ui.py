@@ -1,4 +1,7 @@
-"""`make ui` in a real browser against the real server, on the small pipeline of test_tracking."""
+"""`make ui` in a real browser against the real server, on the small pipeline.
+
+MLflow's pages come together bit by bit, so that nothing is looked at just once: each check waits until it holds.
+"""
 
 import re
 import shutil
@@ -8,15 +11,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cnnviz import ui
+from tests.small_project import Project, synced_fixture  # noqa: F401
+from tests.small_stages import FILTERS, STEPS
 from tests.test_report import artifacts, params, site  # noqa: F401 (fixtures)
-from tests.test_tracking import FILTERS, STEPS, Project, make_project
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -33,6 +38,14 @@ PICTURES = "[...document.querySelectorAll('img')].filter(i => /table_images/.tes
 STEP_PICTURES = "[...document.querySelectorAll('img')].filter(i => /image%20by%20step|image by step/.test(i.src))"
 IN_SIGHT = "e => { const b = e.getBoundingClientRect(); return b.width > 0 && b.top >= 0 && b.bottom <= innerHeight }"
 CHARTS = "[...document.querySelectorAll('.js-plotly-plot')]"
+
+
+def alive(column: str, number: int, said: str = "") -> list[int]:
+    """Processes with this parent (`ppid`) or of this group (`pgid`), without those that ended and nobody collected."""
+    command = ["ps", "-ww", "-eo", f"{column}=,pid=,stat=,args="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    rows = [line.split(maxsplit=3) for line in listed if said in line]
+    return [int(row[1]) for row in rows if row[0] == str(number) and not row[2].startswith("Z")]
 
 
 def test_free_port_skips_what_is_taken() -> None:
@@ -53,9 +66,7 @@ def test_end_takes_grandchildren_along_even_when_they_ignore_sigterm() -> None:
         assert parent.stdout
         assert parent.stdout.readline() == b"up\n"
         ui.end(parent, patience=0.3)
-        listed = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
-        left = [line.split()[1] for line in listed.splitlines() if line.split()[0] == str(parent.pid)]
-        assert all(state.startswith("Z") for state in left)  # ended; whether somebody collects them is not ours to say
+        assert alive("pgid", parent.pid) == []
 
 
 class Served:
@@ -83,13 +94,12 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Project:  # noqa: F811
-    """The small pipeline of test_tracking, with a real page of cnnviz.report for one of its models."""
-    project = make_project(tmp_path_factory.mktemp("ui") / "project")
+def project(tmp_path_factory: pytest.TempPathFactory, synced: Project, site: Path) -> Project:  # noqa: F811
+    """The small pipeline, with a real page of cnnviz.report for one of its models."""
+    project = synced.copy(tmp_path_factory.mktemp("ui") / "project")
     (project.folder / "artifacts/report/one.html").unlink()
     shutil.copy(site / "first.html", project.folder / "artifacts/report/one.html")
-    done = project.run(sys.executable, "-m", "dvc", "commit", "-f", "report")
-    assert done.returncode == 0, done.stderr
+    project.dvc("commit", "-f", "report")
     return project
 
 
@@ -112,9 +122,9 @@ def page(served: Served) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
-        yield page
+        context = browser.new_context()
+        context.set_default_timeout(60_000)
+        yield context.new_page()
         browser.close()
 
 
@@ -125,16 +135,27 @@ def show(page: Any, address: str, width: int = 1600, height: int = 1400) -> None
     page.goto(address)
 
 
+@contextmanager
+def followed(page: Any, link: str) -> Iterator[Any]:
+    """The page that a link of a description leads to, in a tab of its own."""
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name=link, exact=True).click()
+    opened.value.set_viewport_size(page.viewport_size)
+    yield opened.value
+    opened.value.close()
+
+
+def settles(page: Any, seen: Callable[[], Any], expected: Any) -> None:
+    """Look again until it is as expected, and fail with what was seen if it never is."""
+    deadline = time.monotonic() + 60
+    while (found := seen()) != expected and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert found == expected
+
+
 @pytest.mark.pipeline
-def test_links_and_a_light_server(project: Project, served: Served) -> None:
-    assert set(served.links) == {
-        "models",
-        "pictures side by side",
-        "curves and numbers side by side",
-        "filters step by step",
-        "report",
-    }
-    assert (project.folder / served.links["report"]).is_file()
+def test_three_links_and_a_light_server(project: Project, served: Served) -> None:
+    assert list(served.links) == ["models", "pictures side by side", "curves and numbers side by side"]
     assert served.base.startswith("http://127.0.0.1:")
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert len([line for line in listed.splitlines() if str(project.db) in line]) <= 2
@@ -143,23 +164,15 @@ def test_links_and_a_light_server(project: Project, served: Served) -> None:
 @pytest.mark.pipeline
 @needs_chromium
 def test_models_are_rows_with_headline_columns(served: Served, page: Any) -> None:
-    show(page, served.links["models"])
-    page.get_by_role("link", name="two", exact=True).wait_for()
-    for text in ("parameters", "conv_layers", "filters", "dead_share"):
-        page.locator(".ag-header").get_by_text(text, exact=True).first.wait_for()
-    names = [
-        link.inner_text()
-        for link in page.locator(".ag-center-cols-container a, .ag-pinned-left-cols-container a").all()
-    ]
-    assert [name for name in names if name in ("one", "two", "images", "maximize@one")] == ["two", "one"]
-    assert page.get_by_text("2 matching runs").is_visible()
-    page.set_viewport_size({"width": 3600, "height": 1400})
+    show(page, served.links["models"], width=3600)
+    links = "[...document.querySelectorAll('.ag-center-cols-container a, .ag-pinned-left-cols-container a')]"
+    settles(page, lambda: page.evaluate(f"() => {links}.map(a => a.innerText)"), ["two", "one"])
+    page.get_by_text("2 matching runs").wait_for()
     order = ["parameters", "conv_layers", "filters", "dead_share", "weak_share", "median_against_nature", "firing_rate"]
     order += ["sparsity", "median_selectivity_rank", "render_seconds_per_filter"]
-    page.locator(".ag-header").get_by_text(order[-1], exact=True).first.wait_for()
-    heads = page.locator(".ag-header-cell").all()
-    placed = {head.inner_text().strip(): head.bounding_box()["x"] for head in heads if head.bounding_box()}
-    assert sorted(order, key=placed.__getitem__) == order
+    heads = """() => [...document.querySelectorAll('.ag-header-cell')]
+        .sort((a, b) => a.getBoundingClientRect().x - b.getBoundingClientRect().x).map(e => e.innerText.trim())"""
+    settles(page, lambda: [name for name in page.evaluate(heads) if name in order], order)
 
 
 @pytest.mark.pipeline
@@ -169,15 +182,13 @@ def test_image_matrix_opens_without_a_click(served: Served, page: Any) -> None:
     slots = [f"{depth}/{i}" for depth in ("early", "middle", "late") for i in range(FILTERS)]
     for slot in slots:
         page.get_by_text(slot, exact=True).first.wait_for()
-    page.wait_for_function(f"() => {PICTURES}.filter(i => i.naturalWidth > 0).length === {2 * len(slots)}")
-    shown = page.evaluate(
-        f"""() => {PICTURES}.map(i => {{
-            const cell = i.closest('.ag-cell').getBoundingClientRect(), box = i.getBoundingClientRect();
-            return box.top >= cell.top && box.top + box.height / 2 - 2 <= cell.bottom; }})"""
-    )
-    assert all(shown)  # the upper half, which holds the picture, is inside its cell
+    # loaded, and the upper half, which holds the picture, is inside its cell
+    shown = f"""() => {PICTURES}.filter(i => {{
+        const cell = i.closest('.ag-cell').getBoundingClientRect(), box = i.getBoundingClientRect();
+        return i.naturalWidth > 0 && box.top >= cell.top && box.top + box.height / 2 - 2 <= cell.bottom; }}).length"""
+    settles(page, lambda: page.evaluate(shown), 2 * len(slots))
     for name in ("one", "two"):
-        assert page.get_by_role("link", name=name, exact=True).first.is_visible()
+        page.get_by_role("link", name=name, exact=True).first.wait_for()
 
 
 @pytest.mark.pipeline
@@ -185,17 +196,17 @@ def test_image_matrix_opens_without_a_click(served: Served, page: Any) -> None:
 def test_curves_of_all_models_in_one_chart_then_bars_then_all_at_once(served: Served, page: Any) -> None:
     show(page, served.links["curves and numbers side by side"], height=5000)  # MLflow draws what is in sight
     sections = ["Maximized filters: score by step", "Headline numbers", "All at once"]
-    places = [page.get_by_text(section).first.bounding_box()["y"] for section in sections]
-    assert places == sorted(places)
-    page.wait_for_function(f"() => {CHARTS}.some(p => p.data?.[0]?.type === 'bar')")
-    page.wait_for_function(f"() => {CHARTS}.some(p => p.data?.length >= 2 && p.data[0].x?.length > 10)")
-    lines = page.evaluate(
-        f"() => {CHARTS}.map(p => p.data.filter(d => (d.x ?? []).length > 10).map(d => [d.name, d.x.length]))"
-    )
-    lines = [dict(chart) for chart in lines]  # smoothed and as measured: one of a name
-    assert {"one": STEPS + 1, "two": STEPS + 1} in lines
-    bars = page.evaluate(f"() => {CHARTS}.filter(p => p.data?.[0]?.type === 'bar').map(p => p.data[0].x)")
-    assert [2000, 3000] in [sorted(chart) for chart in bars]  # parameters, a bar per model
+    places = [page.get_by_text(section).first for section in sections]
+    for place in places:
+        place.wait_for()
+    settles(page, lambda: sorted(sections, key=lambda s: places[sections.index(s)].bounding_box()["y"]), sections)
+    # smoothed and as measured: one of a name
+    lines = f"""() => {CHARTS}.map(p => (p.data ?? []).filter(d => (d.x ?? []).length > 10))
+        .map(lines => Object.fromEntries(lines.map(d => [d.name, d.x.length])))"""
+    both = {"one": STEPS + 1, "two": STEPS + 1}
+    settles(page, lambda: both in page.evaluate(lines), True)
+    bars = f"() => {CHARTS}.filter(p => p.data?.[0]?.type === 'bar').map(p => [...p.data[0].x].sort())"
+    settles(page, lambda: [2000, 3000] in page.evaluate(bars), True)  # parameters, a bar per model
 
 
 @pytest.mark.pipeline
@@ -214,60 +225,76 @@ def test_compare_page_draws_parallel_coordinates_of_chosen_models(served: Served
 @pytest.mark.pipeline
 @needs_chromium
 def test_final_images_and_a_slider_through_the_steps(served: Served, page: Any) -> None:
-    show(page, served.links["filters step by step"])
+    show(page, served.links["models"], height=900)
     final = "[...document.querySelectorAll('img')].filter(i => /final/.test(i.src) && i.naturalWidth > 0)"
-    page.wait_for_function(f"() => {final}.length >= 2")
-    assert page.evaluate(f"() => {final}.slice(0, 2).every({IN_SIGHT})")
-    page.get_by_text("Step by step: move the slider").scroll_into_view_if_needed()
-    page.wait_for_function(f"() => {STEP_PICTURES}.filter(i => i.naturalWidth > 0).length >= 2")
-    thumb = page.locator(f"[role=slider][aria-valuemax='{STEPS}']").first
-    assert thumb.get_attribute("aria-valuenow") == str(STEPS)  # opens at the finished image
-    sources = [page.evaluate(f"() => {STEP_PICTURES}[0].src")]
-    for step in (10, 1):
-        thumb.focus()
-        page.keyboard.press("ArrowLeft")
-        page.wait_for_function(
-            f"before => {STEP_PICTURES}[0]?.naturalWidth > 0 && !before.includes({STEP_PICTURES}[0].src)", arg=sources
-        )
-        sources.append(page.evaluate(f"() => {STEP_PICTURES}[0].src"))
-        assert f"step%2B{step}%2B" in sources[-1]
+    with followed(page, "filters step by step") as steps:
+        settles(steps, lambda: steps.evaluate(f"() => {final}.slice(0, 2).map({IN_SIGHT})"), [True, True])
+        steps.get_by_text("Step by step: move the slider").scroll_into_view_if_needed()
+        steps.wait_for_function(f"() => {STEP_PICTURES}.filter(i => i.naturalWidth > 0).length >= 2")
+        thumb = steps.locator(f"[role=slider][aria-valuemax='{STEPS}']").first
+        settles(steps, lambda: thumb.get_attribute("aria-valuenow"), str(STEPS))  # opens at the finished image
+        for step in (10, 1):
+            thumb.focus()
+            steps.keyboard.press("ArrowLeft")
+            shown = f"step => {STEP_PICTURES}[0]?.naturalWidth > 0 && {STEP_PICTURES}[0].src.includes(step)"
+            steps.wait_for_function(shown, arg=f"step%2B{step}%2B")
 
 
 @pytest.mark.pipeline
 @needs_chromium
-def test_a_maximize_run_begins_with_its_final_images(project: Project, served: Served, page: Any) -> None:
-    show(page, f"{served.base}/#/experiments/1/runs/{project.current()['maximize@two']}")
+def test_from_a_model_to_its_maximize_run_which_begins_with_its_final_images(served: Served, page: Any) -> None:
+    show(page, served.links["models"])
+    page.get_by_role("link", name="two", exact=True).click()
+    page.get_by_role("link", name="maximize@two", exact=True).click()
+    page.wait_for_function("() => document.querySelector(\"img[src*='filters.png']\")?.naturalWidth === 3 * 70")
     strip = page.locator("img[src*='get-artifact?path=filters.png']")
-    strip.wait_for()
-    page.wait_for_function("() => document.querySelector(\"img[src*='filters.png']\").naturalWidth === 3 * 70")
-    assert strip.evaluate(IN_SIGHT)
-    assert strip.bounding_box()["y"] < page.get_by_text("Metrics (").first.bounding_box()["y"]
+    metrics = page.get_by_text("Metrics (").first
+    metrics.wait_for()
+    settles(page, lambda: strip.evaluate(IN_SIGHT), True)
+    settles(page, lambda: strip.bounding_box()["y"] < metrics.bounding_box()["y"], True)
 
 
 @pytest.mark.pipeline
 @needs_chromium
-def test_report_opens_as_an_artifact(project: Project, served: Served, page: Any) -> None:
+def test_report_opens_as_an_artifact(served: Served, page: Any) -> None:
     said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.text} {message.location}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    show(page, f"{served.base}/#/experiments/1/runs/{project.current()['one']}/artifacts/report/one.html")
-    page.frame_locator("iframe").locator("h1").wait_for()
-    inside = next(frame for frame in page.frames if frame.url.startswith("blob:"))
-    inside.wait_for_function("() => [...document.images].every(i => i.complete)")
-    count, broken = inside.evaluate(
-        "() => [document.images.length, [...document.images].filter(i => !i.naturalWidth).length]"
-    )
-    assert count > 5
-    assert broken == 0
-    assert [
-        text for text in said if "mlflow/users/current" not in text
-    ] == []  # MLflow asks for logins, of which it has none
+
+    def listen(opened: Any) -> None:
+        opened.on("console", lambda message: said.append(f"{message.text} {message.location}"))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+
+    page.context.once("page", listen)
+    show(page, served.links["models"])
+    page.get_by_role("link", name="one", exact=True).click()
+    with followed(page, "report") as report:
+        report.frame_locator("iframe").locator("h1").wait_for()
+        inside = next(frame for frame in report.frames if frame.url.startswith("blob:"))
+        inside.wait_for_function("() => [...document.images].every(i => i.complete)")
+        count = inside.evaluate("() => document.images.length")
+        assert count > 5
+        assert inside.evaluate("() => [...document.images].filter(i => i.naturalWidth).length") == count
+    # MLflow asks for logins, of which it has none
+    assert [text for text in said if "mlflow/users/current" not in text] == []
 
 
 @pytest.mark.pipeline
-def test_stops_on_sigterm_and_says_what_is_missing(project: Project, tmp_path: Path) -> None:
-    served = Served(project, PORT="5600")
-    served.stop(signal.SIGTERM)
+def test_stops_on_sigterm_even_while_the_server_starts(project: Project, served: Served) -> None:
+    command = [sys.executable, "-m", "cnnviz.ui"]
+    with subprocess.Popen(
+        command, cwd=project.folder, env=project.env({}), stdout=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 30
+        while not (server := alive("ppid", process.pid, "mlflow server")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.terminate()
+        said, _ = process.communicate(timeout=20)
+    assert (process.returncode, said) == (0, "track: nothing new\n")
+    assert alive("pgid", server[0]) == []
+
+
+@pytest.mark.pipeline
+def test_ui_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("models: {}")
     done = Project(tmp_path).run(sys.executable, "-m", "cnnviz.ui")
     assert done.returncode == 1

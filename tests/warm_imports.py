@@ -1,0 +1,12 @@
+"""What tests.warm imports once."""
+
+import alembic.command  # noqa: F401
+import dvc.cli.parser
+import dvc.repo  # noqa: F401
+import pytest  # noqa: F401
+import scipy.sparse  # noqa: F401
+
+import cnnviz.runs
+import cnnviz.sync  # noqa: F401
+
+__import__("mlflow.store.tracking.sqlalchemy_store")  # after cnnviz.tracking, which sets what MLflow reads
