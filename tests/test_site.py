@@ -22,6 +22,7 @@ from tests import site_walk
 from tests.test_report import CHROMIUM, FLAGS
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.pipeline
 KINDS = {
     "home": "index.html",
     "model": "before/index.html",
