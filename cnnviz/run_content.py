@@ -239,7 +239,7 @@ def _compare(folder: Path) -> Content:
 
 
 def _shown(folder: Path) -> list[tuple[Path, str]]:
-    """Pictures, tables and arrays, each in its own sub-folder; without features.npz, what `compare` compares (46 MB)."""
+    """Pictures, tables and arrays, each in its own sub-folder; without features.npz (46 MB), what `compare` reads."""
     suffixes = (".png", ".csv", ".json", ".npz")
     kept = [path for path in sorted(folder.rglob("*")) if path.suffix in suffixes and path.name != "features.npz"]
     return [(path, "" if path.parent == folder else path.parent.relative_to(folder).as_posix()) for path in kept]
