@@ -523,7 +523,7 @@ def test_in_a_browser(site: Path, browser, name: str, width: int) -> None:
     page.on("dialog", lambda dialog: said.append("dialog"))
     page.on("request", lambda request: asked.append(request.url))
     page.goto((site / name).as_uri())
-    page.wait_for_function(f"{BROKEN} === 0", timeout=10_000)
+    site_walk.settle(page, BROKEN)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []

@@ -184,7 +184,7 @@ def test_every_kind_of_page_opens_whole(site: Path, page, kind: str, width: int)
     page.set_viewport_size({"width": width, "height": 800})
     page.goto((site / KINDS[kind]).as_uri())
     page.evaluate(LOAD_ALL)
-    page.wait_for_function(f"{BROKEN} === 0", timeout=10_000)
+    site_walk.settle(page, BROKEN)
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
@@ -198,7 +198,7 @@ def test_default_pages_open_without_a_word_on_the_console(default: Path, page) -
     for path in kinds:
         page.goto(path.as_uri())
         page.evaluate(LOAD_ALL)
-        page.wait_for_function(f"{BROKEN} === 0", timeout=10_000)
+        site_walk.settle(page, BROKEN)
         assert page.evaluate("document.documentElement.scrollWidth") == 1280, path
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from cnnviz import ui
+from tests import site_walk
 from tests.small_project import Project, synced_fixture  # noqa: F401
 from tests.small_stages import FILTERS, STEPS
 from tests.test_report import artifacts, params, site  # noqa: F401 (fixtures)
@@ -269,7 +270,7 @@ def test_report_opens_as_an_artifact(served: Served, page: Any) -> None:
     with followed(page, "report") as report:
         report.frame_locator("iframe").locator("h1").wait_for()
         inside = next(frame for frame in report.frames if frame.url.startswith("blob:"))
-        inside.wait_for_function("() => [...document.images].every(i => i.complete)")
+        site_walk.settle(inside, "[...document.images].filter(i => !i.complete).length")
         count = inside.evaluate("() => document.images.length")
         assert count > 5
         assert inside.evaluate("() => [...document.images].filter(i => i.naturalWidth).length") == count
