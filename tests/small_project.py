@@ -21,7 +21,6 @@ from tests.small_stages import MODELS, STEPS
 from tests.warm import Warm
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 15  # seconds: the 10 that a server may cost, and what a busy machine adds
 PER_MODEL = ("models", "weights", "feature_maps", "maximize")
 
 

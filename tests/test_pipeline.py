@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import sqlite3
@@ -185,15 +184,14 @@ def test_known_predictions_come_out_of_the_stored_network(clone: Clone) -> None:
 def test_second_run_does_nothing_and_is_quick(clone: Clone) -> None:
     before = runs_in(clone.folder / "mlflow.db")
     clone.git("add", "-A")
-    before_it = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
     done = clone.make()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before_it.ru_utime - before_it.ru_stime
+    seconds = time.perf_counter() - start
     assert done.returncode == 0
     assert stages_run(done) == set()
     assert runs_in(clone.folder / "mlflow.db") == before > 0
     assert clone.git("diff", "--name-only") == ""  # against the index: nothing changed by running again
-    assert seconds < 10  # of CPU, which other work beside it does not stretch; 5 s by the clock on a quiet machine
+    assert seconds < 10  # 5 s on a quiet machine
 
 
 def test_a_killed_stage_goes_on_where_it_was_and_makes_the_same_bytes(clone: Clone) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cnnviz import target
-from tests.small_project import PATIENCE, Project, synced_fixture  # noqa: F401
+from tests.small_project import Project, synced_fixture  # noqa: F401
 
 pytestmark = pytest.mark.pipeline
 
@@ -183,7 +183,7 @@ def test_a_server_that_hangs_costs_ten_seconds_and_a_line(
     SILENT.clear()
     with listening(answer) as uri:
         (line,) = project.track(MLFLOW_TRACKING_URI=uri).splitlines()
-        assert time.perf_counter() - SILENT[0] < PATIENCE
+        assert time.perf_counter() - SILENT[0] < 10
     assert line.startswith(f"warning: MLflow store {uri}: ")
     assert line.endswith("to log them later: make repro")
     assert "0 runs made, 12 show" in project.track()
@@ -204,7 +204,7 @@ def test_a_database_that_cannot_be_used_costs_a_line(project: Project) -> None:
         address = uri.removeprefix("http://")
         assert "timeout" in tracked(f"postgresql://me:secret@{address}/mlflow")
         assert len(SILENT) == 2  # asked whether it is there, then tried once
-        assert time.perf_counter() - SILENT[1] < PATIENCE
+        assert time.perf_counter() - SILENT[1] < 10
     assert "refused" in tracked(f"postgresql://me:secret@{address}/mlflow")
 
 

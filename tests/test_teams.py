@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from tests.small_project import PATIENCE, ROOT, Project, synced_fixture  # noqa: F401
+from tests.small_project import ROOT, Project, synced_fixture  # noqa: F401
 from tests.warm import Warm
 
 DOC = (ROOT / "docs" / "teams.md").read_text(encoding="utf-8")
@@ -232,10 +232,10 @@ def test_a_run_that_another_machine_left_is_closed_after_a_while(project: Remote
 
 def test_syncs_at_once_do_no_harm(project: Remote, tmp_path: Path) -> None:
     other = Remote(project.copy(tmp_path / "there").folder, project.server)
-    children = [one.begin("stages.track") for one in (project, other)]
-    assert [child.wait().returncode for child in children] == [0, 0]
-    for one in (project, other):  # a busy machine's server may have been too slow for one of them
-        assert "warning" not in one.track()
+    children = [one.begin("stages.track") for one in (project, other, project, other)]
+    ended = [child.wait() for child in children]
+    assert [one.returncode for one in ended] == [0, 0, 0, 0]
+    assert not any("warning" in one.stdout for one in ended), [one.stdout for one in ended]
     project.check_whole()
     for one in (project, other):
         assert "nothing new" in one.track() or "0 runs made" in one.track()
@@ -249,7 +249,7 @@ def test_a_server_that_hangs_half_way_costs_seconds_and_a_line(project: Remote) 
     try:
         start = time.monotonic()
         done = child.wait(timeout=30)
-        assert time.monotonic() - start < PATIENCE
+        assert time.monotonic() - start < 10
     finally:
         project.server.signal(signal.SIGCONT)
     assert done.returncode == 0
