@@ -4,14 +4,13 @@ import io
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
-from tests.test_report import CHROMIUM, FLAGS
+from tests.chromium import chromium, settle
 
 ROOT = Path(__file__).parents[1]
 SITE, DOCS = ROOT / "artifacts" / "report", ROOT / "docs" / "images"
 LOAD_ALL = "document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })"
-LOADED = "[...document.images].every(i => i.complete)"
+LOADING = "[...document.images].filter(i => !i.complete).length"
 DECODED = "Promise.all([...document.images].map(i => i.decode().catch(() => 0)))"
 PAGES = {  # picture: (page, what to scroll to, height)
     "home": ("index.html", "", 860),
@@ -23,20 +22,18 @@ PAGES = {  # picture: (page, what to scroll to, height)
 
 
 def main() -> None:
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         for name, (path, target, height) in PAGES.items():
             page.set_viewport_size({"width": 1280, "height": height})
             page.goto((SITE / path).as_uri())
             page.evaluate(LOAD_ALL)
-            page.wait_for_function(LOADED)
+            settle(page, LOADING)
             page.evaluate(DECODED)
             if target:
                 page.locator(target).scroll_into_view_if_needed()
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             picture.save(DOCS / f"site-{name}.jpg", quality=82, optimize=True, progressive=True)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """Every link and picture of a site, followed as a browser would."""
 
-import time
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from PIL import Image
@@ -53,11 +51,3 @@ def follow(site: Path) -> tuple[dict[Path, Page], set[Path]]:
         with Image.open(picture) as image:
             image.load()
     return pages, reached
-
-
-def settle(page: Any, left: str, seconds: float = 20) -> None:
-    """Wait until a JavaScript expression is 0. Playwright's own wait needs `eval`, which the pages' policy forbids."""
-    end = time.monotonic() + seconds
-    while count := page.evaluate(left):
-        assert time.monotonic() < end, f"{left}: {count}"
-        time.sleep(0.05)

@@ -17,6 +17,7 @@ from cnnviz.errors import InputError
 from cnnviz.params import Params
 from cnnviz.report_pictures import Inliner, curves, histogram, profile
 from tests import site_walk
+from tests.chromium import browser_fixture, settle  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 EVIL = "<script>alert(1)</script>"
@@ -494,22 +495,6 @@ def test_dvc_shows_metrics_curves_and_images(site: Path, tmp_path: Path) -> None
     assert len(list((tmp_path / "shown" / "static").glob("*.png"))) == 2 * len(RENDERED)
 
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-FLAGS += "--disable-component-update --disable-sync"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get update && apt-get install -y chromium")
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield opened
-        opened.close()
-
-
 BROKEN = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
 
 
@@ -523,7 +508,7 @@ def test_in_a_browser(site: Path, browser, name: str, width: int) -> None:
     page.on("dialog", lambda dialog: said.append("dialog"))
     page.on("request", lambda request: asked.append(request.url))
     page.goto((site / name).as_uri())
-    site_walk.settle(page, BROKEN)
+    settle(page, BROKEN)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []

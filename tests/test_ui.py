@@ -19,22 +19,11 @@ from typing import Any
 import pytest
 
 from cnnviz import ui
-from tests import site_walk
+from tests.chromium import chromium, needs_chromium, settle
 from tests.small_project import Project, synced_fixture  # noqa: F401
 from tests.small_stages import FILTERS, STEPS
 from tests.test_report import artifacts, params, site  # noqa: F401 (fixtures)
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PICTURES = "[...document.querySelectorAll('img')].filter(i => /table_images/.test(i.src))"
 STEP_PICTURES = "[...document.querySelectorAll('img')].filter(i => /image%20by%20step|image by step/.test(i.src))"
 IN_SIGHT = "e => { const b = e.getBoundingClientRect(); return b.width > 0 && b.top >= 0 && b.bottom <= innerHeight }"
@@ -120,13 +109,10 @@ def served(project: Project) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def page(served: Served) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         context = browser.new_context()
         context.set_default_timeout(60_000)
         yield context.new_page()
-        browser.close()
 
 
 def show(page: Any, address: str, width: int = 1600, height: int = 1400) -> None:
@@ -270,7 +256,7 @@ def test_report_opens_as_an_artifact(served: Served, page: Any) -> None:
     with followed(page, "report") as report:
         report.frame_locator("iframe").locator("h1").wait_for()
         inside = next(frame for frame in report.frames if frame.url.startswith("blob:"))
-        site_walk.settle(inside, "[...document.images].filter(i => !i.complete).length")
+        settle(inside, "[...document.images].filter(i => !i.complete).length")
         count = inside.evaluate("() => document.images.length")
         assert count > 5
         assert inside.evaluate("() => [...document.images].filter(i => i.naturalWidth).length") == count
