@@ -1,4 +1,4 @@
-"""The runs of cnnviz in an MLflow store. The only `import mlflow`.
+"""The runs of cnnviz in an MLflow store. Nothing but this and mlflow_client.py imports mlflow.
 
 A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; `logged` says when and
 from where. A run that a killed sync left is closed, deleted and made again.
@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote, urlparse
 
@@ -30,6 +29,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from cnnviz import run_content, uploads, views
+from cnnviz.mlflow_client import Client
 from cnnviz.run_content import Content
 from cnnviz.run_inputs import Input
 
@@ -46,21 +46,6 @@ def create_database(uri: str) -> None:
     """Create MLflow's tables in an empty database."""
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # two lines on stderr that look like errors
     mlflow.MlflowClient(uri).search_experiments(max_results=1)
-
-
-class Client(mlflow.MlflowClient):  # type: ignore[misc]  # it comes without types
-    """MLflow's client, but a tag that a run has already is not sent again, as `log_image` does with every picture."""
-
-    def __init__(self, uri: str) -> None:
-        super().__init__(uri)
-        self._sent: dict[tuple[str, str], Any] = {}
-        self._lock = Lock()
-
-    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
-        with self._lock:
-            if self._sent.get((run_id, key)) != value:
-                super().set_tag(run_id, key, value, synchronous)
-                self._sent[run_id, key] = value
 
 
 class Store:

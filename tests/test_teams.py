@@ -17,8 +17,10 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -240,6 +242,32 @@ def test_syncs_at_once_do_no_harm(project: Remote, tmp_path: Path) -> None:
     for one in (project, other):
         assert "nothing new" in one.track() or "0 runs made" in one.track()
     project.check_whole()
+
+
+def test_what_belongs_to_all_runs_is_logged_from_several_machines_at_the_same_moment(server: Server) -> None:
+    from mlflow.entities import Dataset, DatasetInput
+
+    from cnnviz import tracking
+
+    server.clear()
+    clients = [tracking.Client(server.uri) for _ in range(4)]
+    made = clients[0].create_experiment("shared")
+    runs = [client.create_run(made).info.run_id for client in clients]
+    for number in range(10):
+        inputs = [DatasetInput(Dataset(f"photos {number}", "abc", "code", "{}"))]
+        together = Barrier(len(clients))
+
+        def log(client: Any, run: str, number: int = number, inputs: Any = inputs, together: Any = together) -> None:
+            together.wait()
+            client.log_inputs(run, inputs)
+            client.set_experiment_tag(made, f"tag {number}", "value")
+
+        with ThreadPoolExecutor(len(clients)) as pool:
+            list(pool.map(log, clients, runs))
+    assert server.database.execute("SELECT count(*), count(DISTINCT name) FROM datasets").fetchone() == (10, 10)
+    of_runs = server.database.execute("SELECT count(*) FROM inputs WHERE destination_id = ANY(%s)", (runs,))
+    assert of_runs.fetchone() == (40,)
+    assert server.database.execute("SELECT count(*) FROM experiment_tags").fetchone() == (10,)
 
 
 def test_a_server_that_hangs_half_way_costs_seconds_and_a_line(project: Remote) -> None:

@@ -1,0 +1,50 @@
+"""MLflow's client for a store that other machines write to at the same time."""
+
+from collections.abc import Callable
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import mlflow
+from mlflow.entities import DatasetInput
+from mlflow.exceptions import MlflowException
+
+RACES = 4  # lost in a row to other machines before it counts as a failure
+
+
+class Client(mlflow.MlflowClient):  # type: ignore[misc]  # it comes without types
+    """MLflow's client, but a tag that a run has already is not sent again, as `log_image` does with every picture, and
+    what another machine writes at the same moment is no failure.
+    """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self._sent: dict[tuple[str, str], Any] = {}
+        self._lock = Lock()
+
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
+        with self._lock:
+            if self._sent.get((run_id, key)) != value:
+                super().set_tag(run_id, key, value, synchronous)
+                self._sent[run_id, key] = value
+
+    def log_inputs(self, run_id: str, datasets: list[DatasetInput]) -> None:
+        _shared(partial(super().log_inputs, run_id, datasets))
+
+    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
+        _shared(partial(super().set_experiment_tag, experiment_id, key, value))
+
+
+def _shared(write: Callable[[], Any]) -> None:
+    """Write what belongs to the whole experiment.
+
+    MLflow looks whether it is there and then inserts it; where another machine was faster in between, the database
+    refuses it, and the next attempt finds it there.
+    """
+    for race in range(1, RACES + 1):
+        try:
+            write()
+            return
+        except MlflowException as error:
+            if error.error_code != "BAD_REQUEST" or race == RACES:  # what MLflow makes of the database's refusal
+                raise
