@@ -23,7 +23,8 @@ _PAGE = """<!doctype html>
 def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[Entry]) -> dict[str, list[Row]]:
     """Per model its run in MLflow, the DVC hash of its maximized filters, and what rendering them took.
 
-    base: address of the MLflow server; runs: model -> run id.
+    And, as `<model>/<layer>`, what rendering each layer took. base: address of the MLflow server; runs: model -> its
+    run's id.
     """
     rendered = {entry.model: entry for entry in entries if entry.stage == "maximize"}
     found: dict[str, list[Row]] = {}
@@ -34,9 +35,16 @@ def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[
             continue
         found[model] += [("DVC output", f"{out.path.as_posix()} {out.md5}", None) for out in entry.outs]
         if took := timings.of(entry.name, entry.key):
-            cost = f"{took['seconds']:,.0f} s, {took['peak_memory_mb']:,.0f} MB at most, all layers"
-            found[model].append(("rendered in", cost, None))
+            found[model].append(("all layers rendered in", _cost(took), None))
+            for layer, part in took.get("parts", {}).items():
+                kept = part["network_seconds"] == 0
+                cost = "no time: its images were in the render cache" if kept else _cost(part)
+                found[f"{model}/{layer}"] = [("this layer rendered in", cost, None)]
     return found
+
+
+def _cost(took: Mapping[str, float]) -> str:
+    return f"{took['seconds']:,.1f} s, {took['peak_memory_mb']:,.0f} MB at most"
 
 
 def write(found: Mapping[str, list[Row]], path: Path = PATH) -> None:

@@ -10,10 +10,10 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -27,12 +27,15 @@ LOCAL = Path(".cache")  # timings, and what track noted: of this folder
 # either costs time, never results.
 CACHE = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL
 
+T = TypeVar("T")
+
 
 class Stopwatch:
-    """Seconds spent inside the network; `with watch.network(): …` adds to it."""
+    """Seconds spent inside the network, `with watch.network(): …` adds to it, and what each part of the work took."""
 
     def __init__(self) -> None:
         self.network_seconds = 0.0
+        self.parts: dict[str, dict[str, float]] = {}
 
     @contextmanager
     def network(self) -> Iterator[None]:
@@ -42,14 +45,25 @@ class Stopwatch:
         finally:
             self.network_seconds += time.perf_counter() - start
 
+    def each(self, parts: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+        """The items of `parts`, noting what the loop's body takes for each. Memory: the process's peak until then."""
+        for name, part in parts.items():
+            start, before = time.perf_counter(), self.network_seconds
+            yield name, part
+            self.parts[name] = {
+                "seconds": time.perf_counter() - start,
+                "network_seconds": self.network_seconds - before,
+                "peak_memory_mb": peak_memory(),
+            }
+
 
 @contextmanager
 def stage(name: str) -> Iterator[Stopwatch]:
     """Run a stage's body; on InputError print one line and exit 1; on success write its timings beside the outputs.
 
     The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
-    network, CPU seconds, peak memory in MB, the CPU and the versions of the packages. It is no DVC output, since it
-    differs from run to run.
+    network, CPU seconds, peak memory in MB, what each part took where there are parts, the CPU and the versions of the
+    packages. It is no DVC output, since it differs from run to run.
     """
     drop_chatter()
     watch, started = Stopwatch(), time.time()
@@ -65,11 +79,17 @@ def stage(name: str) -> Iterator[Stopwatch]:
         "seconds": time.time() - started,
         "network_seconds": watch.network_seconds,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_memory_mb": usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2),
+        "peak_memory_mb": peak_memory(),
+        "parts": watch.parts,
         "cpu": cpu(),
         "packages": packages(),
     }
     write_json(LOCAL / "timings" / f"{name}.json", timing)
+
+
+def peak_memory() -> float:
+    """The most that this process has held so far, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
 def cpu() -> str:

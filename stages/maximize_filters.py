@@ -35,7 +35,7 @@ def main(key: str) -> None:
         made = rendering.Rendering(str(stored), make, cache, bar.update)
         folder = fresh(ARTIFACTS / "maximize" / key)
         numbers, done = {}, 0
-        for layer, filters in wanted.items():
+        for layer, filters in watch.each(wanted):
             known = nature.read(ARTIFACTS / "feature_maps" / key, layer, list(sets))
             around = rendering.around(known, sets, use[layer].size, options.start)
             each = chunks.size(str(stored), layer, use[layer], options.memory, around.pictures)

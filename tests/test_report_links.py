@@ -23,8 +23,15 @@ def test_rows_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     }
     timing = tmp_path / ".cache/timings/maximize@one.json"
     timing.parent.mkdir(parents=True)
-    timing.write_text(json.dumps({"seconds": 61.6, "peak_memory_mb": 1234.5}))
-    assert report_links.rows(base, "7", {"one": "r1"}, entries)["one"][2][1] == "62 s, 1,234 MB at most, all layers"
+    parts = {
+        "conv": {"seconds": 21.25, "network_seconds": 20, "peak_memory_mb": 900},
+        "again": {"seconds": 0.4, "network_seconds": 0, "peak_memory_mb": 900},
+    }
+    timing.write_text(json.dumps({"seconds": 61.6, "peak_memory_mb": 1234.5, "parts": parts}))
+    found = report_links.rows(base, "7", {"one": "r1"}, entries)
+    assert found["one"][2] == ("all layers rendered in", "61.6 s, 1,234 MB at most", None)
+    assert found["one/conv"] == [("this layer rendered in", "21.2 s, 900 MB at most", None)]
+    assert found["one/again"][0][1] == "no time: its images were in the render cache"
 
 
 def test_what_is_written_stays_data(tmp_path: Path) -> None:

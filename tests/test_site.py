@@ -19,7 +19,7 @@ from PIL import Image
 
 from cnnviz import report_links
 from tests import site_walk
-from tests.test_report import CHROMIUM, FLAGS
+from tests.chromium import browser_fixture, settle  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.pipeline
@@ -153,17 +153,6 @@ BROKEN = "[...document.images].filter(i => i.loading !== 'lazy' && (!i.complete 
 LOAD_ALL = "document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get update && apt-get install -y chromium")
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def page(browser) -> Iterator:
     """A page that fails the test in which anything was said on the console or asked from elsewhere."""
@@ -184,7 +173,7 @@ def test_every_kind_of_page_opens_whole(site: Path, page, kind: str, width: int)
     page.set_viewport_size({"width": width, "height": 800})
     page.goto((site / KINDS[kind]).as_uri())
     page.evaluate(LOAD_ALL)
-    site_walk.settle(page, BROKEN)
+    settle(page, BROKEN)
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
@@ -198,7 +187,7 @@ def test_default_pages_open_without_a_word_on_the_console(default: Path, page) -
     for path in kinds:
         page.goto(path.as_uri())
         page.evaluate(LOAD_ALL)
-        site_walk.settle(page, BROKEN)
+        settle(page, BROKEN)
         assert page.evaluate("document.documentElement.scrollWidth") == 1280, path
 
 
@@ -309,7 +298,9 @@ def test_links_of_tracking_appear_once_it_has_run(project: Path, site: Path, pag
     assert not page.locator(".runs").is_visible()  # and, as on every page, nothing was said on the console
     beside = site.parent / "report-links.html"
     found = {
-        "before": [("MLflow run", "</script><b>r1", "http://127.0.0.1:5000/#/r1"), ("odd", "x", "javascript:alert(1)")]
+        "before": [("MLflow run", "</script><b>r1", "http://127.0.0.1:5000/#/r1"), ("odd", "x", "javascript:alert(1)")],
+        "before/first": [("this layer", "4.1 s", None)],
+        "before/second": [("another layer", "5.1 s", None)],
     }
     report_links.write(found, beside)
     try:
@@ -319,6 +310,10 @@ def test_links_of_tracking_appear_once_it_has_run(project: Path, site: Path, pag
         assert link.count() == 1
         assert link.inner_text() == "</script><b>r1"
         assert link.get_attribute("href") == "http://127.0.0.1:5000/#/r1"
+        assert page.locator(".runs dt").all_inner_texts() == ["MLflow run", "odd"]
+        page.goto((site / "before/first/index.html").as_uri())
+        page.wait_for_selector(".runs:visible")
+        assert page.locator(".runs dt").all_inner_texts() == ["MLflow run", "odd", "this layer"]
     finally:
         beside.unlink()
 

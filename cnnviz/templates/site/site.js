@@ -172,8 +172,9 @@
     window.addEventListener("message", (event) => {
       if (event.source !== beside.contentWindow || typeof event.data !== "object" || !event.data) return;
       for (const box of boxes) {
-        const rows = Object.hasOwn(event.data, box.dataset.model) ? event.data[box.dataset.model] : null;
-        if (!Array.isArray(rows)) continue;
+        const { model, layer } = box.dataset;
+        const rows = [model, `${model}/${layer}`].map((key) => event.data[key]).filter(Array.isArray).flat();
+        if (!rows.length) continue;
         box.hidden = false;
         const list = box.querySelector("dl");
         for (const [name, text, url] of rows) {
