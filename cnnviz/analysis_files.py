@@ -3,7 +3,6 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import depth, examples
+from cnnviz import depth, examples, npz
 from cnnviz.analysis import LayerAnalysis
 from cnnviz.errors import InputError
 from cnnviz.filter_statistics import histogram_edges
@@ -21,13 +20,6 @@ from cnnviz.montage import Picture, png_bytes
 from cnnviz.stage import read_json, write_bytes
 
 SHEET = 16  # filters at most in the picture of a layer's patches
-
-
-def npz(arrays: Mapping[str, NDArray]) -> bytes:
-    """A compressed npz archive, the same bytes for the same arrays."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 @dataclass
@@ -93,7 +85,7 @@ def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixel
             arrays[f"{kind}_set"], arrays[f"{kind}_image"] = pixels.place(extremes.images)
             arrays[f"{kind}_position"], arrays[f"{kind}_activation"] = extremes.positions, extremes.values
             arrays[f"{kind}_box"], arrays[f"{kind}_patches"] = boxes.astype(np.int32), tiles[name][kind]
-        write_bytes(folder / "examples" / f"{name}.npz", npz(arrays))
+        write_bytes(folder / "examples" / f"{name}.npz", npz.pack(arrays, compress=True))
         sheet = examples.sheet(one.pictured[:SHEET], tiles[name]["top"][:SHEET], tiles[name]["bottom"][:SHEET])
         write_bytes(folder / "examples" / f"{name}.png", png_bytes(sheet))
         overview = examples.overview(tiles[name]["first"])
@@ -122,7 +114,7 @@ def write_arrays(folder: Path, layers: dict[str, LayerAnalysis], columns: dict[s
     """Write per set `statistics.npz`, `grams.npz` and `features.npz`; and `redundancy.npz`."""
     shared = ("activation_cluster", "kernel_cluster", "nearest", "nearest_correlation")
     found = {f"{name}/{key}": columns[name][key] for name in layers for key in shared}
-    write_bytes(folder / "redundancy.npz", npz(found))
+    write_bytes(folder / "redundancy.npz", npz.pack(found, compress=True))
     for name in next(iter(layers.values())).sets:
         arrays: dict[str, NDArray] = {"histogram_edges": histogram_edges()}
         for layer, one in layers.items():
@@ -133,7 +125,7 @@ def write_arrays(folder: Path, layers: dict[str, LayerAnalysis], columns: dict[s
         grams = {layer: one.sets[name].grams.result() for layer, one in layers.items()}
         features = {layer: one.sets[name].features.result() for layer, one in layers.items()}
         for kind, content in (("statistics", arrays), ("grams", grams), ("features", features)):
-            write_bytes(folder / name / f"{kind}.npz", npz(content))
+            write_bytes(folder / name / f"{kind}.npz", npz.pack(content, compress=True))
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -196,8 +188,7 @@ class Analysis:
 
 def examples_of(folder: Path, layer: str) -> dict[str, NDArray]:
     """The arrays of `examples/<layer>.npz` in one model's folder."""
-    with np.load(folder / "examples" / f"{layer}.npz") as stored:
-        return {key: stored[key] for key in stored}
+    return npz.read(folder / "examples" / f"{layer}.npz")
 
 
 @lru_cache(512)

@@ -14,8 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import channel_maps, graph, model_sources, models
-from cnnviz.analysis_files import npz
+from cnnviz import channel_maps, graph, model_sources, models, npz
 from cnnviz.errors import InputError, choices
 from cnnviz.stage import ARTIFACTS, write_bytes
 
@@ -64,7 +63,7 @@ class Borrowed:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model().save(path)
         arrays = {"kernel": self.kernel, "bias": self.bias, "filters": np.array(self.filters, np.int32)}
-        write_bytes(path.with_suffix(".npz"), npz(arrays | {"source": np.array(self.source)}))
+        write_bytes(path.with_suffix(".npz"), npz.pack(arrays | {"source": np.array(self.source)}, compress=True))
         return [path, path.with_suffix(".npz")]
 
     def grey(self) -> "Borrowed":

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz import compare, compare_plots
-from cnnviz.analysis_files import npz, write_csv
+from cnnviz import compare, compare_plots, npz
+from cnnviz.analysis_files import write_csv
 from cnnviz.compare import Side
 from cnnviz.montage import png_bytes
 from cnnviz.stage import write_bytes
@@ -21,7 +21,7 @@ def write_pair(folder: Path, one: Side, other: Side, matches_shown: int, changed
     name, alike = f"{one.name}--{other.name}", compare.cka(one.analysis, other.analysis)
     rows, columns = one.analysis.layers, other.analysis.layers
     stored = {"cka": alike, "rows": np.array(rows), "columns": np.array(columns)}
-    write_bytes(folder / "cka" / f"{name}.npz", npz(stored))
+    write_bytes(folder / "cka" / f"{name}.npz", npz.pack(stored, compress=True))
     write_bytes(folder / "cka" / f"{name}.png", compare_plots.heat_map(alike, one.name, rows, other.name, columns))
     if one is other:
         return {}
@@ -42,7 +42,7 @@ def write_pair(folder: Path, one: Side, other: Side, matches_shown: int, changed
     if not compare.same_architecture(one, other):
         return compare.pair_numbers(alike, found, None)
     changed = compare.drift(one, other)
-    write_bytes(folder / "drift" / f"{name}.npz", npz(changed))
+    write_bytes(folder / "drift" / f"{name}.npz", npz.pack(changed, compress=True))
     every = [{key: values[i] for key, values in changed.items()} for i in range(len(changed["filter"]))]
     write_csv(folder / "drift" / f"{name}.csv", every)
     write_bytes(folder / "drift" / f"{name}.png", compare_plots.drift(changed, one.name, other.name))

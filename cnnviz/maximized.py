@@ -5,10 +5,11 @@ import io
 import shutil
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from cnnviz import npz
 from cnnviz.ladder import names
 from cnnviz.montage import montage, png_bytes
 from cnnviz.renderer import Rendered
@@ -40,9 +41,9 @@ class _Growing:
     def append(self, rows: np.ndarray) -> None:
         self.file.write(np.ascontiguousarray(rows).tobytes())
 
-    def close(self) -> IO[bytes]:
+    def close(self) -> Path:
         self.file.close()
-        return self.path.open("rb")
+        return self.path
 
 
 class LayerWriter:
@@ -91,14 +92,10 @@ class LayerWriter:
         small = {name: np.concatenate([part[name] for part in self._small]) for name in self._small[0]}
         small = {"filters": np.asarray(self.filters, "int32"), "snapshot_steps": self._steps, **small}
         partial = self._parts / "npz"
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name, array in small.items():
-                buffer = io.BytesIO()
-                np.lib.format.write_array(buffer, array, allow_pickle=False)
-                _member(archive, name, io.BytesIO(buffer.getvalue()))
+        npz.write(partial, small)
+        with zipfile.ZipFile(partial, "a") as archive:
             for name, growing in self._large.items():
-                with growing.close() as file:
-                    _member(archive, name, file)
+                npz.add(archive, name, growing.close())
         partial.replace(self.folder / f"{self.layer}.npz")
         shutil.rmtree(self._parts)
         whole = montage(np.concatenate(self._images), columns=min(8, len(self.filters)))
@@ -106,18 +103,10 @@ class LayerWriter:
         return small
 
 
-def _member(archive: zipfile.ZipFile, name: str, file: IO[bytes]) -> None:
-    """Add an array as np.savez does, without today's date."""
-    with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as member:
-        shutil.copyfileobj(file, member, 2**20)
-
-
 def write_objective(folder: Path, name: str, description: str, rendered: Rendered) -> dict[str, Any]:
     """Write `objectives/<name>.npz` and its pictures; return its entry of metrics.json."""
-    buffer = io.BytesIO()
     kept = {field: array for field, array in rendered.items() if field not in ("peaks", "features", "robust")}
-    np.savez(buffer, allow_pickle=False, description=np.array(description), **kept)
-    write_bytes(folder / "objectives" / f"{name}.npz", buffer.getvalue())
+    write_bytes(folder / "objectives" / f"{name}.npz", npz.pack({"description": np.array(description), **kept}))
     write_bytes(folder / "objectives" / f"{name}.png", png_bytes(montage(pictures(rendered.images), columns=4)))
     return {"description": description, "score": _number(rendered.snapshot_scores[0, -1])}
 

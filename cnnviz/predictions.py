@@ -190,6 +190,15 @@ def nearest(found: Mapping[str, Predictions], place: tuple[str, int], features: 
     return best
 
 
+def covered(windows: NDArray[np.integer], drops: NDArray, size: tuple[int, ...]) -> NDArray[np.float64]:
+    """Every pixel's mean drop over the windows `(windows, 4)` (top, left, bottom, right) that cover it: `size`."""
+    total, count = np.zeros(size), np.zeros(size)
+    for (top, left, bottom, right), drop in zip(windows, drops, strict=True):
+        total[top:bottom, left:right] += drop
+        count[top:bottom, left:right] += 1
+    return np.divide(total, count, out=total, where=count > 0)
+
+
 def headline(found: Mapping[str, Predictions]) -> dict[str, Any]:
     """`labelled_images`, and `accuracy`: the share of them that is classified rightly, None where there are none."""
     labelled = sum(int(one.labelled.sum()) for one in found.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import analysis_files, predictions, predictions_plots
+from cnnviz import analysis_files, npz, predictions, predictions_plots
 from cnnviz.predictions import Predictions
 from cnnviz.stage import write_bytes, write_json
 
@@ -65,7 +65,7 @@ class Writer:
         for name, one in self.found.items():
             arrays |= {f"{name}/logits": one.logits, f"{name}/probabilities": one.probabilities}
             arrays[f"{name}/true"] = one.true
-        write_bytes(self.folder / "predictions.npz", analysis_files.npz(arrays))
+        write_bytes(self.folder / "predictions.npz", npz.pack(arrays, compress=True))
         shown = order[: predictions_plots.SHEET]
         images = [self.image(*place) for place in shown]
         picture = predictions_plots.sheet(images, [_lines(row) for row in rows[: len(shown)]])
@@ -88,7 +88,7 @@ class Writer:
             "drops": made.drops,
             "contributions": made.contributions,
         }
-        write_bytes(self.folder / "predictions" / f"{stem}.npz", analysis_files.npz(arrays))
+        write_bytes(self.folder / "predictions" / f"{stem}.npz", npz.pack(arrays, compress=True))
         entry = self.row(name, i) | {
             "contrast": {"class": other, "name": self.names[other], "kind": kind},
             "logits": {"predicted": float(made.logits[top]), "contrast": float(made.logits[other])},
@@ -112,7 +112,8 @@ class Writer:
         for name, drops, checked in zip(names, made.drops, checks, strict=True):
             r = checked["correlation"]
             title = f"occlusion: {name}\nr = {r:.2f}" if r is not None else f"occlusion: {name}"
-            heats.append((title, covered(made.boxes, np.maximum(drops, 0), made.over_image.shape[1:])))
+            cost = predictions.covered(made.boxes, np.maximum(drops, 0), made.over_image.shape[1:])
+            heats.append((title, cost))
         near = entry["nearest"]
         title = f"nearest right: {near['name']}\ncosine {near['similarity']:.2f}" if near else ""
         gap = f"{names[0]} − {names[1]} = {entry['contributions']['difference']:.2f}"
@@ -146,15 +147,6 @@ class Writer:
         head = {"class_names": list(self.names), "layer": self.layer}
         numbers = head | predictions.headline(self.found) | {"sets": sets, "explained": entries}
         write_json(self.folder / "predictions.json", _rounded(numbers))
-
-
-def covered(boxes: NDArray[np.integer], drops: NDArray, size: tuple[int, ...]) -> NDArray[np.float64]:
-    """Every pixel's mean drop over the windows that cover it: `size`."""
-    total, count = np.zeros(size), np.zeros(size)
-    for (top, left, bottom, right), drop in zip(boxes, drops, strict=True):
-        total[top:bottom, left:right] += drop
-        count[top:bottom, left:right] += 1
-    return np.divide(total, count, out=total, where=count > 0)
 
 
 def _lines(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cnnviz import channel_maps, evaluation, graph, models, objectives, parameterization, renderer, scores, transforms
+from cnnviz import (
+    channel_maps,
+    evaluation,
+    graph,
+    models,
+    npz,
+    objectives,
+    parameterization,
+    renderer,
+    scores,
+    transforms,
+)
 from cnnviz import settings as settings_module
 from cnnviz.chunks import Chunk
 from cnnviz.renderer import Rendered
@@ -55,9 +66,8 @@ class RenderCache:
         """Keep each objective of a chunk, its variants together, in a file of its own."""
         each = chunk.settings.variants
         for i in range(len(chunk.objectives)):
-            buffer = io.BytesIO()
-            np.savez(buffer, allow_pickle=False, **dict(rendered.part(i * each, (i + 1) * each).items()))
-            write_bytes(self._path(self.key(chunk, i)), buffer.getvalue())
+            part = dict(rendered.part(i * each, (i + 1) * each).items())
+            write_bytes(self._path(self.key(chunk, i)), npz.pack(part))
 
 
 def _digest(array: np.ndarray) -> str:

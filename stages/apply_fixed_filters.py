@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnviz import fixed_filters, images, params
+from cnnviz import fixed_filters, images, npz, params
 from cnnviz.errors import InputError
 from cnnviz.stage import ARTIFACTS, fresh, stage, write_bytes, write_json
 from cnnviz.weights import read_description
@@ -26,17 +26,14 @@ def main() -> None:
         note = "; the network sees BGR, its channels are reversed here to see RGB" if reversed_channels else ""
         origins[name] = f"{borrowed.model}, layer {borrowed.layer}, filter {index}, without its bias{note}"
 
-    for name in {"file", "allow_pickle"} & set(kernels):  # np.savez has these names for itself
-        raise InputError(f"fixed_filters: {name!r} cannot be a kernel's name; call it something else")
-
     image_set = images.load_set(ARTIFACTS / "images" / f"{wanted.set}.npz")
     batch, sizes = fixed_filters.prepare(image_set, wanted.images, len(kernels))
     arrays = fixed_filters.apply(batch, sizes, kernels, wanted.pool_size)
     names = [str(name) for name in image_set.names[: len(batch)]]
 
     folder = fresh(ARTIFACTS / "fixed_filters")
-    np.savez(folder / "kernels.npz", **kernels)  # type: ignore[arg-type]
-    np.savez(folder / "outputs.npz", **arrays)  # type: ignore[arg-type]
+    npz.write(folder / "kernels.npz", kernels)
+    npz.write(folder / "outputs.npz", arrays)
     for name, png in fixed_filters.draw(arrays, kernels, names).items():
         write_bytes(folder / name, png)
     about = [{"name": name, "shape": list(kernels[name].shape), "origin": origins[name]} for name in kernels]

@@ -1,20 +1,12 @@
 """Feature maps of one model on every image set: `python -m stages.compute_feature_maps <model>`."""
 
-import io
 import sys
-from typing import Any
 
 import numpy as np
 
-from cnnviz import images, params, selection
+from cnnviz import images, npz, params, selection
 from cnnviz.montage import png_bytes
 from cnnviz.stage import ARTIFACTS, fresh, progress, read_json, stage, write_bytes, write_json
-
-
-def npz(arrays: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 def main(key: str) -> None:
@@ -47,10 +39,10 @@ def main(key: str) -> None:
             pixels = np.rint(readers[name](shown)).astype("uint8")
             for layer, values in layers.items():
                 which = {"images": np.asarray(shown, "int32"), "channels": np.asarray(channels[layer], "int32")}
-                write_bytes(folder / name / f"{layer}.npz", npz({"activations": values} | which))
+                write_bytes(folder / name / f"{layer}.npz", npz.pack({"activations": values} | which))
                 picture = activations.picture(pixels, shown, values, channels[layer])
                 write_bytes(folder / name / f"{layer}.png", png_bytes(picture))
-            write_bytes(folder / name / "per_image.npz", npz(activations.per_image(found[name])))
+            write_bytes(folder / name / "per_image.npz", npz.pack(activations.per_image(found[name])))
             statistics = {layer: entry.as_dict() for layer, entry in found[name].items()}
             write_json(folder / name / "statistics.json", statistics)
 

@@ -5,9 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cnnviz import images, montage, params, sources
+from cnnviz import images, montage, npz, params, sources
 from cnnviz.catalog import IMAGES_PACKAGE
 from cnnviz.stage import ARTIFACTS, fresh, progress, stage, write_bytes, write_json
 
@@ -37,7 +35,7 @@ def main() -> None:
             image_set = read(wanted, name, count, bar.update)
         # Straight to the file: a copy in memory would double a large set. DVC removes what a killed stage leaves.
         arrays = {key: getattr(image_set, key) for key in images.ARRAYS}
-        np.savez_compressed(folder / f"{name}.npz", **arrays)
+        npz.write(folder / f"{name}.npz", arrays, compress=True)
         for i in range(count):
             png = montage.png_bytes(image_set.image(i))
             write_bytes(folder / name / file_name(i, str(image_set.names[i]), count), png)

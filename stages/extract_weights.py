@@ -1,12 +1,10 @@
 """Stage `weights@<model>`: a model's convolution kernels -> artifacts/weights/<model>."""
 
-import io
 import sys
 
 import h5py
-import numpy as np
 
-from cnnviz import montage, params, weights
+from cnnviz import montage, npz, params, weights
 from cnnviz.stage import ARTIFACTS, fresh, progress, stage, write_bytes, write_json
 
 
@@ -21,9 +19,7 @@ def main(key: str) -> None:
         for position, layer in enumerate(layers):
             name, depthwise = layer["name"], layer["depthwise"]
             kernel, bias, count = weights.read_kernel(file, layer)
-            npz = io.BytesIO()
-            np.savez(npz, kernel=kernel, bias=bias)
-            write_bytes(folder / f"{name}.npz", npz.getvalue())
+            write_bytes(folder / f"{name}.npz", npz.pack({"kernel": kernel, "bias": bias}))
             picture = weights.draw(kernel, depthwise, position == 0, reverse, shown.filters_shown, shown.inputs_shown)
             write_bytes(folder / f"{name}.png", montage.png_bytes(picture))
             about = {"kernel_shape": list(kernel.shape), "depthwise": depthwise, "parameters": count}

@@ -115,3 +115,9 @@ def test_outputs_keep_all_logits_and_features_of_the_first_images(monkeypatch: p
         outputs.update(rows, 10 * rows)
     assert outputs.logits[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
     assert outputs.features[:, 0].tolist() == [0, 10, 20]
+
+
+def test_the_mean_of_the_windows_over_a_pixel() -> None:
+    windows, drops = np.int32([[0, 0, 2, 2], [1, 1, 3, 3], [0, 2, 1, 4]]), np.float32([1, 3, -2])
+    spread = predictions.covered(windows, drops, (4, 4))
+    assert spread.tolist() == [[1, 1, -2, -2], [1, 2, 3, 0], [0, 3, 3, 0], [0, 0, 0, 0]]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz import examples, predictions_files
+from cnnviz import examples
 from cnnviz.errors import InputError
 from cnnviz.report_data import Facts
 from cnnviz.site import build, circuit, filters, heat, layers, links, pictures
@@ -132,7 +132,7 @@ def test_a_model_cannot_take_the_name_of_the_reports_own_files(name: str) -> Non
 
 
 def test_maps_over_an_image_are_drawn_as_the_analysis_draws_them() -> None:
-    """Against matplotlib's inferno, and against what predictions_files puts into its picture."""
+    """Against matplotlib's inferno."""
     import matplotlib as mpl
 
     draw = np.random.default_rng(0)
@@ -143,7 +143,3 @@ def test_maps_over_an_image_are_drawn_as_the_analysis_draws_them() -> None:
     expected = image * (1 - alpha) + 255 * mpl.colormaps["inferno"](share)[..., :3] * alpha
     assert np.abs(heat.over(image, values) - expected).max() < 15  # straight lines between nine of its colours
     assert (heat.over(image, np.zeros((16, 16))) == image).all()
-    windows, drops = np.int32([[0, 0, 8, 8], [4, 4, 12, 12], [0, 8, 8, 16]]), np.float32([1, 3, -2])
-    same = predictions_files.covered(windows, np.maximum(drops, 0), (16, 16))
-    np.testing.assert_allclose(heat.covered(windows, drops, (16, 16)), same)
-    assert same[5, 5] == 2

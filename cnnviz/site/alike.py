@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.site.layers import Model, npz
+from cnnviz import npz
+from cnnviz.site.layers import Model
 from cnnviz.site.pairs import Place
 
 BLOCK = 512  # filters that are correlated with a whole model at once
@@ -32,7 +33,7 @@ class Columns:
     @classmethod
     def of(cls, model: Model) -> "Columns | None":
         """None where `analyze` has not run."""
-        stored = [npz(model.artifacts / "analysis" / model.key / name / "features.npz") for name in model.sets]
+        stored = [npz.read(model.artifacts / "analysis" / model.key / name / "features.npz") for name in model.sets]
         if not stored or not all(stored):
             return None
         found, places = [], []

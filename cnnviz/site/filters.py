@@ -1,16 +1,14 @@
 """One filter -> its page, its pictures, and its numbers to download."""
 
-import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import examples, report_data
+from cnnviz import examples, npz, report_data
 from cnnviz.report_data import Facts
 from cnnviz.report_pictures import curves
 from cnnviz.site import pictures
@@ -269,8 +267,6 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
         multiplier = kernel.kernel.shape[3]
         own = kernel.kernel[:, :, k // multiplier, k % multiplier] if kernel.depthwise else kernel.kernel[..., k]
         arrays = {name: context.maximized[name][row] for name in ("scores", "snapshot_scores")}
-        buffer = io.BytesIO()
-        steps: Any = context.maximized["snapshot_steps"]
-        np.savez_compressed(buffer, kernel=own, snapshot_steps=steps, **arrays)
-        site.files.write(f"{layer.folder}/{k}.npz", buffer.getvalue())
+        arrays |= {"kernel": own, "snapshot_steps": context.maximized["snapshot_steps"]}
+        site.files.write(f"{layer.folder}/{k}.npz", npz.pack(arrays, compress=True))
         found["npz"] = True

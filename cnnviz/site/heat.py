@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz import predictions
+
 # matplotlib's inferno in eight equal steps
 INFERNO = np.array(
     [
@@ -25,17 +27,8 @@ def over(image: NDArray[np.uint8], values: NDArray[np.floating]) -> NDArray[np.u
     return np.rint(image * (1 - alpha) + colours * alpha).astype(np.uint8)
 
 
-def covered(windows: NDArray[np.int32], drops: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Spread the drop under each window `(windows, 4)` over its pixels: `size`, the mean where windows overlap."""
-    total, count = np.zeros(size), np.zeros(size)
-    for (top, left, bottom, right), drop in zip(windows, drops, strict=True):
-        total[top:bottom, left:right] += max(drop, 0)
-        count[top:bottom, left:right] += 1
-    return total / np.maximum(count, 1)
-
-
 def drawn(image: NDArray[np.uint8], stored: dict[str, NDArray]) -> list[NDArray[np.uint8]]:
     """The image, Grad-CAM for the predicted and the other class, what covering parts of it costs each of them."""
     size = (image.shape[0], image.shape[1])
-    hidden = [covered(stored["windows"], drops, size) for drops in stored["drops"]]
+    hidden = [predictions.covered(stored["windows"], np.maximum(drops, 0), size) for drops in stored["drops"]]
     return [image, *(over(image, one) for one in (*stored["gradcam_over_image"], *hidden))]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import report_data
+from cnnviz import npz, report_data
 from cnnviz.report_data import Facts
 from cnnviz.report_pictures import Picture, histogram
 from cnnviz.site import pictures
 from cnnviz.site.filters import Context, Site
-from cnnviz.site.layers import Layer, npz
+from cnnviz.site.layers import Layer
 from cnnviz.site.links import url
 
 MAP = 112  # pixels of a feature map
@@ -72,7 +72,7 @@ def _maps(site: Site, layer: Layer) -> list[Facts]:
     """Per image of each set a strip of its feature maps, all on the scale of docs/artifacts.md."""
     found = []
     for name in layer.model.sets:
-        stored = npz(layer.model.artifacts / "feature_maps" / layer.model.key / name / f"{layer.name}.npz")
+        stored = npz.read(layer.model.artifacts / "feature_maps" / layer.model.key / name / f"{layer.name}.npz")
         if not stored or name not in site.photos.sets:
             continue
         grey = _grey(stored["activations"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import report_data
+from cnnviz import npz, report_data
 from cnnviz.errors import InputError
 from cnnviz.report_data import Facts
 from cnnviz.site import circuit, pictures
@@ -22,17 +22,9 @@ PER_FILTER = (
 )
 
 
-def npz(path: Path) -> dict[str, NDArray]:
-    """All arrays of a file, none where there is no file."""
-    if not path.is_file():
-        return {}
-    with np.load(path) as stored:
-        return {key: stored[key] for key in stored.files}
-
-
 @lru_cache(4)  # a layer is asked for as the reader of the one before it, then for itself
 def _wiring(path: Path, depthwise: bool) -> Wiring | None:
-    stored = npz(path)
+    stored = npz.read(path)
     return Wiring(stored["kernel"], depthwise) if stored else None
 
 
@@ -67,10 +59,10 @@ class Layer:
 
     def maximized(self) -> dict[str, NDArray]:
         """The arrays of `artifacts/maximize/<model>/<layer>.npz`: large, so read when they are needed."""
-        return npz(self.model.artifacts / "maximize" / self.model.key / f"{self.name}.npz")
+        return npz.read(self.model.artifacts / "maximize" / self.model.key / f"{self.name}.npz")
 
     def examples(self) -> dict[str, NDArray]:
-        return npz(self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz")
+        return npz.read(self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz")
 
     def statistics(self, image_set: str) -> dict[str, NDArray]:
         """Numbers per filter on one set, and its `histogram`."""
@@ -160,7 +152,7 @@ class Model:
 
     @cached_property
     def statistics(self) -> dict[str, dict[str, NDArray]]:
-        return {name: npz(self.artifacts / "analysis" / self.key / name / "statistics.npz") for name in self.sets}
+        return {name: npz.read(self.artifacts / "analysis" / self.key / name / "statistics.npz") for name in self.sets}
 
     def ordered(self) -> list[Layer]:
         return list(self.layers.values())

@@ -12,7 +12,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from cnnviz.site.layers import Model, npz
+from cnnviz import npz
+from cnnviz.site.layers import Model
 from cnnviz.site.links import url
 
 Place = tuple[str, str, int]  # model, layer, filter
@@ -125,7 +126,7 @@ def read(artifacts: Path, models: dict[str, Model]) -> list[Pair]:
     keys = list(models)
     for i, first in enumerate(keys):
         for second in keys[i:]:
-            stored = npz(artifacts / "compare" / "cka" / f"{first}--{second}.npz")
+            stored = npz.read(artifacts / "compare" / "cka" / f"{first}--{second}.npz")
             if not stored:
                 continue
             pair = Pair(models[first], models[second], stored["cka"])

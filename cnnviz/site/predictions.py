@@ -4,11 +4,11 @@ import csv
 from functools import partial
 from typing import Any
 
-from cnnviz import report_data
+from cnnviz import npz, report_data
 from cnnviz.report_data import Facts
 from cnnviz.site import heat, pictures
 from cnnviz.site.filters import Site
-from cnnviz.site.layers import Model, npz
+from cnnviz.site.layers import Model
 from cnnviz.site.links import url
 
 SHOWN = 40  # predictions on a page
@@ -44,7 +44,7 @@ def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Fac
 
 def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
     """The image and the maps over it, one strip, with a text for each."""
-    stored = npz(model.artifacts / "analysis" / model.key / f"{one['files']}.npz")
+    stored = npz.read(model.artifacts / "analysis" / model.key / f"{one['files']}.npz")
     if "gradcam_over_image" not in stored or one["set"] not in site.photos.sets:
         return None
     height, width = stored["gradcam_over_image"].shape[1:]
