@@ -12,7 +12,7 @@ import pytest
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests first, so that no worker begins them when the other has nothing left to do."""
-    items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
+    items.sort(key=lambda item: (item.get_closest_marker("pipeline") is None, item.path.name != "test_renderer.py"))
 
 
 @pytest.fixture
