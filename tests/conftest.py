@@ -9,10 +9,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
+LONGEST = ("test_pipeline.py", "test_renderer.py")  # of the tests of the pipeline, of the unit tests
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests first, so that no worker begins them when the other has nothing left to do."""
-    items.sort(key=lambda item: (item.get_closest_marker("pipeline") is None, item.path.name != "test_renderer.py"))
+    items.sort(key=lambda item: (item.get_closest_marker("pipeline") is None, item.path.name not in LONGEST))
 
 
 @pytest.fixture

@@ -1,0 +1,23 @@
+"""Two clones, each from downloads to report, agree on every byte. (A file of its own: another worker runs it.)"""
+
+import pytest
+
+from tests.clone import Clone
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_two_clones_write_the_same_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
+    locks = []
+    for name in ("one", "two"):
+        made = Clone(tmp_path_factory.mktemp(name))
+        made.change({
+            "models": {"cifar10-cnn": {"known": "cifar10-cnn"}},
+            "feature_maps": {"channels": {"cifar10-cnn": 2}},
+            "fixed_filters": {"borrowed": {"model": "cifar10-cnn", "layer": "conv2d"}},
+            "maximize": {"layers": {"cifar10-cnn": {"conv2d_1": 2}}},
+        })  # fmt: skip
+        done = made.make()
+        assert done.returncode == 0, done.stderr
+        locks.append((made.folder / "dvc.lock").read_bytes())
+    assert locks[0] == locks[1]
