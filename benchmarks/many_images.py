@@ -1,7 +1,7 @@
 """Time and memory of every stage on many images of CIFAR's size, for `cifar10-cnn` and its untrained twin.
 
     python -m benchmarks.many_images 10000                    # after `make repro`
-    python -m benchmarks.many_images 60000 --images FOLDER    # made from FOLDER/<class>/*.png
+    python -m benchmarks.many_images 60000 --images FOLDER    # made from FOLDER/<class>/*
 
 The pipeline itself, in a temporary clone of the committed state. The images are those given, each shifted, mirrored and
 made brighter or darker by random amounts until there are enough: the stages do the same work as on new ones.
@@ -9,6 +9,7 @@ made brighter or darker by random amounts until there are enough: the stages do 
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def given(folder: Path | None) -> list[tuple[str, NDArray[np.uint8]]]:
     if folder is None:
         one = images.load_set(ARTIFACTS / "images" / "cifar10.npz")
         return [(str(one.class_names[label]), one.image(i)) for i, label in enumerate(one.labels)]
-    files = sorted(folder.glob("*/*.png"))
+    files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
     return [(path.parent.name, np.asarray(Image.open(path).convert("RGB"))) for path in files]
 
 
@@ -47,7 +48,7 @@ def write(count: int, sources: list[tuple[str, NDArray[np.uint8]]], folder: Path
     draw = np.random.default_rng(0)
     for name in {name for name, _ in sources}:
         (folder / name).mkdir(parents=True)
-    for i in tqdm(range(count), desc="making images", leave=False):
+    for i in tqdm(range(count), desc="making images", leave=False, disable=None):
         name, image = sources[i % len(sources)]
         Image.fromarray(varied(image, draw)).save(folder / name / f"{i:05d}.png", compress_level=1)
 
@@ -59,6 +60,7 @@ def changed(params: dict[str, Any], count: int) -> dict[str, Any]:
     params["fixed_filters"]["borrowed"] = {"model": MODEL, "layer": "conv2d", "filters": [0]}
     for section, key in (("feature_maps", "channels"), ("maximize", "layers")):
         params[section][key] = dict.fromkeys((MODEL, TWIN), params[section][key][MODEL])
+    params["maximize"]["layers"][TWIN] = {"conv2d": 1}
     params["maximize"]["objectives"] = {}
     params["analyze"] |= {"explain": {}, "labels": {}}
     return params
@@ -70,13 +72,16 @@ def main() -> None:
     parser.add_argument("--images", type=Path)
     asked = parser.parse_args()
     sources = given(asked.images)
+    if not sources:
+        sys.exit(f"error: {asked.images}: no images; expected <class>/<file>, PNG or JPEG")
     with tempfile.TemporaryDirectory() as temporary:
         clone = Path(temporary) / "cnnviz"
         subprocess.run(["git", "clone", "-q", ".", clone], check=True)
         write(asked.count, sources, clone / "inputs" / "images" / "cifar10")
         params = changed(yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8")), asked.count)
         (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-        subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", *STAGES], cwd=clone, check=True)
+        env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", *STAGES], cwd=clone, env=env, check=True)
         for name in STAGES:
             timing = json.loads((clone / ".cache" / "timings" / f"{name}.json").read_text(encoding="utf-8"))
             print(f"{name:30} {timing['seconds']:7.1f} s {timing['peak_memory_mb']:7.0f} MB")

@@ -123,3 +123,15 @@ def test_pictures_are_all_of_them_where_every_one_is_too_small() -> None:
     found = nature.pictures(sets, 16)
     np.testing.assert_allclose(found.mean((1, 2, 3)) * 255, [100, 200, 201], atol=1e-4)
     assert nature.pictures({}, 16).shape == (0, 16, 16, 3)
+
+
+def test_pictures_of_a_large_set_are_256_from_its_first_to_its_last() -> None:
+    """766 = 3 * 255 + 1 images that are large enough: every third."""
+    pixels = np.zeros((767, 4, 4, 3), np.uint8)
+    pixels[1:] = (np.arange(766) % 251).astype(np.uint8)[:, None, None, None]
+    sizes = np.array([(2, 4)] + [(4, 4)] * 766, np.int32)  # the first one is too small
+    names = np.array(["a"] * 767)
+    large = ImageSet(pixels, sizes, np.full(767, -1, np.int32), names, np.array(["b"]))
+    found = nature.pictures({"small": image_set((4, 4)), "large": large}, 4)
+    assert len(found) == 1 + 256
+    np.testing.assert_allclose(found[1:, 0, 0, 0] * 255, np.arange(0, 766, 3) % 251, atol=1e-4)
