@@ -18,8 +18,7 @@ repro: $(VENV)/ready
 test: $(VENV)/ready-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/mypy & types=$$!; $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder && wait $$types
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.ui
