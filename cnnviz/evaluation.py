@@ -15,6 +15,7 @@ import tensorflow as tf
 from cnnviz import channel_maps, graph, models
 from cnnviz.errors import InputError, choices
 from cnnviz.objectives import Objective, Term
+from cnnviz.trunk import Trunk
 
 LINEAR = ("channel", "neuron", "direction")
 Data = list[dict[str, tf.Tensor]]  # per term: `weight` (n,) and what its kind needs, first axis the images
@@ -55,7 +56,7 @@ class Evaluation:
         self.numbers = sum(sizes)  # computed per image
         self.grain = math.gcd(math.prod(shape), *sizes)  # what the sizes have in common: see Renderer._filled
         first = self.points[0]
-        self.trunk = keras.Model(traced.input, [point.tensor for point in self.points])
+        self.trunk = Trunk(traced, [point.tensor for point in self.points], preprocessing)
         unit = first.call.unit if isinstance(first.call, graph.Conv) else first.call
         # what the scores compare: the whole layer, for a logit all of them
         self.features_from = first if first.kind == "logit" else None
@@ -84,7 +85,7 @@ class Evaluation:
         nonlinearity; `post_activation`: after a ReLU. While `leak` is 1, and always where a weight is negative,
         silent positions still pass their gradient, so that what starts silent can wake up.
         """
-        return self._value(keras.tree.flatten(self.trunk(self._inputs(images), training=False)), data, kind, leak)
+        return self._value(self.trunk(images), data, kind, leak)
 
     def inspect(self, images: tf.Tensor, data: Data, kind: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return values and peaks as `value` does without leak, and the features, running the network once.

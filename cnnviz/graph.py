@@ -66,6 +66,7 @@ class Graph:
     calls: list[Call] = field(default_factory=list)
     layers: list[dict[str, Any]] = field(default_factory=list)
     convs: dict[str, Conv] = field(default_factory=dict)
+    users: dict[int, list[Call]] = field(default_factory=dict)
 
 
 def _opened(layer: Any) -> bool:
@@ -106,6 +107,8 @@ def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | Se
         kind = Conv if isinstance(layer, CONVOLUTIONS) else Call
         made = kind(name, layer, args[0] if args else None, output, field_, jump)
         graph.calls.append(made)
+        for tensor in inputs:
+            graph.users.setdefault(id(tensor), []).append(made)
         return output
 
     def walk(nested: Any, tensor: Any, prefix: str) -> Any:
@@ -145,13 +148,8 @@ def unit(graph: Graph, layer: str) -> Conv:
 
 
 def _find_units(graph: Graph) -> None:
-    users: dict[int, list[Call]] = {}
-    for call in graph.calls:
-        for tensor in keras.tree.flatten(call.input):
-            users.setdefault(id(tensor), []).append(call)
-
     def only_user(call: Call) -> Call | None:
-        found = users.get(id(call.output), [])
+        found = graph.users.get(id(call.output), [])
         return found[0] if len(found) == 1 else None
 
     for call in graph.calls:

@@ -24,6 +24,7 @@ from cnnviz import (
     renderer,
     scores,
     transforms,
+    trunk,
 )
 from cnnviz import settings as settings_module
 from cnnviz.chunks import Chunk
@@ -31,7 +32,7 @@ from cnnviz.renderer import Rendered
 from cnnviz.stage import write_bytes
 
 _CODE = (channel_maps, evaluation, graph, models, objectives, parameterization, renderer, scores, settings_module,
-         transforms)  # fmt: skip
+         transforms, trunk)  # fmt: skip
 
 
 class RenderCache:

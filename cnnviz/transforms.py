@@ -28,11 +28,11 @@ def draw(
 def apply(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     """Transform images `(n, h, w, c)` in [0, 1], each by its own matrix `(n, 8)`; bilinear; grey (0.5) comes in."""
     moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=images - 0.5,
+        images=images,
         transforms=matrices,
         output_shape=tf.shape(images)[1:3],
-        fill_value=0.0,
+        fill_value=0.5,
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
-    return tf.ensure_shape(moved + 0.5, images.shape)
+    return tf.ensure_shape(moved, images.shape)
