@@ -33,7 +33,8 @@ class Trunk:
             if uses[id(call.layer)] > 1:
                 continue
             taps = None
-            if call.input is traced.input and len(traced.users[id(traced.input)]) == 1 and _splits(call.layer):
+            alone = len(traced.users[id(traced.input)]) == 1 and id(traced.input) not in seen
+            if call.input is traced.input and alone and _splits(call.layer):
                 taps = call.layer.kernel.numpy()
                 if isinstance(preprocessing, dict) and preprocessing["reverse_channels"]:
                     taps, self.preprocessing = taps[:, :, ::-1], _reversed(preprocessing)

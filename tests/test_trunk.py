@@ -124,3 +124,18 @@ def test_a_relu_that_an_objective_looks_at_keeps_its_own_gradient() -> None:
     for value, same in zip(values, expected, strict=True):
         np.testing.assert_allclose(value, same, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_an_objective_that_looks_at_the_input_sees_the_colours_that_the_network_wants() -> None:
+    """As channels of the first convolution do: their one map is computed from its input."""
+    keras.utils.clear_session()
+    traced = graph.trace(of(vgg, RGB), RGB)
+    for outputs in ([traced.input], [traced.input, traced.calls[-1].output]):
+        trunk, plain = Trunk(traced, outputs, CAFFE), keras.Model(traced.input, outputs)
+        values, gradient = gradients(trunk, RGB)
+        expected, wanted = gradients(
+            lambda images, plain=plain: keras.tree.flatten(plain(models.preprocess(images * 255.0, CAFFE))), RGB
+        )
+        for value, same in zip(values, expected, strict=True):
+            np.testing.assert_allclose(value, same, rtol=1e-4, atol=1e-5 * np.abs(same).max())
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
