@@ -10,10 +10,8 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -203,14 +201,16 @@ def _layers_csv(models: list[dict[str, Any]]) -> bytes:
 def render(artifacts: Path, params: Params, out: Path) -> None:
     """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv, layers.csv, plots/.
 
+    One thread reads all files: numpy.load, in two threads at once, now and then fails in Python 3.11 with "AST
+    constructor recursion depth mismatch" (python/cpython#106905).
+
     Raises InputError where an image is not readable, or a model has the name of one of the report's own files.
     """
     build.check(list(params.models))
     env = environment()
     fixed, models = cache(partial(fixed_filters, artifacts)), []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow encodes outside Python's lock
-        pages = list(pool.map(lambda key: model_page(env, artifacts, key, params, fixed), params.models))
-    for key, (page, facts) in zip(params.models, pages, strict=True):
+    for key in params.models:
+        page, facts = model_page(env, artifacts, key, params, fixed)
         write_bytes(out / f"{key}.html", page)
         models.append(facts)
         for layer in facts["rendered"]:
