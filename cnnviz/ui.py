@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
@@ -30,17 +31,21 @@ def main() -> None:
     if where.uri.startswith("http"):
         _print_links(where.shown, experiment)
         return
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), _stop)
     port = free_port(int(os.environ.get("PORT") or 5000))
+    asked: list[int] = []  # to stop, while an exception would leave a server that nobody ends
+    _on_stop(lambda number, frame: asked.append(number))
     server = _start(where, port)
     try:
+        _on_stop(_stop)
+        if asked:
+            return
         _wait(server, port)
         _print_links(f"http://{HOST}:{port}", experiment)
         print("Ctrl-C stops the server", flush=True)
         server.wait()
         raise InputError(f"the MLflow server ended; see {LOG}")
     finally:
+        _on_stop(signal.SIG_IGN)
         end(server)
 
 
@@ -91,6 +96,11 @@ def _print_links(base: str, experiment: str) -> None:
     width = max(len(name) for name in pages)
     for name, address in pages.items():
         print(f"  {name:{width}}  {address}", flush=True)
+
+
+def _on_stop(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -280,6 +280,29 @@ def test_stops_on_sigterm_even_while_the_server_starts(project: Project, served:
     assert alive("pgid", server[0]) == []
 
 
+SIGNAL_BETWEEN_FORK_AND_RETURN = """
+import os, signal, subprocess
+fork = subprocess._fork_exec
+def fork_and_signal(arguments, *others):
+    child = fork(arguments, *others)
+    if "mlflow" in arguments and "server" in arguments:
+        print(child, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+    return child
+subprocess._fork_exec = fork_and_signal
+from cnnviz import ui
+ui.main()
+"""
+
+
+@pytest.mark.pipeline
+def test_a_signal_while_the_server_is_started_leaves_no_server(project: Project, served: Served) -> None:
+    done = project.run(sys.executable, "-c", SIGNAL_BETWEEN_FORK_AND_RETURN)
+    assert (done.returncode, done.stderr) == (0, "")
+    server = int(done.stdout.split()[-1])
+    assert alive("pgid", server) == []
+
+
 @pytest.mark.pipeline
 def test_ui_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("models: {}")
