@@ -153,6 +153,17 @@ def test_metrics_and_plots(clone: Clone) -> None:
     assert list((clone.folder / "dvc_plots").rglob("*.png"))
 
 
+def test_a_setting_for_all_models_changes_the_stages_of_each(clone: Clone) -> None:
+    kept = (clone.folder / "params.yaml").read_bytes()
+    clone.change({"maximize": {"steps": 14}})
+    try:
+        shown = clone.dvc("status", "--json")
+    finally:
+        (clone.folder / "params.yaml").write_bytes(kept)
+    assert shown.returncode == 0, shown.stderr
+    assert set(json.loads(shown.stdout)) == {"maximize@vgg16", "maximize@cifar10-cnn", "report"}
+
+
 def test_an_experiment_with_one_models_filters_reruns_only_its_own_stages(clone: Clone) -> None:
     done = clone.dvc("exp", "run", "-S", "maximize.layers.cifar10-cnn.conv2d_1=3")
     assert done.returncode == 0, done.stdout + done.stderr

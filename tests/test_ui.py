@@ -282,6 +282,7 @@ def test_stops_on_sigterm_even_while_the_server_starts(project: Project, served:
 
 SIGNAL_BETWEEN_FORK_AND_RETURN = """
 import os, signal, subprocess
+signal.alarm(60)  # an end, should no signal be sent
 fork = subprocess._fork_exec
 def fork_and_signal(arguments, *others):
     child = fork(arguments, *others)
