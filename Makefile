@@ -9,7 +9,7 @@ PY := $(BIN)/python
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
-	@$(PY) -m cnnviz.prune
+	@$(PY) -m cnnviz.config
 	@$(PY) -m dvc repro
 	@$(PY) -m stages.track
 	@echo "report: $(CURDIR)/artifacts/report/index.html"
@@ -21,7 +21,7 @@ test: $(VENV)/ready-dev
 	@$(BIN)/mypy & types=$$!; $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder && wait $$types
 
 ui: $(VENV)/ready
-	@$(PY) -m cnnviz.ui
+	@$(PY) -m cnnviz.tracking.ui
 
 # What S3 remotes and PostgreSQL need: docs/teams.md
 teams: $(VENV)/ready-teams

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import params
-from cnnviz.stage import ARTIFACTS
+from cnnviz.config import params
+from cnnviz.files.disk import ARTIFACTS
 
 MODEL = "vgg16"
 PICTURES = ("images", "snapshots", "negatives", "variants")
@@ -58,7 +58,7 @@ def prepare(folder: Path) -> Path:
 
 def render(artifacts: str, out: str, models: list[str]) -> None:
     """Write the report of these models; print seconds and the peak of this process in MB as JSON."""
-    from cnnviz import report
+    from cnnviz.report import pages as report
 
     chosen = params.load()
     kept = {key: value for key, value in chosen.models.items() if key in models}

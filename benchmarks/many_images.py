@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from cnnviz import images
-from cnnviz.stage import ARTIFACTS
+from cnnviz.files.disk import ARTIFACTS
+from cnnviz.images import sets
 
 MODEL, TWIN = "cifar10-cnn", "cifar10-cnn-random"
 STAGES = ("images", f"feature_maps@{MODEL}", f"maximize@{MODEL}", f"analyze@{MODEL}", f"analyze@{TWIN}", "compare")
@@ -32,7 +32,7 @@ STAGES = ("images", f"feature_maps@{MODEL}", f"maximize@{MODEL}", f"analyze@{MOD
 def given(folder: Path | None) -> list[tuple[str, NDArray[np.uint8]]]:
     """(class, pixels) of the images to make others from: a folder's, or those of the default run."""
     if folder is None:
-        one = images.load_set(ARTIFACTS / "images" / "cifar10.npz")
+        one = sets.load_set(ARTIFACTS / "images" / "cifar10.npz")
         return [(str(one.class_names[label]), one.image(i)) for i, label in enumerate(one.labels)]
     files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
     return [(path.parent.name, np.asarray(Image.open(path).convert("RGB"))) for path in files]

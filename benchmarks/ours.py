@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cnnviz import chunks, graph, model_sources, models, params
-from cnnviz import settings as recipe
+from cnnviz.config import params
+from cnnviz.maximization import chunks
+from cnnviz.maximization.ascent import settings as recipe
+from cnnviz.maximization.ascent.renderer import Renderer
+from cnnviz.networks import graph, loading, store
 from cnnviz.objectives import channel
-from cnnviz.renderer import Renderer
 
 STEPS = params.load().maximize.steps
 STORED = Path("artifacts/models/vgg16")
@@ -24,11 +26,11 @@ def network() -> Network:
     """Load VGG16 as `make repro` stored it, else get it from its source and keep it in the cache."""
     chunks.keep_heap()
     for folder in (STORED, CACHED):
-        if (folder / models.WEIGHTS).is_file():
-            return models.load(folder)
+        if (folder / store.WEIGHTS).is_file():
+            return store.load(folder)
     CACHED.mkdir(parents=True, exist_ok=True)
-    models.save("vgg16", model_sources.get("vgg16", params.load().models["vgg16"]), CACHED)
-    return models.load(CACHED)
+    store.save("vgg16", loading.get("vgg16", params.load().models["vgg16"]), CACHED)
+    return store.load(CACHED)
 
 
 def weights(loaded: Network) -> dict[str, np.ndarray]:

@@ -14,9 +14,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.figures import table, write_between_markers
-from cnnviz import catalog, images, models, nature, params, rendering
-from cnnviz import settings as recipe
-from cnnviz.chunks import Workshop
+from cnnviz.activations import nature
+from cnnviz.config import params
+from cnnviz.images import sets as images
+from cnnviz.maximization import rendering
+from cnnviz.maximization.ascent import settings as recipe
+from cnnviz.maximization.chunks import Workshop
+from cnnviz.networks import store
+from cnnviz.sources import catalog
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".cache" / "benchmarks" / "recipes"
@@ -64,7 +69,7 @@ def settings(model: str, layer: str, field: float | None, size: int, changes: di
 def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
     """Render one alternative: measures by name, one entry per filter, and the images uint8 (n, 128, 128, 3)."""
     stored = ROOT / "artifacts" / "models" / model
-    network, described = models.load(stored)
+    network, described = store.load(stored)
     shop = Workshop(network, described["preprocessing"], described["digest"], 3)
     sets = {name: images.load_set(ROOT / f"artifacts/images/{name}.npz") for name in params.load().images.sets}
     work = rendering.Rendering(model, shop.render, None, lambda done: None)

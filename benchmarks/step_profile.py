@@ -13,10 +13,10 @@ import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from benchmarks import bench, figures, ours
-from cnnviz import settings as recipe
-from cnnviz import transforms
+from cnnviz.maximization.ascent import settings as recipe
+from cnnviz.maximization.ascent import transforms
+from cnnviz.maximization.ascent.renderer import Renderer
 from cnnviz.objectives import channel
-from cnnviz.renderer import Renderer
 
 STEPS, IMAGES = 8, 16
 KINDS = {

@@ -90,8 +90,9 @@ class Ours:
 
     def machine(self) -> dict[str, Any]:
         from benchmarks import machine
+        from cnnviz.files.machine import processor
 
-        bfloat16 = self.ours.recipe.cpu_has_bfloat16()
+        bfloat16 = processor().has_bfloat16
         return {"cpu": machine.cpu(), "threads": os.cpu_count(), "peaks": machine.peaks(bfloat16)}
 
 

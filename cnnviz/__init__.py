@@ -1,16 +1,8 @@
-"""A reproducible microscope for convolutional networks."""
+"""A reproducible microscope for convolutional networks.
 
-from typing import Any
+`python -c "import cnnviz; help(cnnviz.maximize)"`; every name is loaded when it is asked for: TensorFlow takes seconds.
+"""
 
+import lazy_loader
 
-def __getattr__(name: str) -> Any:
-    """`cnnviz.maximize` and `cnnviz.borrow`, loaded when asked for: TensorFlow takes seconds."""
-    if name == "maximize":
-        from cnnviz.notebook import maximize
-
-        return maximize
-    if name == "borrow":
-        from cnnviz.borrowing import borrow
-
-        return borrow
-    raise AttributeError(f"module 'cnnviz' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the names are in __init__.pyi

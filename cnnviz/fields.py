@@ -1,9 +1,16 @@
-"""What a single value of params.yaml may be; schema.py puts the values together."""
+"""What params.yaml is made of: the kinds of values, and the base of the sections that the rooms own."""
 
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A part of params.yaml, frozen; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

@@ -16,26 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cnnviz
-from cnnviz import images, similarity
-from cnnviz.borrowing import Borrowed
+from cnnviz.analysis import pool
+from cnnviz.images import ImageSet, load_set, resized
 
 SEEDS = 20
 RIDGE = 1.0  # times the mean square of the features
 VEHICLES = {"airplane", "automobile", "ship", "truck"}
 
 
-def features(lent: Borrowed, pictures: NDArray) -> NDArray[np.float64]:
+def features(lent: cnnviz.Borrowed, pictures: NDArray) -> NDArray[np.float64]:
     """Cell averages of what the filters answer: `(n, 16 * filters)`."""
     found = [np.asarray(lent.model()(pictures[i : i + 50])) for i in range(0, len(pictures), 50)]
-    return similarity.pool(np.moveaxis(np.concatenate(found), -1, 1)).reshape(len(pictures), -1).astype(float)
+    return pool(np.moveaxis(np.concatenate(found), -1, 1)).reshape(len(pictures), -1).astype(float)
 
 
 def colours(pictures: NDArray) -> NDArray[np.float64]:
     """The same cells of the image itself, without any filter."""
-    return similarity.pool(np.moveaxis(pictures, -1, 1)).reshape(len(pictures), -1).astype(float)
+    return pool(np.moveaxis(pictures, -1, 1)).reshape(len(pictures), -1).astype(float)
 
 
-def random_twin(lent: Borrowed, seed: int) -> Borrowed:
+def random_twin(lent: cnnviz.Borrowed, seed: int) -> cnnviz.Borrowed:
     """Gaussian filters of the same norms and no bias: what a fresh layer would start with, up to scale."""
     drawn = np.random.default_rng(seed).normal(size=lent.kernel.shape)
     norms = [np.sqrt((kernel**2).sum((0, 1, 2))) for kernel in (lent.kernel, drawn)]
@@ -58,13 +58,13 @@ def accuracy(rows: NDArray, classes: NDArray, folds: int, order: NDArray) -> flo
 
 
 def compare(
-    model: str, layer: str, filters: Sequence[int] | None, one: images.ImageSet, folds: int, tell: Callable[[str], None]
+    model: str, layer: str, filters: Sequence[int] | None, one: ImageSet, folds: int, tell: Callable[[str], None]
 ) -> None:
     """Print a table: per task, borrowed filters against 20 draws of random ones and against no filters."""
     lent = cnnviz.borrow(model, layer, filters)
     labelled = np.flatnonzero(one.labels >= 0)
     size = (int(one.sizes[0, 0]), int(one.sizes[0, 1]))
-    pictures, labels = images.resized(one, labelled.tolist(), size), one.labels[labelled]
+    pictures, labels = resized(one, labelled.tolist(), size), one.labels[labelled]
     order = np.random.default_rng(0).permutation(len(labels))
     tasks = {f"{len(set(labels.tolist()))} classes": np.unique(labels, return_inverse=True)[1]}
     if set(one.class_names.tolist()) >= VEHICLES:
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--set", type=Path, default=Path("artifacts/images/cifar10.npz"), help="<set>.npz with labels")
     parser.add_argument("--folds", type=int, help="default: leave one out")
     given = parser.parse_args()
-    one = images.load_set(given.set)
+    one = load_set(given.set)
     count = int((one.labels >= 0).sum())
     compare(given.model, given.layer, given.filters, one, min(given.folds or count, count), print)
 

@@ -2,17 +2,13 @@
 
 import sys
 
-from cnnviz import params
-from cnnviz.stage import ARTIFACTS, fresh, stage
+from cnnviz import config, networks
+from cnnviz.files import ARTIFACTS, stage
 
 
 def main(key: str) -> None:
     with stage(f"models@{key}"):
-        chosen = params.load().models[key]
-        from cnnviz import model_sources, models  # TensorFlow: only after the params are known to be right
-
-        loaded = model_sources.get(key, chosen)
-        models.save(key, loaded, fresh(ARTIFACTS / "models" / key))
+        networks.run(key, config.load().models[key], ARTIFACTS)
 
 
 if __name__ == "__main__":

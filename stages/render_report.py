@@ -1,13 +1,12 @@
-"""Stage `report`: the files of all earlier stages -> artifacts/report/."""
+"""Stage `report`: the files of all earlier stages -> artifacts/report."""
 
-from cnnviz import params, report
-from cnnviz.stage import ARTIFACTS, fresh, stage
+from cnnviz import config, report
+from cnnviz.files import ARTIFACTS, fresh, stage
 
 
 def main() -> None:
     with stage("report"):
-        settings = params.load()
-        report.render(ARTIFACTS, settings, fresh(ARTIFACTS / "report"))
+        report.render(ARTIFACTS, config.load(), fresh(ARTIFACTS / "report"))
 
 
 if __name__ == "__main__":

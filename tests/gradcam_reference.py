@@ -1,4 +1,4 @@
-"""Numbers of tf-keras-vis 0.8.7 that test_attribution.py holds cnnviz against: tests/gradcam_reference.npz.
+"""Numbers of tf-keras-vis 0.8.7 that analysis/test_gradcam.py holds cnnviz against: tests/gradcam_reference.npz.
 
 Made in an environment with that package (`make bench` builds one):
 

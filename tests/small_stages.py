@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cnnviz import run_content
-from cnnviz.stage import CACHE
+from cnnviz.files.disk import CACHE
+from cnnviz.tracking import content
 
 MODELS = {"one": ["conv", "in.ner"], "two": ["first", "second", "third"]}  # conv layers of each
 FILTERS, STEPS = 3, 40
@@ -37,7 +37,7 @@ def write_stage(stage: str, model: str = "") -> None:
 
 
 def _png(path: Path, picture: np.ndarray | None = None) -> None:
-    from cnnviz.montage import png_bytes
+    from cnnviz.pictures.montage import png_bytes
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png_bytes(np.zeros((4, 4, 3), np.uint8) if picture is None else picture))
@@ -89,14 +89,14 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
         metrics[layer] = {str(k): _entry(float(scores[k, -1]), k) for k in range(FILTERS)}
         rows += [(layer, k, s, f"{scores[k, s]:.6g}") for k in range(FILTERS) for s in range(STEPS + 1)]
     head = {"filters": FILTERS * len(layers), "ok": len(layers), "weak": len(layers), "dead": len(layers)}
-    head |= {f"median_{key}": 1.5 for key in ("score_gain", *run_content.FILTER_SERIES)}
+    head |= {f"median_{key}": 1.5 for key in ("score_gain", *content.FILTER_SERIES)}
     objectives = {"logit-6": {"score": 2.0}}
     _png(folder / "objectives" / "logit-6.png")
     (folder / "metrics.json").write_text(json.dumps({**head, "layers": metrics, "objectives": objectives}))
     with (folder / "history.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("layer", "filter", "step", "score"), *rows])
     with (folder / "filters.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, ["layer", "filter", "status", "reason", "score", *run_content.FILTER_SERIES])
+        table = csv.DictWriter(file, ["layer", "filter", "status", "reason", "score", *content.FILTER_SERIES])
         table.writeheader()
         table.writerows({"layer": x, "filter": k, **e} for x, entries in metrics.items() for k, e in entries.items())
     settings: dict[str, Any] = {layer: {"precision": "float32"} for layer in layers}
@@ -107,7 +107,7 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
 def _entry(score: float, k: int) -> dict[str, Any]:
     """Numbers of one filter: the last one is dead, so nothing of it could be measured."""
     status = ("ok", "weak", "dead")[k]
-    measured = dict.fromkeys(run_content.FILTER_SERIES, None if status == "dead" else k + 0.5)
+    measured = dict.fromkeys(content.FILTER_SERIES, None if status == "dead" else k + 0.5)
     return {"score": score, "status": status, "reason": f'It is "{status}", <b>really</b>', **measured}
 
 

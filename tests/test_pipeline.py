@@ -94,10 +94,10 @@ def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
 def test_known_predictions_come_out_of_the_stored_network(clone: Clone) -> None:
     """The CIFAR-10 network is right on the package's images: weights, preprocessing and labels fit together."""
     code = (
-        "import numpy as np; from pathlib import Path; from cnnviz import images, models;"
-        "n, d = models.load(Path('artifacts/models/cifar10-cnn'));"
+        "import numpy as np; from pathlib import Path; from cnnviz import images, networks;"
+        "n, d = networks.load(Path('artifacts/models/cifar10-cnn'));"
         "s = images.load_set(Path('artifacts/images/cifar10.npz'));"
-        "x = models.preprocess(images.resized(s, range(10), (32, 32)), d['preprocessing']);"
+        "x = networks.preprocess(images.resized(s, range(10), (32, 32)), d['preprocessing']);"
         "print((np.argmax(n(x), 1) == s.labels).all())"
     )
     done = clone.run(str(VENV / "bin/python"), "-c", code)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cnnviz import params
+from cnnviz.config import params
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

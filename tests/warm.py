@@ -48,7 +48,7 @@ def _run(folder: Path, env: dict[str, str], output: Path, module: str, words: tu
     os.chdir(folder)
     imported = {
         name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")
-    }  # set by cnnviz.tracking
+    }  # set by cnnviz.tracking.store
     os.environ.clear()
     os.environ.update(imported | env)
     for number, name in ((1, "stdout"), (2, "stderr")):

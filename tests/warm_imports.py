@@ -6,7 +6,7 @@ import dvc.repo  # noqa: F401
 import pytest  # noqa: F401
 import scipy.sparse  # noqa: F401
 
-import cnnviz.runs
-import cnnviz.sync  # noqa: F401
+import cnnviz.tracking.runs
+import cnnviz.tracking.sync  # noqa: F401
 
-__import__("mlflow.store.tracking.sqlalchemy_store")  # after cnnviz.tracking, which sets what MLflow reads
+__import__("mlflow.store.tracking.sqlalchemy_store")  # after cnnviz.tracking.store, which sets what MLflow reads

@@ -1,0 +1,98 @@
+"""What natural images do in a layer: the measure that the images of its filters are held against.
+
+Read from what the feature_maps stage stored (`read`), or measured on arrays (`measure`, needs TensorFlow).
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cnnviz.errors import InputError, choices
+from cnnviz.images import ImageSet, resized
+
+Floats = NDArray[np.float32]
+SAMPLE = 256  # images of a set at most whose pixels stand for nature
+
+
+@dataclass(frozen=True)
+class Nature:
+    """m natural images in one layer of C channels.
+
+    peaks: float32 `(m, C)`, highest pre-activation anywhere in the image (0 where the layer itself ends in a ReLU and
+    the unit is never above 0); features: float32 `(m, C)`, the unit's output averaged over positions; images: m pairs
+    (set, index in the set), in the same order; the set is "" for measured arrays.
+    """
+
+    peaks: Floats
+    features: Floats
+    images: tuple[tuple[str, int], ...]
+
+    def best(self, k: int) -> int | None:
+        """Row of the natural image with the highest peak of filter k, the first of equals; None without images."""
+        return int(np.argmax(self.peaks[:, k])) if len(self.peaks) else None
+
+
+def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
+    """Read `<folder>/<set>/per_image.npz` of all sets, in order; `feature_maps_folder` is that of one model.
+
+    Raises InputError without sets, for a file that is missing or damaged, and for a layer that is not in it.
+    """
+    peaks, features, images = [], [], []
+    for name in sets:
+        path = feature_maps_folder / name / "per_image.npz"
+        again = f"dvc repro --force feature_maps@{feature_maps_folder.name}"
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
+                if f"{layer}/peak" not in data:
+                    layers = (key.removesuffix("/peak") for key in data if key.endswith("/peak"))
+                    raise InputError(f"{path}: no layer {layer!r}; {choices(layer, layers)}")
+                peaks.append(data[f"{layer}/peak"])
+                features.append(data[f"{layer}/feature"])
+        except FileNotFoundError:
+            raise InputError(f"{path}: not found; run `{again}`") from None
+        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: damaged ({error}); run `{again}`") from error
+        images += [(name, i) for i in range(len(peaks[-1]))]
+    if not peaks:
+        raise InputError(f"{feature_maps_folder}: no image set asked for; name at least one")
+    return Nature(np.concatenate(peaks), np.concatenate(features), tuple(images))
+
+
+def measure(network: Any, preprocessing: Any, layer: str, images: ArrayLike) -> Nature:
+    """Measure one conv layer of a Keras model on images `(m, h, w, channels)` in 0..255, uint8 or float.
+
+    preprocessing: as models.preprocess takes it, for as many channels as the images have.
+    Of the network only what leads to the layer has to accept the images' size. Raises InputError for a layer that is
+    not there and for a network or size that graph.trace refuses.
+    """
+    from cnnviz.activations import maps as activations  # TensorFlow
+
+    pixels = np.asarray(images)
+    if pixels.ndim != 4:
+        raise InputError(f"natural images {pixels.shape} given; expected (m, height, width, channels)")
+    described = {"input_shape": pixels.shape[1:], "preprocessing": preprocessing}
+    maps = activations.FeatureMaps(network, described, layer)
+    found = maps.statistics(lambda i: pixels[list(i)].astype("float32"), len(pixels), lambda n: None)[layer]
+    return Nature(found.peak, found.feature, tuple(("", i) for i in range(len(pixels))))
+
+
+def pictures(sets: Mapping[str, ImageSet], size: int) -> Floats:
+    """Scale natural images to the canvas: float32 `(m, size, size, 3)` in [0, 1], sets in order.
+
+    Only images whose shorter side is at least `size`, since enlarged ones have no high frequencies; any where there is
+    no such image. Of a set with more than SAMPLE of them so many, evenly spread: memory does not grow with the set.
+    """
+    large = {name: np.flatnonzero(one.sizes.min(axis=1) >= size).tolist() for name, one in sets.items()}
+    if not any(large.values()):
+        large = {name: list(range(len(one))) for name, one in sets.items()}
+    for name, indices in large.items():
+        if len(indices) > SAMPLE:
+            large[name] = [indices[i * (len(indices) - 1) // (SAMPLE - 1)] for i in range(SAMPLE)]
+    found = [resized(sets[name], indices, (size, size)) / np.float32(255) for name, indices in large.items() if indices]
+    return np.concatenate(found) if found else np.zeros((0, size, size, 3), np.float32)

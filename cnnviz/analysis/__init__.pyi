@@ -1,0 +1,14 @@
+"""The door of analysis/: what others may use, loaded when it is asked for. The rest is private."""
+
+from . import depth as depth  # what changes with depth: frequency, chroma
+from . import examples as examples  # image patches that drive a filter
+from .files import Analysis as Analysis  # what one model's folder says
+from .files import Pixels as Pixels  # images of several sets as a network sees them
+from .files import read_analysis as read_analysis  # one model's folder, read
+from .files import rendered_images as rendered_images  # maximized images of a layer by filter
+from .files import top_patches as top_patches  # the patches that drive a filter most
+from .grams import pool as pool  # maps averaged over a grid of cells
+from .predictions import covered as covered  # what share of a map is covered
+from .section import AnalyzeSection as AnalyzeSection  # `analyze` in params.yaml
+from .sparsity import population as population  # population sparsity
+from .stage import run as run  # the stage `analyze`

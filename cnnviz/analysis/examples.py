@@ -1,0 +1,88 @@
+"""Dataset examples: the image patches that drive a filter most and least, found in one pass, cropped and drawn."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnviz.analysis.seen import Seen
+from cnnviz.pictures import montage
+
+GREY = 128  # what lies beyond the image, where the network pads
+TILE = 48  # pixels of a patch in the pictures
+SMALL = 32  # and where one patch of every filter is shown
+
+
+class Extremes:
+    """The `count` images with the highest (sign 1) or lowest (sign -1) pre-activation of each channel.
+
+    An image takes part once, with its best position, so that one striking spot doesn't fill all places. Of equal ones
+    the first image, and in it the first position, comes first. What is kept doesn't grow with the number of images.
+    values: float32 `(channels, k)`, best first; images: int32 `(channels, k)`, number of the image, counted on over the
+    sets; positions: int32 `(channels, k, 2)`, y and x in the layer's map. k <= count.
+    """
+
+    def __init__(self, channels: int, count: int, sign: int) -> None:
+        self.count, self.sign = count, sign
+        self.start = 0  # number of images in the sets before this one
+        self.values = np.zeros((channels, 0), np.float32)
+        self.images = np.zeros((channels, 0), np.int32)
+        self.positions = np.zeros((channels, 0, 2), np.int32)
+
+    def update(self, seen: Seen) -> None:
+        b, channels, _, width = seen.pre.shape
+        flat = seen.pre.reshape(b, channels, -1)
+        best = flat.argmax(2) if self.sign > 0 else flat.argmin(2)
+        values = np.take_along_axis(flat, best[..., None], 2)[..., 0].T
+        images = np.broadcast_to((seen.indices + self.start).astype(np.int32), values.shape)
+        places = np.stack(np.divmod(best.T, width), axis=-1).astype(np.int32)
+        values = np.concatenate([self.values, values], axis=1)
+        images = np.concatenate([self.images, images], axis=1)
+        places = np.concatenate([self.positions, places], axis=1)
+        order = np.argsort(-self.sign * values, axis=1, kind="stable")[:, : self.count]
+        self.values, self.images = (np.take_along_axis(a, order, 1) for a in (values, images))
+        self.positions = np.take_along_axis(places, order[..., None], 1)
+
+
+def crop(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
+    """The part of an image `(h, w, 3)` that is in a box (top, left, bottom, right), which may reach beyond."""
+    top, left, bottom, right = box
+    return image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+
+
+def window(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
+    """What the box shows, in the box's own size, grey where there is no image; no side longer than the image's."""
+    height, width = image.shape[:2]
+    (top, bottom), (left, right) = (
+        (start, end) if end - start < side else (0, side)
+        for start, end, side in ((box[0], box[2], height), (box[1], box[3], width))
+    )
+    shown = np.full((bottom - top, right - left, 3), GREY, np.uint8)
+    part = crop(image, (top, left, bottom, right))
+    y, x = max(-top, 0), max(-left, 0)
+    shown[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return shown
+
+
+def tile(patch: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Scale a patch to `(size, size, 3)`: small ones with their pixels as squares, large ones averaged."""
+    enlarged = max(patch.shape[:2]) <= size
+    filter_ = Image.Resampling.NEAREST if enlarged else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(patch).resize((size, size), filter_))
+
+
+def sheet(filters: Sequence[int], top: NDArray[np.uint8], bottom: NDArray[np.uint8]) -> montage.Picture:
+    """A row per filter: patches `(filters, k, t, t, 3)` that drive it most, a gap, those that drive it least."""
+    gap = np.full((len(top), 1, *top.shape[2:]), 255, np.uint8)
+    tiles = np.concatenate([top, gap, bottom[:, ::-1]], axis=1)
+    k = top.shape[1]
+    labels = [*(f"+{i + 1}" for i in range(k)), "", *(f"-{i}" for i in range(k, 0, -1))]
+    rows = tiles.reshape(-1, *tiles.shape[2:])
+    return montage.label_grid(rows, [f"filter {k}" for k in filters], labels)
+
+
+def overview(top: NDArray[np.uint8]) -> montage.Picture:
+    """The patch that drives each filter of a layer most, `(filters, t, t, 3)`, numbers above."""
+    tiles = montage.caption(top, [str(k) for k in range(len(top))])
+    return montage.montage(tiles, columns=min(32, len(top)), padding=3)

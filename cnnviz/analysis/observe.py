@@ -1,0 +1,120 @@
+"""One pass of a network over images: what every unit does, a batch and a layer at a time, for any number of measures.
+
+A unit is a conv layer with the batch normalization and the nonlinearity that follow it directly (cnnviz/graph.py).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cnnviz.analysis.seen import Seen
+from cnnviz.errors import InputError, choices
+from cnnviz.networks import graph, head, preprocess
+
+
+class Observer:
+    """A network of which all conv layers are watched at once (or only `layers`), its own preprocessing included.
+
+    described: `input_shape` (h, w, channels) and `preprocessing`, as in model.json. head: the classifier head, or None.
+    Raises InputError for a layer that is not there.
+    """
+
+    def __init__(self, network: keras.Model, described: dict[str, Any], layers: Sequence[str] = ()) -> None:
+        self.preprocessing = described["preprocessing"]
+        self.graph = graph.trace(network, described["input_shape"])
+        for name in layers:
+            if name not in self.graph.convs:
+                raise InputError(f"no conv layer {name!r}; {choices(name, self.graph.convs)}")
+        self.convs = {name: conv for name, conv in self.graph.convs.items() if not layers or name in layers}
+        self.head = head.find(self.graph)
+        outputs = [(conv.norm or conv).output for conv in self.convs.values()]
+        if self.head:
+            outputs.append(self.head.features)
+        self._network = keras.Model(self.graph.input, outputs)
+        self._run = tf.function(self._compute, autograph=False, reduce_retracing=True)
+
+    def _compute(self, images: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
+        with _inputs_of_activations(self.graph.convs) as before:
+            made = self._network(preprocess(images, self.preprocessing), training=False)
+        outputs = keras.tree.flatten(made)  # Keras gives a single output without its list
+        found = [before.get(name, output) for name, output in zip(self.convs, outputs[: len(self.convs)], strict=True)]
+        classified = (self.head.logits(outputs[-1]), outputs[-1]) if self.head else ()
+        return [tf.transpose(pre, [0, 3, 1, 2]) for pre in found], classified
+
+    def batches(self, read: Callable[[Sequence[int]], np.ndarray], count: int, size: int) -> "Iterator[Batch]":
+        """Run `count` images once, `size` at a time; `read(indices)` returns float32 `(b, h, w, channels)` in 0..255.
+
+        Yields per batch a mapping {layer: Seen} that computes a layer's `unit` when it is asked for.
+        """
+        for start in range(0, count, size):
+            indices = np.arange(start, min(start + size, count))
+            pre, classified = self._run(tf.constant(read(indices.tolist())))
+            yield Batch(indices, dict(zip(self.convs, pre, strict=True)), self.convs, [x.numpy() for x in classified])
+
+
+class Batch(dict[str, Seen]):
+    """What all layers did on one batch. classified: logits `(b, classes)` and what the last layer saw; or nothing."""
+
+    def __init__(
+        self,
+        indices: np.ndarray,
+        pre: dict[str, tf.Tensor],
+        convs: dict[str, graph.Conv],
+        classified: Sequence[np.ndarray] = (),
+    ) -> None:
+        super().__init__()
+        self._indices, self._pre, self._convs = indices, pre, convs
+        self.classified = classified
+
+    def __missing__(self, layer: str) -> Seen:
+        pre = self._pre[layer]
+        return Seen(self._indices, np.asarray(pre), np.asarray(_activated(self._convs[layer], pre)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pre)
+
+
+def _activated(conv: graph.Conv, pre: tf.Tensor) -> tf.Tensor:
+    """The unit's output for its pre-activation, both `(b, channels, h, w)`."""
+    if conv.layer.activation not in (None, keras.activations.linear):
+        function = conv.layer.activation
+    elif conv.nonlinearity is not None:
+        function = conv.nonlinearity.layer
+    else:
+        return pre
+    return tf.transpose(function(tf.transpose(pre, [0, 2, 3, 1])), [0, 3, 1, 2])
+
+
+@contextmanager
+def _inputs_of_activations(convs: dict[str, graph.Conv]) -> Iterator[dict[str, tf.Tensor]]:
+    """Note what goes into the activation that a conv layer has itself, while a network of these layers is traced.
+
+    That tensor is in no Keras graph; computing it again would run every such layer twice.
+    """
+    found: dict[str, tf.Tensor] = {}
+    own: dict[int, tuple[keras.layers.Layer, Any, list[str]]] = {}
+    for conv in convs.values():
+        if conv.layer.activation in (None, keras.activations.linear):
+            continue
+        own.setdefault(id(conv.layer), (conv.layer, conv.layer.activation, []))[2].append(conv.name)
+
+    def noting(function: Callable[[tf.Tensor], tf.Tensor], names: list[str]) -> Callable[[tf.Tensor], tf.Tensor]:
+        waiting = iter(names)  # a layer that is called again appears under another name, in the order of the calls
+
+        def noted(x: tf.Tensor) -> tf.Tensor:
+            found[next(waiting)] = x
+            return function(x)
+
+        return noted
+
+    try:
+        for layer, function, names in own.values():
+            layer.activation = noting(function, names)
+        yield found
+    finally:
+        for layer, function, _ in own.values():
+            layer.activation = function

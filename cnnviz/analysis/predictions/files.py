@@ -1,0 +1,166 @@
+"""Predictions and their explanations -> files of `artifacts/analysis/<model>/` (docs/artifacts.md). No TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.analysis import files
+from cnnviz.analysis.predictions import outputs, plots
+from cnnviz.analysis.predictions.outputs import Predictions
+from cnnviz.files import npz, write_bytes, write_csv, write_json
+
+if TYPE_CHECKING:
+    from cnnviz.analysis.predictions.gradcam import Explanation
+
+FILTERS = 6  # named for each explained prediction
+
+
+@dataclass
+class Writer:
+    """One model. found: per image set; names: of the classes; layer: whose filters explain.
+
+    folder: of the analysis; rendered: maximized images of that layer by filter; examples: its `examples/<layer>.npz`.
+    """
+
+    folder: Path
+    pixels: files.Pixels
+    names: Sequence[str]
+    found: Mapping[str, Predictions]
+    layer: str
+    rendered: Mapping[int, NDArray[np.uint8]]
+    examples: dict[str, NDArray]
+
+    def image(self, name: str, i: int) -> NDArray[np.uint8]:
+        """As the network sees it."""
+        return self.pixels[int(self.pixels.starts[self.pixels.names.index(name)]) + i]
+
+    def row(self, name: str, i: int) -> dict[str, Any]:
+        """One row of predictions.csv."""
+        one = self.found[name]
+        top, second, true = int(one.predicted[i]), int(one.runner_up[i]), int(one.true[i])
+        return {
+            "set": name,
+            "image": i,
+            "name": str(self.pixels.sets[name].names[i]),
+            "predicted": top,
+            "predicted_class": self.names[top],
+            "confidence": float(one.confidence[i]),
+            "true": true if true >= 0 else None,
+            "true_class": self.names[true] if true >= 0 else None,
+            "right": bool(one.right[i]) if true >= 0 else None,
+            "runner_up": second,
+            "runner_up_class": self.names[second],
+            "margin": float(one.logits[i, top] - one.logits[i, second]),
+        }
+
+    def table(self) -> None:
+        """predictions.csv, predictions.npz and predictions.png."""
+        order = outputs.order(self.found)
+        rows = [self.row(*place) for place in order]
+        write_csv(self.folder / "predictions.csv", rows)
+        arrays = {"class_names": np.array(self.names)}
+        for name, one in self.found.items():
+            arrays |= {f"{name}/logits": one.logits, f"{name}/probabilities": one.probabilities}
+            arrays[f"{name}/true"] = one.true
+        write_bytes(self.folder / "predictions.npz", npz.pack(arrays, compress=True))
+        shown = order[: plots.SHEET]
+        images = [self.image(*place) for place in shown]
+        picture = plots.sheet(images, [_lines(row) for row in rows[: len(shown)]])
+        write_bytes(self.folder / "predictions.png", picture)
+
+    def explained(self, name: str, i: int, made: "Explanation") -> dict[str, Any]:
+        """`predictions/<set>_<image>.npz` and `.png`; returns the entry of predictions.json."""
+        one, (other, kind) = self.found[name], self.found[name].contrast(i)
+        top = int(one.predicted[i])
+        near = outputs.nearest(self.found, (name, i), made.features)
+        strongest = np.argsort(-made.contributions, kind="stable")[:FILTERS].tolist()
+        checks = [asdict(each) for each in made.checks]
+        difference = float(made.logits[top] - made.logits[other])
+        stem = f"{name}_{i}"
+        arrays: dict[str, NDArray] = {
+            "classes": np.array([top, other], np.int32),
+            "gradcam": made.maps,
+            "gradcam_over_image": made.over_image,
+            "windows": made.boxes,
+            "drops": made.drops,
+            "contributions": made.contributions,
+        }
+        write_bytes(self.folder / "predictions" / f"{stem}.npz", npz.pack(arrays, compress=True))
+        entry = self.row(name, i) | {
+            "contrast": {"class": other, "name": self.names[other], "kind": kind},
+            "logits": {"predicted": float(made.logits[top]), "contrast": float(made.logits[other])},
+            "occlusion": {"predicted": checks[0], "contrast": checks[1]},
+            "filters": [{"filter": k, "contribution": float(made.contributions[k])} for k in strongest],
+            "contributions": {"sum": float(made.contributions.sum()), "difference": difference},
+            "nearest": self._near(near) if near else None,
+            "files": f"predictions/{stem}",
+        }
+        write_bytes(self.folder / "predictions" / f"{stem}.png", plots.page(self._page(entry, made)))
+        return entry
+
+    def _near(self, near: outputs.Nearest) -> dict[str, Any]:
+        true = int(self.found[near.set].true[near.image])
+        return asdict(near) | {"class": true, "name": self.names[true]}
+
+    def _page(self, entry: dict[str, Any], made: "Explanation") -> plots.Page:
+        names = entry["predicted_class"], entry["contrast"]["name"]
+        checks = entry["occlusion"]["predicted"], entry["occlusion"]["contrast"]
+        heats = [(f"Grad-CAM: {name}", cam) for name, cam in zip(names, made.over_image, strict=True)]
+        for name, drops, checked in zip(names, made.drops, checks, strict=True):
+            r = checked["correlation"]
+            title = f"occlusion: {name}\nr = {r:.2f}" if r is not None else f"occlusion: {name}"
+            cost = outputs.covered(made.boxes, np.maximum(drops, 0), made.over_image.shape[1:])
+            heats.append((title, cost))
+        near = entry["nearest"]
+        title = f"nearest right: {near['name']}\ncosine {near['similarity']:.2f}" if near else ""
+        gap = f"{names[0]} − {names[1]} = {entry['contributions']['difference']:.2f}"
+        kind = {"true": "the true class", "runner-up": "the runner-up"}[entry["contrast"]["kind"]]
+        views = [self._filter(f["filter"], f["contribution"]) for f in entry["filters"]]
+        return plots.Page(
+            f"{entry['set']} {entry['image']}: {', '.join(_lines(entry))}; held against {names[1]} ({kind})",
+            self.image(entry["set"], entry["image"]),
+            heats,
+            (title, self.image(near["set"], near["image"])) if near else None,
+            f"below: filters of {self.layer} that contribute most to the difference of logits, {gap}",
+            views,
+        )
+
+    def _filter(self, k: int, contribution: float) -> plots.FilterView:
+        patches = files.top_patches(self.examples, k, 1, self.pixels) if self.examples else []
+        title = f"filter {k}: {contribution:+.2f}"
+        return plots.FilterView(title, self.rendered.get(k), patches[0] if patches else None)
+
+    def summary(self, entries: list[dict[str, Any]]) -> None:
+        """predictions.json."""
+        sets = {
+            name: {
+                "images": len(one.true),
+                "labelled": int(one.labelled.sum()),
+                "right": int(one.right.sum()),
+                "wrong": int(one.wrong.sum()),
+            }
+            for name, one in self.found.items()
+        }
+        head = {"class_names": list(self.names), "layer": self.layer}
+        numbers = head | outputs.headline(self.found) | {"sets": sets, "explained": entries}
+        write_json(self.folder / "predictions.json", _rounded(numbers))
+
+
+def _lines(row: Mapping[str, Any]) -> tuple[str, str]:
+    said = f"{row['predicted_class']} {100 * row['confidence']:.1f}%"
+    if row["right"] is None:
+        return said, "no label that fits"
+    return said, "right" if row["right"] else f"wrong: {row['true_class']}"
+
+
+def _rounded(value: Any) -> Any:
+    """Floats with 6 significant digits, as in the tables."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

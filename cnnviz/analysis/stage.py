@@ -1,0 +1,68 @@
+"""What the stage `analyze` does: show one model every image once, measure its filters, explain its predictions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from cnnviz.analysis import files, layers, plots, subjects
+from cnnviz.analysis.section import AnalyzeSection
+from cnnviz.files import Stopwatch, fresh, progress, write_bytes, write_csv, write_json
+from cnnviz.filters import cosines, filters_of, read_kernel
+from cnnviz.images import load_set
+from cnnviz.networks import read_description, selection
+
+
+def run(
+    key: str, section: AnalyzeSection, rendered: Any, sets: Sequence[str], artifacts: Path, watch: Stopwatch
+) -> None:
+    """Write `<artifacts>/analysis/<key>`. rendered: params.yaml's `maximize.layers.<key>`, whose patches are stored.
+
+    Raises InputError for a layer, filter, class or image that is not there.
+    """
+    stored = artifacts / "models" / key
+    described = read_description(stored)
+    wanted = subjects.layers(section.layers.get(key), described, f"params.yaml: analyze.layers.{key}")
+    asked = selection.filters(rendered, described, f"params.yaml: maximize.layers.{key}")
+    pictured = subjects.pictured(wanted, asked, described, section.patches)
+    images = {name: load_set(artifacts / "images" / f"{name}.npz") for name in sets}
+    size = (described["input_shape"][0], described["input_shape"][1])
+    from cnnviz.analysis import observe, watching  # TensorFlow: only after the params are checked
+    from cnnviz.analysis.predictions import explaining
+    from cnnviz.networks import load
+
+    observer = observe.Observer(load(stored)[0], described, wanted)
+    amounts = watching.Amounts(section.examples, section.batch, section.kept_images)
+    with watch.network(), progress(sum(map(len, images.values())), "image", f"analyze {key}") as bar:
+        found, outputs = watching.watch(observer, images, size, amounts, bar.update)
+    examples = watching.located(observer, found, pictured)
+    alike = _kernels_alike(stored / "weights.weights.h5", described, found)
+    columns = {name: layers.per_filter(layer, alike[name]) for name, layer in found.items()}
+
+    folder = fresh(artifacts / "analysis" / key)
+    pixels = files.Pixels(images, size)
+    on_patches = files.write_examples(folder, examples, pixels)
+    fields = {conv["name"]: conv["receptive_field"] for conv in described["conv_layers"]}
+    entries = {
+        name: {"receptive_field": fields[name]} | layers.per_layer(layer, columns[name]) | on_patches[name]
+        for name, layer in found.items()
+    }
+    files.write_arrays(folder, found, columns)
+    write_csv(folder / "filters.csv", files.filter_rows(columns))
+    write_json(folder / "statistics.json", entries)
+    predicted = explaining.explain(observer, described, outputs, section, pixels, artifacts)
+    write_json(folder / "metrics.json", layers.headline(entries, columns) | predicted)
+    for name, png in plots.draw(key, found, columns):
+        write_bytes(folder / name, png)
+
+
+def _kernels_alike(weights: Path, described: Mapping[str, Any], names: Collection[str]) -> dict[str, np.ndarray]:
+    """Cosines between the kernels of each of these layers, `(filters, filters)`."""
+    with h5py.File(weights) as file:
+        return {
+            conv["name"]: cosines(filters_of(read_kernel(file, conv)[0], conv["depthwise"]))
+            for conv in described["conv_layers"]
+            if conv["name"] in names
+        }

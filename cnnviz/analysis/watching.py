@@ -1,0 +1,71 @@
+"""Show image sets to a network once and let every measure of analysis.py watch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnviz.analysis.files import LayerExamples
+from cnnviz.analysis.layers import LayerAnalysis
+from cnnviz.analysis.observe import Observer
+from cnnviz.analysis.predictions.outputs import Outputs
+from cnnviz.images import ImageSet, resized
+from cnnviz.networks import receptive_field
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """examples: per filter and end; batch: images at a time; kept: images of a set that `compare` gets to see."""
+
+    examples: int
+    batch: int
+    kept: int
+
+
+def watch(
+    observer: Observer,
+    sets: dict[str, ImageSet],
+    size: tuple[int, int],
+    amounts: Amounts,
+    tick: Callable[[int], object],
+) -> tuple[dict[str, LayerAnalysis], dict[str, Outputs]]:
+    """Run every image of every set once, scaled to `size` (height, width); `tick(n)` counts images done.
+
+    Returns what was measured of each layer, and a classifier's outputs on each set (none where it is no classifier).
+    """
+    outputs = {name: Outputs() for name in sets if observer.head}
+    layers = {
+        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept)
+        for name, conv in observer.convs.items()
+    }
+    for name, one in sets.items():
+
+        def read(indices: Sequence[int], one: ImageSet = one) -> np.ndarray:
+            return resized(one, indices, size)
+
+        for layer in layers.values():
+            layer.begin(name, one.labels)
+        for start, batch in enumerate(observer.batches(read, len(one), amounts.batch)):
+            for key in batch:
+                layers[key].update(batch[key])
+            if batch.classified:
+                outputs[name].update(*batch.classified)
+            tick(min(amounts.batch, len(one) - start * amounts.batch))
+        for layer in layers.values():
+            layer.end(len(one))
+    return layers, outputs
+
+
+def located(
+    observer: Observer, layers: dict[str, LayerAnalysis], pictured: dict[str, list[int]]
+) -> dict[str, LayerExamples]:
+    """The receptive fields of the examples, in pixels of the network's input."""
+    found = {}
+    for name, layer in layers.items():
+        output = observer.convs[name].output
+        boxes = [
+            receptive_field.boxes(output, one.positions).reshape(*one.values.shape, 4)
+            for one in (layer.top, layer.bottom)
+        ]
+        found[name] = LayerExamples(layer, boxes[0], boxes[1], pictured[name])
+    return found

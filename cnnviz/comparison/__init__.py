@@ -1,0 +1,5 @@
+"""Models side by side: CKA, matched filters, what fine-tuning changed."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the door is __init__.pyi

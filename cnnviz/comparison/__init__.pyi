@@ -1,0 +1,4 @@
+"""The door of comparison/: what others may use, loaded when it is asked for. The rest is private."""
+
+from .section import CompareSection as CompareSection  # `compare` in params.yaml
+from .stage import run as run  # the stage `compare`

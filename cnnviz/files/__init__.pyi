@@ -1,0 +1,15 @@
+"""The door of files/: what others may use, loaded when it is asked for. The rest is private."""
+
+from . import machine as machine  # the kind of processor
+from . import npz as npz  # npz archives with the same bytes for the same arrays
+from .disk import ARTIFACTS as ARTIFACTS  # where outputs lie
+from .disk import CACHE as CACHE  # downloads and rendered filters, shared with experiments in temporary folders
+from .disk import LOCAL as LOCAL  # timings and notes of this working folder
+from .disk import fresh as fresh  # an output folder, emptied
+from .disk import read_json as read_json  # a JSON file
+from .disk import write_bytes as write_bytes  # a file, whole or not at all
+from .disk import write_json as write_json  # the same for JSON
+from .running import Stopwatch as Stopwatch  # seconds inside the network, and of each part of the work
+from .running import progress as progress  # a progress bar on a terminal
+from .running import stage as stage  # the frame of every stage: one line for a mistake, timings
+from .table import write_csv as write_csv  # rows as CSV

@@ -1,0 +1,93 @@
+"""What every stage shares: one line for a user's mistake, progress, timings."""
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from cnnviz.errors import InputError
+from cnnviz.files import machine
+from cnnviz.files.disk import LOCAL, write_json
+from cnnviz.files.quiet import drop_chatter
+
+PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "PIL")
+
+T = TypeVar("T")
+
+
+class Stopwatch:
+    """Seconds spent inside the network, `with watch.network(): …` adds to it, and what each part of the work took."""
+
+    def __init__(self) -> None:
+        self.network_seconds = 0.0
+        self.parts: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def network(self) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.network_seconds += time.perf_counter() - start
+
+    def each(self, parts: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+        """The items of `parts`, noting what the loop's body takes for each. Memory: the process's peak until then."""
+        for name, part in parts.items():
+            start, before = time.perf_counter(), self.network_seconds
+            yield name, part
+            self.parts[name] = {
+                "seconds": time.perf_counter() - start,
+                "network_seconds": self.network_seconds - before,
+                "peak_memory_mb": peak_memory(),
+            }
+
+
+@contextmanager
+def stage(name: str) -> Iterator[Stopwatch]:
+    """Run a stage's body; on InputError print one line and exit 1; on success write its timings beside the outputs.
+
+    The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
+    network, CPU seconds, peak memory in MB, what each part took where there are parts, the CPU and the versions of the
+    packages. It is no DVC output, since it differs from run to run.
+    """
+    drop_chatter()
+    watch, started = Stopwatch(), time.time()
+    try:
+        yield watch
+    except InputError as problem:
+        sys.exit(f"error: {problem}")
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    timing = {
+        "stage": name,
+        "started": started,
+        "ended": time.time(),
+        "seconds": time.time() - started,
+        "network_seconds": watch.network_seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_memory_mb": peak_memory(),
+        "parts": watch.parts,
+        "cpu": machine.described(),
+        "packages": packages(),
+    }
+    write_json(LOCAL / "timings" / f"{name}.json", timing)
+
+
+def peak_memory() -> float:
+    """The most that this process has held so far, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+def packages() -> dict[str, str]:
+    """Versions of Python and of those PACKAGES that this process has imported."""
+    used = {name: str(sys.modules[name].__version__) for name in PACKAGES if name in sys.modules}
+    return {"python": platform.python_version(), **used}
+
+
+def progress(total: int, unit: str, description: str) -> "tqdm[Any]":
+    """A progress bar on stderr, silent where stderr is no terminal."""
+    return tqdm(total=total, unit=unit, desc=description, disable=not sys.stderr.isatty(), leave=False)

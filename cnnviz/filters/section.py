@@ -1,0 +1,49 @@
+"""`weights` and `fixed_filters` in params.yaml: docs/params.md explains each key."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from cnnviz.fields import Index, Key, Number, Positive, Section
+
+
+class WeightsSection(Section):
+    filters_shown: Positive = 32
+    inputs_shown: Positive = 16
+
+
+class GaborSection(Section):
+    size: Annotated[int, Field(ge=1, le=63, strict=True)]
+    wavelength: Annotated[Number, Field(gt=0)]
+    orientation: Number
+    sigma: Annotated[Number, Field(gt=0)]
+
+
+class BorrowedSection(Section):
+    model: Key
+    layer: str
+    filters: Annotated[list[Index], Field(min_length=1)]
+
+
+class FixedFiltersSection(Section):
+    set: Key
+    images: Positive
+    kernels: dict[Key, list[list[Number]]]
+    gabor: dict[Key, GaborSection] = {}
+    borrowed: BorrowedSection
+    pool_size: Positive = 2
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> "FixedFiltersSection":
+        for name, rows in self.kernels.items():
+            widths = {len(row) for row in rows}
+            if len(widths) != 1 or 0 in widths:
+                raise ValueError(f"kernels.{name}: expected rows of one length, got lengths {[len(r) for r in rows]}")
+            if len(rows) % 2 == 0 or widths.pop() % 2 == 0:
+                raise ValueError(f"kernels.{name}: expected an odd number of rows and columns")
+        for name in self.gabor:
+            if name in self.kernels:
+                raise ValueError(f"gabor.{name}: `kernels` has this name already")
+            if self.gabor[name].size % 2 == 0:
+                raise ValueError(f"gabor.{name}.size: expected an odd number, got {self.gabor[name].size}")
+        return self

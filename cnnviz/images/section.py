@@ -1,0 +1,36 @@
+"""`images` in params.yaml: docs/params.md explains each key."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cnnviz.errors import choices
+from cnnviz.fields import Key, Positive, Section
+from cnnviz.sources import catalog
+
+
+class ImagesSection(Section):
+    source: Literal["package", "keras", "folder"] = "package"
+    folder: str = "inputs/images"
+    sets: Annotated[dict[Key, Positive], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _enough(self) -> "ImagesSection":
+        if self.source == "folder":
+            return self
+        have = (
+            {name: images.count for name, images in catalog.IMAGE_SETS.items()}
+            if self.source == "package"
+            else catalog.KERAS_SETS
+        )
+        more = (
+            "`source: keras` has 10000 images of cifar10, `source: folder` as many as you put there"
+            if self.source == "package"
+            else "`source: folder` has as many as you put there"
+        )
+        for name, count in self.sets.items():
+            if name not in have:
+                raise ValueError(f"sets.{name}: unknown for `source: {self.source}`; {choices(name, have)}")
+            if count > have[name]:
+                raise ValueError(f"sets.{name}: {count} images asked, `source: {self.source}` has {have[name]}; {more}")
+        return self

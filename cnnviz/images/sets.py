@@ -1,0 +1,77 @@
+"""Image sets as arrays, stored as `<set>.npz` (docs/artifacts.md), and scaled for a network."""
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnviz.errors import InputError
+
+ARRAYS = ("images", "sizes", "labels", "names", "class_names")  # of <set>.npz
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """n images of up to h x w pixels.
+
+    images: uint8 `(n, h, w, 3)`, RGB, smaller images in the top left corner, 0 elsewhere; sizes: int32 `(n, 2)`,
+    height and width; labels: int32 `(n,)`, -1 where unknown; names: str `(n,)`; class_names: str `(classes,)`.
+    origin, license: where the images come from and under which terms (empty in a set read back from its npz file).
+    """
+
+    images: Pixels
+    sizes: NDArray[np.int32]
+    labels: NDArray[np.int32]
+    names: NDArray[np.str_]
+    class_names: NDArray[np.str_]
+    origin: str = ""
+    license: str = ""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def image(self, i: int) -> Pixels:
+        """Image i in its own size: uint8 `(h, w, 3)`, RGB."""
+        height, width = self.sizes[i]
+        return self.images[i, :height, :width]
+
+    def digest(self) -> str:
+        """SHA-256 over each image's height, width (int32, little-endian) and RGB bytes: the same from any source."""
+        hasher = hashlib.sha256()
+        for i, size in enumerate(self.sizes):
+            hasher.update(size.astype("<i4").tobytes() + self.image(i).tobytes())
+        return hasher.hexdigest()
+
+
+def load_set(path: Path) -> ImageSet:
+    """Read `<set>.npz`. Raises InputError where it is missing or damaged."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
+            return ImageSet(*(data[name] for name in ARRAYS))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run `dvc repro images` first") from None
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}); run `dvc repro --force images`") from error
+
+
+def resize(images: Iterable[Pixels], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Scale images of any sizes to `size` (height, width), squashed if need be, as keras.utils.load_img does.
+
+    images: uint8 `(h, w, 3)` each. Returns float32 `(n, height, width, 3)`, whole numbers in 0..255 (Pillow, bilinear).
+    """
+    height, width = size
+    scaled = (Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR) for image in images)
+    return np.stack([np.asarray(image, np.float32) for image in scaled])
+
+
+def resized(image_set: ImageSet, indices: Iterable[int], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Scale the chosen images of a set, see `resize`: float32 `(n, height, width, 3)` in 0..255."""
+    return resize((image_set.image(i) for i in indices), size)

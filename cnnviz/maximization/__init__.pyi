@@ -1,0 +1,13 @@
+"""The door of maximization/: what others may use, loaded when it is asked for. The rest is private."""
+
+from .ascent import Settings as Settings  # what an image depends on besides network and objective
+from .ascent import settings as settings  # what an image depends on besides network and objective
+from .chunks import Chunk as Chunk  # objectives that are rendered together
+from .chunks import Workshop as Workshop  # a network that renders chunks
+from .ladder import rose as rose  # whether a score rose
+from .rendering import Judged as Judged  # filters with their verdicts and scores
+from .rendering import Rendering as Rendering  # a network's images, rendered and scored
+from .rendering import Surroundings as Surroundings  # natural images around a layer
+from .rendering import Wishes as Wishes  # what to render of a filter besides its image
+from .section import MaximizeSection as MaximizeSection  # `maximize` in params.yaml
+from .stage import run as run  # the stage `maximize`

@@ -1,0 +1,92 @@
+"""Rendered images kept outside the outputs, so that an interrupted stage resumes and an extended one renders only what
+is new. Deleting the cache costs time, never results.
+"""
+
+import ast
+import dataclasses
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cnnviz.files import machine, npz, write_bytes
+from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.chunks import Chunk
+
+ROOT = Path(__file__).parents[1]
+# What makes pixels; tests/test_architecture.py holds this against the imports of ascent/renderer.py
+CODE = ("maximization/ascent", "networks/folding.py", "networks/graph.py", "networks/preprocessing.py", "objectives.py")
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class RenderCache:
+    """Files `<folder>/<key>.npz`, one per objective; the key is made of everything that its image depends on."""
+
+    def __init__(self, folder: Path, model_digest: str, preprocessing: object) -> None:
+        self.folder = folder
+        self.common = [code_digest(), *versions(), machine.kind(), model_digest, preprocessing]
+
+    def key(self, chunk: Chunk, i: int) -> str:
+        """The key of a chunk's objective i. Raises nothing; two images that may differ have different keys."""
+        start = None if chunk.starts is None else _digest(chunk.starts[i])
+        natural = None if chunk.natural is None else _digest(chunk.natural)
+        own: list[Any] = [str(chunk.objectives[i]), chunk.attempt, start, natural, chunk.scored]
+        parts = [*self.common, *own, dataclasses.asdict(chunk.settings)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.npz"
+
+    def load(self, chunk: Chunk, i: int) -> Rendered | None:
+        """Return what was rendered before, or None (also for a file that can't be read: it is rendered again)."""
+        try:
+            data = io.BytesIO(self._path(self.key(chunk, i)).read_bytes())
+            with np.load(data, allow_pickle=False) as file:
+                return Rendered(**{name: file[name] for name in file.files})
+        except (OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile):
+            return None
+
+    def store(self, chunk: Chunk, rendered: Rendered) -> None:
+        """Keep each objective of a chunk, its variants together, in a file of its own."""
+        each = chunk.settings.variants
+        for i in range(len(chunk.objectives)):
+            part = dict(rendered.part(i * each, (i + 1) * each).items())
+            write_bytes(self._path(self.key(chunk, i)), npz.pack(part))
+
+
+def versions() -> list[str]:
+    """Of the packages that compute."""
+    return [tf.__version__, keras.__version__, np.__version__]
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 of what the code that makes pixels does; comments, docstrings and layout are no part of that."""
+    places = [ROOT / name for name in CODE]
+    files = [file for place in places for file in (sorted(place.glob("*.py")) if place.is_dir() else [place])]
+    return digest_of(file.read_text(encoding="utf-8") for file in files)
+
+
+def digest_of(sources: Iterable[str]) -> str:
+    """SHA-256 of the parsed sources without their docstrings."""
+    sha = hashlib.sha256()
+    for source in sources:
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+        sha.update(ast.unparse(tree).encode() + b"\0")
+    return sha.hexdigest()
+
+
+def _digest(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

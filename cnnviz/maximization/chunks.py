@@ -1,0 +1,100 @@
+"""Images rendered a chunk at a time: a pure function of picklable arguments, so that any process can do it.
+
+The network is loaded once per process, and the traced graph kept while the next chunk is of the same kind.
+"""
+
+import contextlib
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cnnviz.maximization.ascent.renderer import Rendered, Renderer
+from cnnviz.maximization.ascent.settings import Settings
+from cnnviz.networks import load
+from cnnviz.objectives import Objective, channel
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of malloc.h
+LARGEST = 16  # images: more gains nothing, and an interruption loses a chunk
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Objectives of one structure to render with one group of settings.
+
+    model: folder of a stored model (`models.load`). starts: images to start from, float32 `(n, size, size, channels)`
+    in [0, 1], or None for noise; natural: `(m, size, size, channels)` in [0, 1], for MaCo.
+    """
+
+    model: str
+    objectives: tuple[Objective, ...]
+    settings: Settings
+    attempt: int = 0
+    starts: np.ndarray | None = None
+    natural: np.ndarray | None = None
+    scored: bool = True
+
+
+class Workshop:
+    """A network and the last renderer that was traced for it."""
+
+    def __init__(self, network: keras.Model, preprocessing: Any, digest: str, channels: int) -> None:
+        self.network, self.preprocessing, self.digest, self.channels = network, preprocessing, digest, channels
+        self._key: tuple[Any, ...] = ()
+        self._renderer: Renderer
+
+    def renderer(self, like: Objective, settings: Settings, natural: np.ndarray | None = None) -> Renderer:
+        """Return the renderer of this structure and these settings, traced anew only where its graph would differ."""
+        key = (like.structure, settings.traced, None if natural is None else natural.tobytes())
+        if key != self._key:
+            self._renderer = Renderer(
+                self.network, self.preprocessing, like, settings, self.digest, self.channels, natural
+            )
+            self._key = key
+        self._renderer.settings = settings
+        return self._renderer
+
+    def render(self, chunk: Chunk, tick: Callable[[int], object] = lambda done: None) -> Rendered:
+        """Render a chunk; its `model` is not looked at."""
+        renderer = self.renderer(chunk.objectives[0], chunk.settings, chunk.natural)
+        return renderer.render(chunk.objectives, chunk.starts, chunk.attempt, chunk.scored, tick)
+
+    def size(self, like: Objective, settings: Settings, memory_mb: float, natural: np.ndarray | None = None) -> int:
+        """How many objectives fit into a budget of megabytes (at least 1)."""
+        each = self.renderer(like, settings, natural).bytes_per_image * settings.variants
+        return max(1, min(LARGEST, int(memory_mb * 2**20 / each)))
+
+
+def keep_heap() -> None:
+    """Let this process keep freed memory, where glibc allows it: a step is 4% faster without new pages each time.
+
+    A setting of the whole process: for stages, not for a library's users.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        c = ctypes.CDLL(None)
+        for name, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**26)):
+            c.mallopt(name, value)
+
+
+def size(model: str, layer: str, settings: Settings, memory_mb: float, natural: np.ndarray | None = None) -> int:
+    """How many filters of a layer of a stored model fit into a budget of megabytes."""
+    natural = natural if settings.parameterization == "maco" else None
+    return workshop(model).size(channel(layer, 0), settings, memory_mb, natural)
+
+
+def render(chunk: Chunk, tick: Callable[[int], object] = lambda done: None) -> Rendered:
+    """Render a chunk of a stored model, in this process or in another one: the same bytes."""
+    return workshop(chunk.model).render(chunk, tick)
+
+
+@lru_cache(maxsize=1)
+def workshop(model: str) -> Workshop:
+    """Load a stored model, once per process."""
+    keep_heap()
+    network, described = load(Path(model))
+    return Workshop(network, described["preprocessing"], described["digest"], described["input_shape"][2])

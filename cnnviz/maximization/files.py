@@ -1,0 +1,164 @@
+"""Rendered filters -> files of `artifacts/maximize/<model>/` (docs/artifacts.md), a chunk at a time."""
+
+import csv
+import io
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.files import npz, write_bytes, write_json
+from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ladder import names
+from cnnviz.maximization.rendering import SCORES, Judged
+from cnnviz.pictures import montage, png_bytes
+
+
+def gain(rendered: Rendered, first: int, last: int) -> np.ndarray:
+    """Score of the untransformed image after step `last` less that after `first`, `(n,)`; NaN if not run so far."""
+    steps = rendered.snapshot_steps.tolist()
+    if first not in steps or last not in steps or last <= first:
+        return np.full(len(rendered.images), np.nan, "float32")
+    return rendered.snapshot_scores[:, steps.index(last)] - rendered.snapshot_scores[:, steps.index(first)]
+
+
+def pictures(images: np.ndarray) -> np.ndarray:
+    """Images of any number of channels as grey or RGB ones: all channels but the first three are left out."""
+    return images[..., :3] if images.shape[-1] >= 3 else images[..., 0]
+
+
+class _Growing:
+    """One array of a layer, its rows appended to a file: the images of 512 filters never are in memory together."""
+
+    def __init__(self, path: Path, rows: int, like: np.ndarray) -> None:
+        self.path, self.file = path, path.open("wb")
+        header = {"descr": np.lib.format.dtype_to_descr(like.dtype), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(self.file, header | {"shape": (rows, *like.shape[1:])})
+
+    def append(self, rows: np.ndarray) -> None:
+        self.file.write(np.ascontiguousarray(rows).tobytes())
+
+    def close(self) -> Path:
+        self.file.close()
+        return self.path
+
+
+class LayerWriter:
+    """Takes the chunks of one layer; `finish` writes `<layer>.npz` and `<layer>.png`."""
+
+    def __init__(self, folder: Path, layer: str, filters: list[int]) -> None:
+        self.folder, self.layer, self.filters = folder, layer, filters
+        self._parts = folder / f".{layer}.parts"
+        self._parts.mkdir(parents=True)
+        self._large: dict[str, _Growing] = {}
+        self._small: list[dict[str, np.ndarray]] = []
+        self._images: list[np.ndarray] = []
+        self._steps = np.zeros(0, "int32")
+        self._done = 0
+
+    def add(self, judged: Judged) -> None:
+        """Write the pictures of the next filters, in the order of `filters`."""
+        rendered = judged.rendered
+        self._steps = rendered.snapshot_steps
+        large = {"images": rendered.images, "snapshots": rendered.snapshots, **judged.extras}
+        for name, rows in large.items():
+            if name not in self._large:
+                self._large[name] = _Growing(self._parts / name, len(self.filters), rows)
+            self._large[name].append(rows)
+        self._images.append(pictures(rendered.images))
+        for i, images in enumerate(rendered.snapshots):
+            index = self.filters[self._done]
+            write_bytes(self.folder / self.layer / f"{index}.png", png_bytes(self._images[-1][i]))
+            strip = montage.montage(pictures(images), columns=len(self._steps))
+            write_bytes(self.folder / self.layer / f"{index}_steps.png", png_bytes(strip))
+            self._done += 1
+        self._small.append(
+            {
+                "scores": rendered.scores,
+                "snapshot_scores": rendered.snapshot_scores,
+                "gain_10_100": gain(rendered, 10, 100),
+                "gain_10_last": gain(rendered, 10, int(self._steps[-1])),
+                "status": judged.status.astype("U4"),
+                "reason": judged.reason.astype("U200"),
+                **judged.measures,
+            }
+        )
+
+    def finish(self) -> dict[str, np.ndarray]:
+        """Write the layer's files; return its arrays but for the images and snapshots."""
+        small = {name: np.concatenate([part[name] for part in self._small]) for name in self._small[0]}
+        small = {"filters": np.asarray(self.filters, "int32"), "snapshot_steps": self._steps, **small}
+        partial = self._parts / "npz"
+        npz.write(partial, small)
+        with zipfile.ZipFile(partial, "a") as archive:
+            for name, growing in self._large.items():
+                npz.add(archive, name, growing.close())
+        partial.replace(self.folder / f"{self.layer}.npz")
+        shutil.rmtree(self._parts)
+        whole = montage.montage(np.concatenate(self._images), columns=min(8, len(self.filters)))
+        write_bytes(self.folder / f"{self.layer}.png", png_bytes(whole))
+        return small
+
+
+def write_objective(folder: Path, name: str, description: str, rendered: Rendered) -> dict[str, Any]:
+    """Write `objectives/<name>.npz` and its pictures; return its entry of metrics.json."""
+    kept = {field: array for field, array in rendered.items() if field not in ("peaks", "features", "robust")}
+    write_bytes(folder / "objectives" / f"{name}.npz", npz.pack({"description": np.array(description), **kept}))
+    write_bytes(folder / "objectives" / f"{name}.png", png_bytes(montage.montage(pictures(rendered.images), columns=4)))
+    return {"description": description, "score": _number(rendered.snapshot_scores[0, -1])}
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+def _median(values: np.ndarray) -> float | None:
+    known = values[~np.isnan(values)]
+    return _number(float(np.median(known))) if len(known) else None
+
+
+def write_numbers(
+    folder: Path, layers: dict[str, dict[str, np.ndarray]], others: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """Write metrics.json, history.csv, filters.csv and settings.json; layers: what LayerWriter.finish returns."""
+    table, listing = io.StringIO(), io.StringIO()
+    rows, lines = csv.writer(table, lineterminator="\n"), csv.writer(listing, lineterminator="\n")
+    rows.writerow(["layer", "filter", "step", "score"])
+    columns = ("gain_10_100", "gain_10_last", *SCORES)
+    lines.writerow(["layer", "filter", "status", "reason", "score", *columns])
+    entries: dict[str, dict[str, Any]] = {}
+    for layer, arrays in layers.items():
+        entries[layer] = {}
+        for i, k in enumerate(arrays["filters"].tolist()):
+            known = {name: _number(arrays[name][i]) for name in columns if name != "selectivity_rank"}
+            rank = int(arrays["selectivity_rank"][i])
+            entry = {
+                "score": _number(arrays["snapshot_scores"][i, -1]),
+                "status": str(arrays["status"][i]),
+                "reason": str(arrays["reason"][i]),
+                **{name: (rank or None) if name == "selectivity_rank" else known[name] for name in columns},
+            }
+            entries[layer][str(k)] = entry
+            rows.writerows([layer, k, step, f"{score:.6g}"] for step, score in enumerate(arrays["scores"][i]))
+            lines.writerow([layer, k, *(entry[name] for name in ("status", "reason", "score", *columns))])
+
+    def every(name: str) -> np.ndarray:
+        values = [entry[name] for filters in entries.values() for entry in filters.values()]
+        return np.array([np.nan if value is None else value for value in values], float)
+
+    status = [entry["status"] for filters in entries.values() for entry in filters.values()]
+    rise = [arrays["snapshot_scores"][:, -1] - arrays["scores"][:, 0] for arrays in layers.values()]
+    headline = {"median_score_gain": _median(np.concatenate(rise))} | {f"median_{n}": _median(every(n)) for n in SCORES}
+    numbers: dict[str, Any] = {
+        "filters": len(status),
+        **names(status),
+        **headline,
+        "layers": entries,
+        "objectives": others,
+    }
+    write_json(folder / "metrics.json", numbers)
+    write_bytes(folder / "history.csv", table.getvalue().encode())
+    write_bytes(folder / "filters.csv", listing.getvalue().encode())
+    write_json(folder / "settings.json", settings)

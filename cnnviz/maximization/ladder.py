@@ -1,0 +1,104 @@
+"""What to do about a filter that stays silent: a new seed, then the best natural image as start, then its name is dead.
+
+Every filter ends as `ok`, `weak` or `dead`, with the reason.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnviz.maximization.ascent.renderer import Rendered, join
+
+RISE = 1e-3  # relative rise of the score below which nothing happened
+SEED, NEW_SEED, FROM_NATURE = 0, 1, 2  # attempts
+
+Render = Callable[[list[int], int, np.ndarray | None], Rendered]  # (which, attempt, start images) -> their images
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The best attempt for each filter; status, str `(n,)`: ok, weak or dead; reason, str `(n,)`, may be empty."""
+
+    rendered: Rendered
+    status: np.ndarray
+    reason: np.ndarray
+    attempt: np.ndarray
+
+
+def rose(rendered: Rendered) -> np.ndarray:
+    """Whether the score of the final image is above that of the start, bool `(n,)`."""
+    start, end = rendered.scores[:, 0], rendered.snapshot_scores[:, -1]
+    return end - start > RISE * np.maximum(np.abs(start), np.abs(end))
+
+
+def alive(rendered: Rendered) -> np.ndarray:
+    """Whether a unit is active (pre-activation above 0) somewhere on its own image and its score rose, bool `(n,)`."""
+    return (rendered.peaks > 0) & rose(rendered)
+
+
+def climb(
+    render: Render,
+    count: int,
+    natural_peaks: np.ndarray | None,
+    natural_start: Callable[[int], np.ndarray | None],
+    describe_start: Callable[[int], str] = lambda i: "its best natural image",
+) -> Outcome:
+    """Render `count` filters, those that stay silent again.
+
+    natural_peaks: the highest pre-activation of each filter on any natural image `(count,)`, None without such images.
+    natural_start(i): the best natural image of filter i as start image, or None.
+    """
+    best = [render(list(range(count)), SEED, None)]
+    parts = [best[0].part(i, i + 1) for i in range(count)]
+    attempt = np.zeros(count, "int32")
+    tries = np.ones(count, "int32")
+    for number in (NEW_SEED, FROM_NATURE):
+        silent = [i for i in range(count) if not alive(parts[i])[0]]
+        starts = None
+        if number == FROM_NATURE:
+            found = {i: natural_start(i) for i in silent}
+            silent = [i for i in silent if found[i] is not None]
+            starts = np.stack([found[i] for i in silent]) if silent else None  # type: ignore[misc]
+        if not silent:
+            continue
+        again = render(silent, number, starts)
+        for place, i in enumerate(silent):
+            tries[i] += 1
+            one = again.part(place, place + 1)
+            if _rank(one) > _rank(parts[i]):
+                parts[i], attempt[i] = one, number
+    whole = join(parts)
+    verdicts = [
+        _verdict(parts[i], attempt[i], tries[i], None if natural_peaks is None else natural_peaks[i], describe_start(i))
+        for i in range(count)
+    ]
+    status, reason = zip(*verdicts, strict=True)
+    return Outcome(whole, np.array(status), np.array(reason), attempt)
+
+
+def _rank(one: Rendered) -> tuple[bool, bool, float]:
+    return bool(alive(one)[0]), bool(one.peaks[0] > 0), float(one.snapshot_scores[0, -1])
+
+
+def _verdict(one: Rendered, attempt: int, tries: int, nature: float | None, start: str) -> tuple[str, str]:
+    if alive(one)[0]:
+        how = {SEED: "", NEW_SEED: "silent from the first seed, found with a second", FROM_NATURE:
+               f"silent from two seeds, found starting from {start}"}[int(attempt)]  # fmt: skip
+        return "ok", how
+    if one.peaks[0] > 0:
+        first, last = one.scores[0, 0], one.snapshot_scores[0, -1]
+        return (
+            "weak",
+            f"active, but its score did not rise in {tries} attempts (from {first:.3g} to {last:.3g})",
+        )
+    if nature is None:
+        return "dead", f"never active in {tries} attempts; no natural images were given to look at"
+    if nature > 0:
+        return "weak", f"active on natural images (up to {nature:.3g}), but in none of {tries} attempts"
+    return "dead", f"never active: on none of the natural images and in none of {tries} attempts"
+
+
+def names(status: Sequence[str]) -> dict[str, int]:
+    """Count each status."""
+    return {name: sum(s == name for s in status) for name in ("ok", "weak", "dead")}

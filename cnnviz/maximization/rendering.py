@@ -1,0 +1,197 @@
+"""Filters of one layer, rendered, rescued and scored: chunks through the cache, the ladder, the scores of scores.py."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from cnnviz import objectives
+from cnnviz.activations import Nature, nature
+from cnnviz.images import ImageSet, resized
+from cnnviz.maximization import ladder
+from cnnviz.maximization.ascent import scores
+from cnnviz.maximization.ascent.renderer import Rendered, join
+from cnnviz.maximization.ascent.settings import Settings
+from cnnviz.maximization.cache import RenderCache
+from cnnviz.maximization.chunks import Chunk
+
+OTHER_SEEDS = (11, 12)  # attempts that seed_stability compares with the image itself
+SCORES = ("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability",
+          "spectrum_distance")  # fmt: skip
+NOISE = "noise"
+Tick = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """n filters with their verdicts; extras: `negatives` uint8 `(n, h, w, c)`, `variants` `(n, v, h, w, c)` if asked.
+
+    measures: float32 or int32 `(n,)` by the names of SCORES.
+    """
+
+    rendered: Rendered
+    status: np.ndarray
+    reason: np.ndarray
+    measures: dict[str, np.ndarray]
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What to render of a filter besides its image. stability_steps: of the images of other seeds, 0 for none."""
+
+    neuron: bool = False
+    stability_steps: int = 16
+    negatives: bool = False
+    variants: int = 0
+    diversity: float = 0.5
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Natural images around a layer: `nature` None where there are none.
+
+    pictures: `(m, size, size, c)` in [0, 1] at the canvas size, for the spectrum and MaCo; start(row): one natural
+    image of `nature.images` as start image at the canvas size; chosen: a start image `(1, …)` for all, None for noise.
+    """
+
+    nature: Nature | None = None
+    pictures: np.ndarray | None = None
+    start: Callable[[int], np.ndarray] | None = None
+    chosen: np.ndarray | None = None
+
+
+def around(known: Nature, sets: Mapping[str, ImageSet], size: int, start: str = NOISE) -> Surroundings:
+    """Natural images for a layer at one canvas size, from stored sets; start: `noise` or `<set>/<index>`."""
+
+    def natural(row: int) -> np.ndarray:
+        name, i = known.images[row]
+        return resized(sets[name], [i], (size, size))[0] / np.float32(255)
+
+    return Surroundings(known, nature.pictures(sets, size), natural, start_image(sets, size, start))
+
+
+def start_image(sets: Mapping[str, ImageSet], size: int, start: str) -> np.ndarray | None:
+    """The image `<set>/<index>` at the canvas size, `(1, size, size, c)` in [0, 1]; None for `noise`."""
+    if start == NOISE:
+        return None
+    name, index = start.split("/")
+    return resized(sets[name], [int(index)], (size, size)) / np.float32(255)
+
+
+class Rendering:
+    """One network's images: `render` makes a chunk (chunks.render or a Workshop's), `cache` keeps it."""
+
+    def __init__(
+        self, model: str, render: Callable[[Chunk, Tick], Rendered], cache: RenderCache | None, tick: Tick
+    ) -> None:
+        self.model, self._make, self.cache, self.tick = model, render, cache, tick
+
+    def images(self, chunk: Chunk) -> Rendered:
+        """Render a chunk, or what of it is not in the cache."""
+        count, each = len(chunk.objectives), chunk.settings.variants
+        found = [self.cache.load(chunk, i) if self.cache else None for i in range(count)]
+        missing = [i for i in range(count) if found[i] is None]
+        self.tick((count - len(missing)) * each * chunk.settings.steps)
+        if missing:
+            starts = None if chunk.starts is None else chunk.starts[missing]
+            rest = replace(chunk, objectives=tuple(chunk.objectives[i] for i in missing), starts=starts)
+            made = self._make(rest, self.tick)
+            if self.cache:
+                self.cache.store(rest, made)
+            for place, i in enumerate(missing):
+                found[i] = made.part(place * each, (place + 1) * each)
+        return join([one for one in found if one is not None])
+
+    def judge(
+        self, layer: str, filters: Sequence[int], settings: Settings, wishes: Wishes, around: Surroundings
+    ) -> Judged:
+        """Render one chunk of filters of a layer with everything that is asked for."""
+        aim = objectives.neuron if wishes.neuron else objectives.channel
+        wanted = tuple(aim(layer, k) for k in filters)
+        natural = around.pictures if settings.parameterization == "maco" else None
+        known, index = around.nature, np.asarray(filters)
+        common = Chunk(self.model, wanted, settings, natural=natural)
+        chosen = None if around.chosen is None else np.repeat(around.chosen, len(wanted), 0)
+
+        def attempt(which: list[int], number: int, starts: np.ndarray | None) -> Rendered:
+            some = tuple(wanted[i] for i in which)
+            starts = chosen[which] if starts is None and chosen is not None else starts
+            return self.images(replace(common, objectives=some, attempt=number, starts=starts))
+
+        rows = [None if known is None else known.best(k) for k in filters]
+
+        def natural_start(i: int) -> np.ndarray | None:
+            row = rows[i]
+            return None if row is None or around.start is None else around.start(row)
+
+        def describe(i: int) -> str:
+            row = rows[i]
+            name = known.images[row] if known is not None and row is not None else ("", 0)
+            return f"its best natural image ({name[0]}{'/' if name[0] else ''}{name[1]})"
+
+        peaks = known.peaks[:, index] if known is not None else np.zeros((0, len(index)), "float32")
+        best = peaks.max(axis=0) if len(peaks) else None
+        outcome = ladder.climb(attempt, len(wanted), best, natural_start, describe)
+        seeds = self._other_seeds(common, outcome.rendered, wishes.stability_steps, chosen)
+        extras = self._extras(common, wishes, chosen, best)
+        measures = measure(outcome.rendered, index, known, around.pictures, seeds)
+        return Judged(outcome.rendered, outcome.status, outcome.reason, measures, extras)
+
+    def _other_seeds(self, common: Chunk, rendered: Rendered, steps: int, starts: np.ndarray | None) -> np.ndarray:
+        """Features `(n, seeds, C)` of the images after `steps` steps: the filters' own, then those of other seeds."""
+        steps = min(steps, common.settings.steps)
+        if not steps:
+            return rendered.features[:, -1:]
+        own = rendered.features[:, rendered.snapshot_steps.tolist().index(steps)]
+        short = replace(common, settings=replace(common.settings, steps=steps, snapshots=()), starts=starts)
+        others = [self.images(replace(short, attempt=number, scored=False)).features[:, -1] for number in OTHER_SEEDS]
+        return np.stack([own, *others], 1)
+
+    def _extras(
+        self, common: Chunk, wishes: Wishes, starts: np.ndarray | None, best: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        extras = {}
+        if wishes.negatives:
+            turned = tuple(objectives.opposite(one) for one in common.objectives)
+            extras["negatives"] = self.images(replace(common, objectives=turned, starts=starts, scored=False)).images
+        if wishes.variants > 1:
+            settings = replace(common.settings, variants=wishes.variants)
+            # in units of what the filter does on natural images: activations of two layers differ a thousandfold
+            scale = np.ones(len(common.objectives)) if best is None else np.where(best > 0, best, 1.0)
+            mixed = tuple(
+                one + wishes.diversity * float(f"{unit:.3g}") * objectives.diversity(one.layers[0])
+                for one, unit in zip(common.objectives, scale, strict=True)
+            )
+            images = self.images(
+                replace(common, objectives=mixed, settings=settings, starts=starts, scored=False)
+            ).images
+            extras["variants"] = images.reshape(len(mixed), wishes.variants, *images.shape[1:])
+        return extras
+
+
+def operations(filters: int, settings: Settings, wishes: Wishes) -> int:
+    """Image·steps that `judge` makes for so many filters, without those that the ladder makes again."""
+    seeds = len(OTHER_SEEDS) * min(wishes.stability_steps, settings.steps)
+    return filters * (settings.steps * (1 + wishes.negatives + (wishes.variants if wishes.variants > 1 else 0)) + seeds)
+
+
+def measure(
+    rendered: Rendered, filters: np.ndarray, known: Nature | None, pictures: np.ndarray | None, seeds: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Score images: arrays `(n,)` by the names of SCORES, NaN (rank 0) where there is nothing to compare with."""
+    count = len(filters)
+    peaks = known.peaks[:, filters] if known is not None else np.zeros((0, count), "float32")
+    natural = known.features if known is not None else np.zeros((0, rendered.features.shape[-1]), "float32")
+    ratio, percentile = scores.against_nature(rendered.robust, peaks)
+    nothing = np.zeros((0, *rendered.images.shape[1:]), "float32")
+    return {
+        "robust_score": rendered.robust.astype("float32"),
+        "against_nature": ratio,
+        "nature_percentile": percentile,
+        "selectivity_rank": scores.selectivity_rank(rendered.features[:, -1], filters, natural),
+        "seed_stability": scores.seed_stability(seeds, natural if len(natural) else None),
+        "spectrum_distance": scores.spectrum_distance(
+            rendered.images / np.float32(255), nothing if pictures is None else pictures
+        ),
+    }

@@ -1,0 +1,44 @@
+"""`maximize` in params.yaml: docs/params.md explains each key."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cnnviz.errors import InputError
+from cnnviz.fields import Canvas, Index, Key, Number, PerLayer, Positive, Section, Start, no_bool
+from cnnviz.objectives import parse
+
+
+class MaximizeSection(Section):
+    steps: Positive
+    optimizer: Literal["auto", "momentum", "adam"] = "auto"
+    learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.1
+    snapshots: list[Positive] = []
+    objective: Literal["pre_activation", "post_activation"] = "post_activation"
+    neuron: Annotated[bool, Field(strict=True)] = False
+    start: Start = "noise"
+    parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
+    decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
+    colour: Literal["decorrelated", "rgb"] = "decorrelated"
+    size: Canvas = "auto"
+    max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
+    jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06
+    scale: Annotated[Number, Field(ge=0, lt=1)] = 0.1
+    rotate: Annotated[Number, Field(ge=0, le=180)] = 5
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    stability_steps: Index = 16
+    negatives: Annotated[bool, Field(strict=True)] = False
+    variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0
+    memory: Positive = 1000
+    objectives: dict[Key, dict[Key, str]] = {}
+    layers: dict[Key, PerLayer]
+
+    @model_validator(mode="after")
+    def _readable(self) -> "MaximizeSection":
+        for model, named in self.objectives.items():
+            for name, text in named.items():
+                try:
+                    parse(text)
+                except InputError as error:
+                    raise ValueError(f"objectives.{model}.{name}: {error}") from None
+        return self

@@ -1,0 +1,5 @@
+"""Keras models: loaded, stored, traced as a graph, fed."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the door is __init__.pyi

@@ -1,0 +1,18 @@
+"""The door of networks/: what others may use, loaded when it is asked for. The rest is private."""
+
+from . import graph as graph  # a model as one flat graph of calls: trace, unit, Call, Conv, Graph
+from . import head as head  # the classifier head
+from . import receptive_field as receptive_field  # which pixels a neuron sees
+from . import selection as selection  # layers and filters that params.yaml asks for, checked
+from .description import read_description as read_description  # model.json of a stored model
+from .folding import filter_kernels as filter_kernels  # kernels with their batch normalization folded in
+from .folding import foldable as foldable  # whether that is possible
+from .graph import Conv as Conv  # a convolution with what belongs to its unit
+from .graph import Graph as Graph  # a network's calls
+from .head import Head as Head  # a classifier head
+from .loading import load_file as load_file  # a .keras or .h5 file, without running what it carries
+from .preprocessing import preprocess as preprocess  # images in 0..255 -> what a network expects
+from .section import ModelSection as ModelSection  # an entry of `models` in params.yaml
+from .stage import run as run  # the stage `models`
+from .store import digest as digest  # SHA-256 of all weights
+from .store import load as load  # a stored model

@@ -1,0 +1,14 @@
+"""What the stage `models` does: get one model of params.yaml, verify it and store it."""
+
+from pathlib import Path
+
+from cnnviz.files import fresh
+from cnnviz.networks.section import ModelSection
+
+
+def run(key: str, section: ModelSection, artifacts: Path) -> None:
+    """Write the model `key` into `<artifacts>/models/<key>`. Raises InputError where it can't be had."""
+    from cnnviz.networks import loading, store  # TensorFlow: only after the params are known to be right
+
+    loaded = loading.get(key, section)
+    store.save(key, loaded, fresh(artifacts / "models" / key))

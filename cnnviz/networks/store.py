@@ -1,0 +1,100 @@
+"""Keras models as cnnviz stores them, loads them again and feeds them.
+
+A stored model is `model.json` (architecture, provenance, conv layers) and `weights.weights.h5`; see docs/artifacts.md.
+"""
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from cnnviz.errors import InputError
+from cnnviz.files import read_json, write_json
+from cnnviz.networks import graph
+
+WEIGHTS = "weights.weights.h5"
+
+
+@dataclass
+class Loaded:
+    """A Keras model with what is known of it; `preprocessing` as in model.json."""
+
+    network: keras.Model
+    title: str
+    source: str
+    origin: str
+    license: str
+    trained_on: str
+    input_size: int
+    preprocessing: dict[str, Any]
+    class_names: list[str] = field(default_factory=list)
+
+
+def digest(network: keras.Model) -> str:
+    """SHA-256 over all weights in Keras's order, float32, little-endian, C order."""
+    sha = hashlib.sha256()
+    for weight in network.weights:
+        sha.update(np.ascontiguousarray(weight.numpy(), "<f4").tobytes())
+    return sha.hexdigest()
+
+
+def save(key: str, loaded: Loaded, folder: Path) -> None:
+    """Write model.json and the weights file."""
+    network, size = loaded.network, loaded.input_size
+    channels = int(network.input_shape[-1])
+    if channels != 3:
+        raise InputError(f"models.{key}: expects {channels} input channels; the pipeline feeds RGB images")
+    network.save_weights(folder / WEIGHTS)
+    traced = graph.trace(network, (size, size, channels))
+    if not traced.convs:
+        raise InputError(f"models.{key}: has no convolutional layer")
+    with h5py.File(folder / WEIGHTS) as file:
+        keys = _keys_by_content(file)
+    write_json(
+        folder / "model.json",
+        {
+            "name": key,
+            "title": loaded.title,
+            "origin": loaded.origin,
+            "license": loaded.license,
+            "trained_on": loaded.trained_on,
+            "source": loaded.source,
+            "digest": digest(network),
+            "input_shape": [size, size, channels],
+            "preprocessing": loaded.preprocessing,
+            "parameters": int(network.count_params()),
+            "class_names": loaded.class_names,
+            "layers": traced.layers,
+            "conv_layers": [graph.describe(conv, keys) for conv in traced.convs.values()],
+            "config": json.loads(network.to_json()),
+        },
+    )
+
+
+def _keys_by_content(file: h5py.File) -> dict[str, str]:
+    """Map the SHA-256 of each data set's content to its key, since Keras's key names follow no public rule."""
+    keys: dict[str, str] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape:
+            keys.setdefault(graph.content(item[()]), name)
+
+    file.visititems(visit)
+    return keys
+
+
+def load(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
+    """Load a stored model; return the network and model.json."""
+    described = read_json(folder / "model.json")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Do not pass an `input_shape`")  # older models say so; nothing to be done
+        network = keras.saving.deserialize_keras_object(described["config"], safe_mode=True)
+    network.load_weights(folder / WEIGHTS)
+    network.trainable = False
+    return network, described

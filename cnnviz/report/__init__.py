@@ -1,0 +1,5 @@
+"""The report: one page per model, and the site with a page per layer and filter."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the door is __init__.pyi

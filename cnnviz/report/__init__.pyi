@@ -1,0 +1,3 @@
+"""The door of report/: what others may use, loaded when it is asked for. The rest is private."""
+
+from .pages import render as render  # the stage `report`

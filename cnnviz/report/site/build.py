@@ -1,0 +1,156 @@
+"""Write all pages of the site: what they share, then model by model, layer by layer, filter by filter."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from cnnviz.errors import InputError
+from cnnviz.files import progress
+from cnnviz.report import data
+from cnnviz.report.data import Facts
+from cnnviz.report.site import filters, layer_page, model_page, pairs, pictures, predictions
+from cnnviz.report.site.alike import Alike
+from cnnviz.report.site.filters import Context, Site
+from cnnviz.report.site.layers import Layer, Model, prepare, read_model
+from cnnviz.report.site.links import url
+from cnnviz.report.site.pairs import Pair
+from cnnviz.report.site.photos import Photos
+
+RESERVED = ("index", "assets", "compare", "plots")  # names that the report's own files have
+
+
+@dataclass
+class Writer:
+    """Renders templates of `templates/site/` into files; `root` of a page is the way back to the site's folder."""
+
+    env: jinja2.Environment
+    site: Site
+    shared: Facts
+
+    def page(self, template: str, path: str, **values: Any) -> None:
+        root = "../" * path.count("/")
+        text = self.env.get_template(f"site/{template}.html").render(self.shared, root=root, **values)
+        self.site.files.write(path, text.encode())
+
+
+def check(names: list[str]) -> None:
+    """Raises InputError where a model has the name of one of the report's own files."""
+    for name in RESERVED:
+        if name in names:
+            raise InputError(f"params.yaml: models.{name}: the report has files of this name; expected another one")
+
+
+def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts], shared: Facts) -> None:
+    """Write the site into `out`.
+
+    facts: report_data.model of every model; shared: what report.render knows for all pages (sets, fixed filters).
+    """
+    names = list(shared["sets"])
+    models = {one["key"]: read_model(artifacts, one["key"], names, one) for one in facts}
+    files = pictures.Files(out)
+    photos = Photos(artifacts, files, names)
+    classes = {name: one.class_names for name, one in photos.sets.items()}
+    for model in models.values():
+        model.facts["set_classes"] = classes
+    every = [layer for model in models.values() for layer in model.ordered()]
+    with progress(2 * len(every), "layer", "report") as bar:
+        prepare(models.values(), files, bar.update)
+        compared = pairs.read(artifacts, models)
+        site = Site(files, models, photos, pairs.twins(compared), Alike(models))
+        _choose_pages(site, compared)
+        writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
+        writer.shared["version"] = _assets(env, files, models)
+        if fixed := shared["fixed"]:
+            drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
+            writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
+        writer.page("home", "index.html")
+        _compare(writer, compared, artifacts)
+        for model in models.values():
+            writer.page("model", f"{model.key}/index.html", model=model, **model_page.facts(site, model, compared))
+            for layer in model.ordered():
+                _layer(writer, layer)
+                bar.update()
+        files.finish()
+
+
+def _choose_pages(site: Site, compared: list[Pair]) -> None:
+    """Which filters have a page: the rendered ones, whatever these are connected to or compared with."""
+    chosen: dict[str, dict[str, set[int]]] = {
+        key: {layer.name: set(layer.rendered) for layer in model.ordered()} for key, model in site.models.items()
+    }
+    every = [layer for model in site.models.values() for layer in model.ordered()]
+    alike = site.alike.best([(layer.model.key, layer.name, k) for layer in every for k in layer.rendered])
+    for model in site.models.values():
+        for name, k in predictions.filters(model):
+            chosen[model.key][name].add(k)
+        for layer in model.ordered():
+            for name, k in filters.neighbours(Context.of(layer, whole=False), layer.rendered) if layer.rendered else ():
+                chosen[model.key][name].add(k)
+            for k in layer.rendered:
+                for (key, name, other), _ in (
+                    *alike[model.key, layer.name, k],
+                    *site.twins.get((model.key, layer.name, k), []),
+                ):
+                    chosen[key][name].add(other)
+    for pair in compared:
+        for place in (end for match in pair.shown_matches() for end in (match.one, match.other)):
+            chosen[place[0]][place[1]].add(place[2])
+        for row in (row for side in pair.changed() for row in side):
+            for key in (pair.one.key, pair.other.key):
+                chosen[key][row["layer"]].add(row["filter"])
+    for key, model in site.models.items():
+        model.pages = chosen[key]
+    pages = [(key, name, k) for key, layers in chosen.items() for name, filters_ in layers.items() for k in filters_]
+    site.matches = site.alike.best(pages)
+
+
+def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Model]) -> str:
+    """Write style, script and the index that the search reads; return what tells their versions apart."""
+    style = "\n".join(env.get_template(name).render() for name in ("style.css", "site/site.css"))
+    script = env.get_template("site/site.js").render()
+    found = [
+        [key, [[layer.name, layer.url, layer.filters, sorted(model.pages[layer.name])] for layer in model.ordered()]]
+        for key, model in models.items()
+    ]
+    index = "window.cnnvizIndex = " + json.dumps(found, separators=(",", ":")).replace("<", "\\u003c") + ";\n"
+    for name, text in (("site.css", style), ("site.js", script), ("index.js", index)):
+        files.write(f"assets/{name}", text.encode())
+    return hashlib.sha256((style + script + index).encode()).hexdigest()[:8]
+
+
+def _compare(writer: Writer, compared: list[Pair], artifacts: Path) -> None:
+    folder, files = artifacts / "compare", writer.site.files
+    if not compared:
+        return
+    depth = files.copy(folder / "depth.png", "compare/depth.png", "Measures over depth, a line per model")
+    table = data.read(folder / "metrics.json")
+    writer.page("compare", "compare/index.html", metrics=table, depth=depth)
+    for pair in compared:
+        drift = files.copy(
+            folder / "drift" / f"{pair.name}.png", f"compare/{pair.name}_drift.png", "Drift of every filter by layer"
+        )
+        numbers = table.get("pairs", {}).get(pair.name, {})
+        writer.page("pair", f"compare/{pair.name}.html", pair=pair, numbers=numbers, drift_plot=drift)
+
+
+def _layer(writer: Writer, layer: Layer) -> None:
+    """The page of a layer, and those of its filters."""
+    context = Context.of(layer)
+    found = layer_page.facts(writer.site, context)
+    writer.page("layer", f"{layer.folder}/index.html", layer=layer, **found)
+    pages = sorted(layer.model.pages[layer.name])
+    for k, before, after in _with_neighbours(pages):
+        ways = {"before": before, "after": after}
+        writer.page("filter", f"{layer.folder}/{k}.html", **filters.facts(writer.site, context, k), **ways)
+
+
+def _with_neighbours(pages: list[int]) -> Iterator[tuple[int, str, str]]:
+    """Each filter with the addresses of those before and after it, empty at the ends."""
+    for i, k in enumerate(pages):
+        before = url(f"{pages[i - 1]}.html") if i else ""
+        yield k, before, url(f"{pages[i + 1]}.html") if i + 1 < len(pages) else ""

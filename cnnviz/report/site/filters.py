@@ -1,0 +1,274 @@
+"""One filter -> its page, its pictures, and its numbers to download."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.analysis import examples
+from cnnviz.files import npz
+from cnnviz.report import data as report_data
+from cnnviz.report.data import Facts
+from cnnviz.report.pictures import curves
+from cnnviz.report.site import pictures
+from cnnviz.report.site.alike import Alike, Matches
+from cnnviz.report.site.circuit import Link, Wiring
+from cnnviz.report.site.layers import Layer, Model
+from cnnviz.report.site.links import Filter, url
+from cnnviz.report.site.pairs import Place, Twins
+from cnnviz.report.site.photos import Photos
+
+LINKS = 4  # input and output channels of each sign
+SMALLEST = 256  # the histogram shows values down to this part of the largest
+
+
+@dataclass
+class Site:
+    """What all pages share."""
+
+    files: pictures.Files
+    models: dict[str, Model]
+    photos: Photos
+    twins: Twins
+    alike: Alike
+    matches: Matches = field(default_factory=dict)
+
+    def filter(self, place: Place) -> Filter:
+        return self.models[place[0]].layers[place[1]].filter(place[2])
+
+
+@dataclass
+class Context:
+    """The arrays of one layer, read once for all its pages."""
+
+    layer: Layer
+    wiring: Wiring | None
+    readers: dict[str, Wiring]
+    maximized: dict[str, NDArray]
+    examples: dict[str, NDArray]
+    statistics: dict[str, dict[str, NDArray]]
+
+    @classmethod
+    def of(cls, layer: Layer, whole: bool = True) -> "Context":
+        """whole: False reads only what `neighbours` needs."""
+        model = layer.model
+        wirings = {name: model.layers[name].wiring() for name in model.readers.get(layer.name, ())}
+        readers = {name: wiring for name, wiring in wirings.items() if wiring}
+        if not whole:
+            return cls(layer, layer.wiring(), readers, {}, {}, {})
+        statistics = {name: layer.statistics(name) for name in model.sets}
+        return cls(layer, layer.wiring(), readers, layer.maximized(), layer.examples(), statistics)
+
+    def inputs(self, k: int) -> tuple[list[Link], list[Link]]:
+        origins = self.layer.model.sources.get(self.layer.name, ())
+        return self.wiring.inputs(k, origins, LINKS) if self.wiring and origins else ([], [])
+
+    def outputs(self, k: int) -> tuple[list[Link], list[Link]]:
+        found: tuple[list[Link], list[Link]] = ([], [])
+        for name, wiring in self.readers.items():
+            for side, links in zip(found, wiring.outputs(k, name, LINKS), strict=True):
+                side.extend(links)
+        return found
+
+
+def neighbours(context: Context, filters: Iterable[int]) -> set[tuple[str, int]]:
+    """(layer, filter) of all strongest connections of these filters."""
+    return {
+        (link.layer, link.filter)
+        for k in filters
+        for side in (*context.inputs(k), *context.outputs(k))
+        for link in side
+    }
+
+
+def facts(site: Site, context: Context, k: int) -> Facts:
+    """Everything that the page of filter k says. Writes its pictures and downloads."""
+    layer = context.layer
+    here = layer.filter(k)
+    found: Facts = {"here": here, "k": k, "layer": layer, "status": layer.status.get(k, "")}
+    found |= {"scores": layer.scores.get(k), "reason": "", "image": None, "first": None}
+    found["natural"] = _natural(site, context, k)
+    found["statistics"] = _statistics(context, k)
+    found["weights"] = {
+        key: layer.weights[key][k] for key in ("l1", "l2", "mean", "std", "near_zero_share") if key in layer.weights
+    }
+    found["inputs"] = _connections(layer.model, context.inputs(k))
+    found["outputs"] = _connections(layer.model, context.outputs(k))
+    origins = layer.model.sources.get(layer.name, ())
+    if context.wiring and not origins and context.wiring.kernel.shape[2] == 3 and not context.wiring.depthwise:
+        kernel = context.wiring.kernel[..., k]
+        reverse = layer.model.facts["preprocessing"]["reverse_channels"]
+        found["first"] = pictures.colours(kernel[..., ::-1] if reverse else kernel)
+    place = (layer.model.key, layer.name, k)
+    found["twins"] = [(site.filter(other), row) for other, row in site.twins.get(place, [])]
+    found["matches"] = [(site.filter(other), value) for other, value in site.matches.get(place, [])]
+    if k in layer.rendered:
+        found |= _image(site, context, k)
+    _downloads(site, context, k, found)
+    return found
+
+
+def _connections(model: Model, sides: tuple[list[Link], list[Link]]) -> Facts:
+    """Filters whose connection adds, those whose takes away, and all kernels in this order in one picture."""
+    links = [link for side in sides for link in side]
+    adds, takes = ([model.layers[link.layer].filter(link.filter) for link in side] for side in sides)
+    shown = pictures.diverging([link.kernel for link in links]) if links else ""
+    return {"adds": adds, "takes": takes, "count": len(links), "kernels": shown}
+
+
+def _image(site: Site, context: Context, k: int) -> Facts:
+    layer, data = context.layer, context.maximized
+    row = layer.rendered[k]
+    image = data["images"][row] if data["images"].shape[-1] == 3 else data["snapshots"][row, -1]
+    steps = data["snapshot_steps"].tolist()
+    found: Facts = {"reason": str(data["reason"][row]), "steps": steps, "size": image.shape[0]}
+    found["image"] = url(*layer.folder.split("/"), f"{k}.png")
+    site.files.later(f"{layer.folder}/{k}.png", partial(pictures.png, image))
+    site.files.later(f"{layer.folder}/{k}_steps.webp", partial(pictures.strip, list(data["snapshots"][row]), 128))
+    found["strip"] = url(*layer.folder.split("/"), f"{k}_steps.webp")
+    marks = data["snapshot_scores"][row : row + 1]
+    found["chart"] = curves(data["scores"][row : row + 1], [f"filter {k}"], steps, marks)
+    found["marks"] = [report_data.number(value) for value in marks[0]]
+    found["others"] = []
+    if "variants" in data and data["variants"].shape[1]:
+        found["others"].append(_others(site, layer, k, "variants", data["variants"][row]))
+    if "negatives" in data:
+        found["others"].append(_others(site, layer, k, "negative", data["negatives"][row : row + 1]))
+    return found
+
+
+def _others(site: Site, layer: Layer, k: int, what: str, images: NDArray[np.uint8]) -> Facts:
+    name = f"{k}_{what}.webp"
+    site.files.later(f"{layer.folder}/{name}", partial(pictures.strip, list(images), 128))
+    return {"what": what, "src": url(*layer.folder.split("/"), name), "count": len(images)}
+
+
+def _natural(site: Site, context: Context, k: int) -> list[Facts]:
+    """Top and bottom examples: patch by patch, with its place in the whole image."""
+    data, layer = context.examples, context.layer
+    if not data:
+        return []
+    height, width = layer.model.facts["input_shape"][:2]
+    rows = {int(f): i for i, f in enumerate(data["pictured"])}
+    found: list[Facts] = []
+    tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]] = []
+    for kind in ("top", "bottom"):
+        places = [
+            (str(data["sets"][data[f"{kind}_set"][k, i]]), int(data[f"{kind}_image"][k, i]), box.tolist())
+            for i, box in enumerate(data[f"{kind}_box"][k])
+        ]
+        if any(name not in site.photos.sets for name, _, _ in places):
+            return []
+        if k in rows:
+            tiles += list(data[f"{kind}_patches"][rows[k]])
+        else:
+            tiles += places
+        shown = []
+        for (name, i, box), value in zip(places, data[f"{kind}_activation"][k].tolist(), strict=True):
+            within = inside(box, height, width)
+            shown.append({"photo": site.photos.photo(name, i), "set": name, "image": i, "box": box, "value": value})
+            shown[-1] |= {"inside": within, "whole": within[2:] == (100.0, 100.0)}
+        found.append({"kind": kind, "examples": shown})
+    name = f"{k}_patches.webp"
+    site.files.later(f"{layer.folder}/{name}", lambda: _patches(site, tiles, (height, width)))
+    start = 0
+    for part in found:
+        part |= {"src": url(*layer.folder.split("/"), name), "start": start, "count": len(tiles)}
+        start += len(part["examples"])
+    return found
+
+
+def _patches(site: Site, tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]], size: tuple[int, int]) -> bytes:
+    """Patches as they are stored, the others cut out of their images now."""
+    drawn = [one if isinstance(one, np.ndarray) else site.photos.patch(*one, size) for one in tiles]
+    return pictures.strip(drawn, examples.TILE)
+
+
+def inside(box: list[int], height: int, width: int) -> tuple[float, float, float, float]:
+    """Left, top, width, height of the part of a box that is in the image, in percent of the image."""
+    top, bottom = (min(max(v, 0), height) / height * 100 for v in (box[0], box[2]))
+    left, right = (min(max(v, 0), width) / width * 100 for v in (box[1], box[3]))
+    return round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2)
+
+
+def _statistics(context: Context, k: int) -> list[Facts]:
+    found = []
+    for name, columns in context.statistics.items():
+        if "firing_rate" not in columns:
+            continue
+        numbers = {
+            key: report_data.number(v[k]) for key, v in columns.items() if key not in ("histogram", "preferred_class")
+        }
+        found.append({"set": name, **numbers, "preferred": _class_of(context, name, columns, k)})
+    edges = next(iter(context.layer.model.statistics.values()), {}).get("histogram_edges")
+    drawn = [c["histogram"][k] for c in context.statistics.values() if "histogram" in c]
+    if edges is not None and drawn:
+        for facts_, (path, low, high) in zip(found, outlines(drawn, edges), strict=True):
+            facts_ |= {"outline": path, "low": low, "high": high}
+    return found
+
+
+def _class_of(context: Context, name: str, columns: dict[str, NDArray], k: int) -> str:
+    classes = context.layer.model.facts.get("set_classes", {}).get(name, [])
+    index = int(columns["preferred_class"][k]) if "preferred_class" in columns else -1
+    return str(classes[index]) if 0 <= index < len(classes) else ""
+
+
+def outlines(counts: list[NDArray], edges: NDArray[np.float64]) -> list[tuple[str, float, float]]:
+    """Histograms of one filter on several sets -> SVG paths in a 300 x 60 box, all over the same range of values.
+
+    counts: `(bins,)` each. What is below 1/256 of the largest value counts as 0. With each path: the first and last of
+    the drawn edges.
+    """
+    used = np.flatnonzero(np.sum(counts, axis=0) > 0)
+    first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, len(edges) - 1)
+    small = max(abs(edges[first]), abs(edges[last])) / SMALLEST
+    starts = [i for i in range(first, last) if i == first or abs(edges[i]) >= small or edges[i - 1] <= -small]
+    shares = [np.add.reduceat(c[first:last], np.array(starts) - first) / max(c.sum(), 1) for c in counts]
+    highest = max(float(one.max()) for one in shares) or 1.0
+    step = 300 / len(starts)
+    found = []
+    for one in shares:
+        path = "M0,60"
+        for i, share in enumerate(one):
+            path += f"V{60 - 56 * share / highest:.1f}H{(i + 1) * step:.1f}"
+        found.append((path + "V60Z", float(edges[first]), float(edges[last])))
+    return found
+
+
+def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
+    """`<filter>.json`: what the page says in numbers; `<filter>.npz`: kernel and curves."""
+    layer = context.layer
+    model = layer.model
+    numbers: Facts = {"model": model.key, "digest": model.facts["digest"], "layer": layer.name, "filter": k}
+    numbers |= {"status": found["status"] or "not rendered", "reason": found["reason"], "scores": found["scores"]}
+    numbers |= {"settings": model.facts["settings"].get(layer.name, {}) if found["image"] else {}}
+    numbers["weights"] = found["weights"]
+    kept = ("outline", "low", "high")
+    numbers["statistics"] = [{key: v for key, v in one.items() if key not in kept} for one in found["statistics"]]
+    for part in found["natural"]:
+        numbers[part["kind"]] = [{key: e[key] for key in ("set", "image", "box", "value")} for e in part["examples"]]
+    for what in ("inputs", "outputs"):
+        numbers[what] = [
+            {"layer": f.layer, "filter": f.number, "sign": sign}
+            for side, sign in (("adds", 1), ("takes", -1))
+            for f in found[what][side]
+        ]
+    numbers["twins"] = [{"model": f.model, **row} for f, row in found["twins"]]
+    numbers["matches"] = [
+        {"model": f.model, "layer": f.layer, "filter": f.number, "correlation": value} for f, value in found["matches"]
+    ]
+    text = json.dumps(numbers, ensure_ascii=False, allow_nan=False) + "\n"
+    site.files.write(f"{layer.folder}/{k}.json", text.encode())
+    found["npz"] = False
+    if k in layer.rendered and context.wiring is not None:
+        row, kernel = layer.rendered[k], context.wiring
+        multiplier = kernel.kernel.shape[3]
+        own = kernel.kernel[:, :, k // multiplier, k % multiplier] if kernel.depthwise else kernel.kernel[..., k]
+        arrays = {name: context.maximized[name][row] for name in ("scores", "snapshot_scores")}
+        arrays |= {"kernel": own, "snapshot_steps": context.maximized["snapshot_steps"]}
+        site.files.write(f"{layer.folder}/{k}.npz", npz.pack(arrays, compress=True))
+        found["npz"] = True

@@ -1,0 +1,104 @@
+"""What the page of a layer says: its filters in numbers to sort by, kernels, feature maps image by image, settings."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.files import npz
+from cnnviz.report import data
+from cnnviz.report.data import Facts
+from cnnviz.report.pictures import Picture, histogram
+from cnnviz.report.site import pictures
+from cnnviz.report.site.filters import Context, Site
+from cnnviz.report.site.layers import Layer
+from cnnviz.report.site.links import url
+
+MAP = 112  # pixels of a feature map
+
+
+def facts(site: Site, context: Context) -> Facts:
+    layer = context.layer
+    ordered = layer.model.ordered()
+    before = ordered[layer.index - 1] if layer.index else None
+    after = ordered[layer.index + 1] if layer.index + 1 < len(ordered) else None
+    columns = _columns(context)
+    shown: list[Facts] = [
+        {"filter": layer.filter(k), "numbers": {name: values[k] for name, values in columns.items()}}
+        for k in range(layer.filters)
+    ]
+    for one in shown:
+        one["numbers"] |= {n: v for n, v in layer.scores.get(one["filter"].number, {}).items() if n in data.SCORES}
+    rendered = [one for one in shown if one["filter"].number in layer.rendered]
+    return {
+        "before": before,
+        "after": after,
+        "rendered": rendered,
+        "others": [one for one in shown if one["filter"].number not in layer.rendered],
+        "count": {s: list(layer.status.values()).count(s) for s in data.STATES},
+        "sorts": list(columns),
+        "kernels": _kernels(site, layer),
+        "statistics": data.weight_statistics(layer.weights),
+        "maps": _maps(site, layer),
+        "plots": _plots(context),
+        "settings": layer.model.facts["settings"].get(layer.name, {}),
+        "numbers": data.read(layer.model.artifacts / "analysis" / layer.model.key / "statistics.json").get(
+            layer.name, {}
+        ),
+    }
+
+
+def _columns(context: Context) -> dict[str, list[float | None]]:
+    """What every filter of the layer can be sorted by, rendered or not."""
+    found: dict[str, Any] = {}
+    if "l2" in context.layer.weights:
+        found["norm"] = context.layer.weights["l2"]
+    for name, columns in context.statistics.items():
+        for key in ("firing_rate", "class_selectivity"):
+            if key in columns:
+                found[f"{key.replace('_', ' ')}, {name}"] = columns[key]
+    return {name: [data.number(v) for v in values] for name, values in found.items()}
+
+
+def _kernels(site: Site, layer: Layer) -> Picture | None:
+    source = layer.model.artifacts / "weights" / layer.model.key / f"{layer.name}.png"
+    alt = f"Kernels of {layer.name}" + (", as colours" if layer.index == 0 else ", red positive and blue negative")
+    return site.files.copy(source, f"{layer.folder}/kernels.png", alt)
+
+
+def _maps(site: Site, layer: Layer) -> list[Facts]:
+    """Per image of each set a strip of its feature maps, all on the scale of docs/artifacts.md."""
+    found = []
+    for name in layer.model.sets:
+        stored = npz.read(layer.model.artifacts / "feature_maps" / layer.model.key / name / f"{layer.name}.npz")
+        if not stored or name not in site.photos.sets:
+            continue
+        grey = _grey(stored["activations"])
+        for i, maps in zip(stored["images"].tolist(), grey, strict=True):
+            photo = site.photos.photo(name, i)
+            path = f"{layer.folder}/maps_{name}_{i}.webp"
+            tiles = [np.repeat(m[..., None], 3, axis=-1) for m in np.moveaxis(maps, -1, 0)]
+            site.files.later(path, partial(pictures.strip, tiles, MAP))
+            channels = [layer.filter(int(k)) for k in stored["channels"]]
+            found.append({"set": name, "photo": photo, "src": url(*path.split("/")), "channels": channels})
+    return found
+
+
+def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = float(values.min()), float(np.quantile(values, 0.995))
+    high = high if high > low else float(values.max())
+    return np.rint(np.clip((values - low) / ((high - low) or 1), 0, 1) * 255).astype(np.uint8)
+
+
+def _plots(context: Context) -> list[tuple[str, list[float], str, str]]:
+    """Histograms over the layer's filters: what is counted, heights, both ends."""
+    found = []
+    for name, columns in context.statistics.items():
+        if "firing_rate" in columns:
+            heights = histogram(columns["firing_rate"].tolist(), 0.0, 1.0)
+            found.append((f"firing rate on {name}", heights, "fires nowhere", "everywhere"))
+        if "lifetime_sparsity" in columns:
+            heights = histogram(columns["lifetime_sparsity"].tolist(), 0.0, 1.0)
+            found.append((f"lifetime sparsity on {name}", heights, "0: the same everywhere", "1: at one spot only"))
+    return found

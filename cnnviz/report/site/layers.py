@@ -1,0 +1,183 @@
+"""What the site knows of a layer: arrays and numbers of all stages for its filters, and the sheets that show them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import InputError
+from cnnviz.files import npz
+from cnnviz.report import data
+from cnnviz.report.data import Facts
+from cnnviz.report.site import circuit, pictures
+from cnnviz.report.site.circuit import Wiring
+from cnnviz.report.site.links import Filter, Tile, url
+
+PER_FILTER = (
+    *("firing_rate", "mean", "maximum", "lifetime_sparsity"),
+    *("class_selectivity", "class_selectivity_chance", "preferred_class"),
+)
+
+
+@lru_cache(4)  # a layer is asked for as the reader of the one before it, then for itself
+def _wiring(path: Path, depthwise: bool) -> Wiring | None:
+    stored = npz.read(path)
+    return Wiring(stored["kernel"], depthwise) if stored else None
+
+
+@dataclass
+class Layer:
+    """A conv layer of one model. `conv`: its entry in model.json; `index`: its place among them."""
+
+    model: "Model"
+    conv: Facts
+    index: int
+    rendered: dict[int, int] = field(default_factory=dict)  # filter: row in the arrays of `maximized`
+    status: dict[int, str] = field(default_factory=dict)
+    scores: dict[int, Facts] = field(default_factory=dict)
+    sheet: pictures.Sheet | None = None  # maximized images
+    patches: pictures.Sheet | None = None  # the best patch of every filter
+
+    @property
+    def name(self) -> str:
+        return str(self.conv["name"])
+
+    @property
+    def filters(self) -> int:
+        return int(self.conv["filters"])
+
+    @property
+    def folder(self) -> str:
+        return f"{self.model.key}/{self.name}"
+
+    @property
+    def url(self) -> str:
+        return url(self.model.key, self.name, "index.html")
+
+    def maximized(self) -> dict[str, NDArray]:
+        """The arrays of `artifacts/maximize/<model>/<layer>.npz`: large, so read when they are needed."""
+        return npz.read(self.model.artifacts / "maximize" / self.model.key / f"{self.name}.npz")
+
+    def examples(self) -> dict[str, NDArray]:
+        return npz.read(self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz")
+
+    def statistics(self, image_set: str) -> dict[str, NDArray]:
+        """Numbers per filter on one set, and its `histogram`."""
+        stored = self.model.statistics[image_set]
+        return {
+            key: stored[f"{self.name}/{key}"] for key in (*PER_FILTER, "histogram") if f"{self.name}/{key}" in stored
+        }
+
+    @cached_property
+    def weights(self) -> Facts:
+        return dict(self.model.weights.get(self.name, {}))
+
+    def wiring(self) -> Wiring | None:
+        return _wiring(self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz", self.conv["depthwise"])
+
+    def tile(self, k: int) -> Tile | None:
+        """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
+        for sheet, what in ((self.sheet, "Image that drives"), (self.patches, "Patch that drives")):
+            if sheet is not None and (place := sheet.place(k)) is not None:
+                return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.name}")
+        return None
+
+    def filter(self, k: int) -> Filter:
+        """How other pages name, show and link filter k."""
+        page = self.model.pages.get(self.name, ())
+        at = url(self.model.key, self.name, f"{k}.html") if k in page else f"{self.url}#{k}"
+        return Filter(self.model.key, self.name, k, at, self.tile(k), self.status.get(k, ""))
+
+    def telling(self) -> int:
+        """The filter that stands for the layer: the middle one of the rendered ones that are ok.
+
+        Chosen by place, so that models whose layers were rendered for the same filters show the same ones.
+        """
+        if not self.rendered:
+            return self.filters // 2
+        places = list(enumerate(self.status.items()))
+        return min(places, key=lambda p: (p[1][1] != "ok", abs(p[0] - len(places) // 2)))[1][0]
+
+    def preview(self, count: int) -> list[Filter]:
+        """Some filters that show what the layer is like: rendered ones first, then others evenly spaced."""
+        chosen = list(self.rendered)[:count]
+        if self.patches:
+            spaced = np.linspace(0, self.filters - 1, min(count, self.filters)).round().astype(int).tolist()
+            chosen += [k for k in spaced if k not in chosen][: count - len(chosen)]
+        return [self.filter(k) for k in chosen]
+
+    def prepare(self, files: pictures.Files) -> None:
+        """Read what is small, and write the sheets."""
+        stored = self.maximized()
+        if stored and len(stored["filters"]):
+            self._read(stored)
+            images = stored["images"] if stored["images"].shape[-1] == 3 else stored["snapshots"][:, -1]
+            self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
+        overview = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}_every_filter.png"
+        path = f"{self.folder}/patches.webp"
+        self.patches = pictures.rewrite_overview(files, path, overview, self.filters)
+
+    def _read(self, stored: dict[str, NDArray]) -> None:
+        for row, k in enumerate(stored["filters"].tolist()):
+            self.rendered[k], self.status[k] = row, str(stored["status"][row])
+            self.scores[k] = {name: data.number(stored[name][row]) for name in data.SCORES}
+            self.scores[k]["selectivity_rank"] = int(stored["selectivity_rank"][row]) or None
+            self.scores[k]["score"] = data.number(stored["snapshot_scores"][row, -1])
+            self.scores[k] |= {name: data.number(stored[name][row]) for name in data.GAINS}
+
+
+@dataclass
+class Model:
+    """A model and its layers. pages: per layer the filters with a page of their own."""
+
+    artifacts: Path
+    key: str
+    facts: Facts
+    sets: list[str]
+    layers: dict[str, Layer] = field(default_factory=dict)
+    pages: dict[str, set[int]] = field(default_factory=dict)
+    sources: dict[str, circuit.Origin] = field(default_factory=dict)
+    readers: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return url(self.key, "index.html")
+
+    @cached_property
+    def weights(self) -> Facts:
+        return dict(data.read(self.artifacts / "weights" / self.key / "statistics.json"))
+
+    @cached_property
+    def statistics(self) -> dict[str, dict[str, NDArray]]:
+        return {name: npz.read(self.artifacts / "analysis" / self.key / name / "statistics.npz") for name in self.sets}
+
+    def ordered(self) -> list[Layer]:
+        return list(self.layers.values())
+
+
+def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> Model:
+    """Open one model. facts: report_data.model. Raises InputError for a layer whose name is no file name."""
+    model = Model(artifacts, key, facts, list(sets))
+    for index, conv in enumerate(facts["conv_layers"]):
+        if conv["name"] in ("", ".", "..") or "/" in conv["name"]:
+            raise InputError(f"{key}: layer {conv['name']!r} cannot name a folder of the report; rename the layer")
+        model.layers[conv["name"]] = Layer(model, conv, index)
+    if facts["config"]:
+        model.sources = circuit.sources(facts["config"], model.layers)
+    model.readers = {name: [] for name in model.layers}
+    for name, origins in model.sources.items():
+        for origin in origins:
+            model.readers[origin].append(name)
+    return model
+
+
+def prepare(models: Iterable[Model], files: pictures.Files, tick: Any) -> None:
+    _wiring.cache_clear()  # the files of an earlier report in this process may have changed
+    for model in models:
+        for layer in model.ordered():
+            layer.prepare(files)
+            tick()

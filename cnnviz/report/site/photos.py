@@ -1,0 +1,64 @@
+"""The natural images behind the patches: stored once, when a page first shows them, and cut where a layer looks."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnviz.analysis import examples
+from cnnviz.images import ImageSet, load_set, resized
+from cnnviz.report import data
+from cnnviz.report.site import pictures
+from cnnviz.report.site.links import url
+
+LONGEST = 224  # pixels of an image's longer side on a page
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image of a set on a page, `src` relative to the site's root."""
+
+    src: str
+    width: int
+    height: int
+    title: str
+
+
+@dataclass
+class Photos:
+    """The image sets of `artifacts/images/`; those that pages ask for are written to `assets/images/`."""
+
+    artifacts: Path
+    files: pictures.Files
+    names: list[str]
+    sets: dict[str, ImageSet] = field(default_factory=dict)
+    titles: dict[str, list[str]] = field(default_factory=dict)
+    written: dict[tuple[str, int], Photo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            path = self.artifacts / "images" / f"{name}.npz"
+            if path.is_file():
+                self.sets[name] = load_set(path)
+                self.titles[name] = data.image_titles(self.artifacts, name)
+        self.seen = lru_cache(400)(self._seen)
+
+    def photo(self, name: str, i: int) -> Photo:
+        """Image i of a set for a page."""
+        if (name, i) not in self.written:
+            image = Image.fromarray(self.sets[name].image(i))
+            image.thumbnail((LONGEST, LONGEST))
+            path = f"assets/images/{name}/{i}.webp"
+            self.files.later(path, lambda: pictures.webp(image))
+            self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, self.titles[name][i])
+        return self.written[name, i]
+
+    def _seen(self, name: str, i: int, height: int, width: int) -> NDArray[np.uint8]:
+        return np.rint(resized(self.sets[name], [i], (height, width))[0]).astype(np.uint8)
+
+    def patch(self, name: str, i: int, box: list[int], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Cut a box out of an image as a network of this input size sees it: `(t, t, 3)`."""
+        return examples.tile(examples.window(self.seen(name, i, *size), box), examples.TILE)

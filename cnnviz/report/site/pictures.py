@@ -1,0 +1,167 @@
+"""Files that the pages show: sprite sheets, pictures and tiny kernels. One sheet per layer, so that a page with all
+filters of a layer makes one request for them.
+"""
+
+import base64
+import io
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnviz.report.pictures import Picture, opened, size
+from cnnviz.report.site.links import url
+
+QUALITY, METHOD = 78, 0  # of WebP: files of few kilobytes, quickly made
+WAITING = 64  # pictures that wait for their turn
+TILES = ((64, 128), (256, 96), (10**9, 64))  # (up to so many tiles, pixels of each)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A grid of square tiles in one file; `index` says which tile belongs to which filter."""
+
+    path: str
+    columns: int
+    rows: int
+    index: dict[int, int]
+
+    @property
+    def src(self) -> str:
+        return url(*self.path.split("/"))
+
+    def place(self, k: int) -> tuple[int, int] | None:
+        """Column and row of filter k."""
+        at = self.index.get(k)
+        return None if at is None else (at % self.columns, at // self.columns)
+
+
+class Files:
+    """Writes the files of the site. Pictures are encoded by threads, beside the pages that name them."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
+        self.waiting: deque[Future[None]] = deque()
+        self.folders: set[Path] = set()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Into a folder that is new: what a kill leaves is made again from the start."""
+        target = self.out / path
+        if target.parent not in self.folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.folders.add(target.parent)
+        target.write_bytes(data)
+
+    def later(self, path: str, make: Callable[[], bytes]) -> None:
+        """Make and write a file beside other work; few wait at a time, so that memory stays bounded."""
+        self.waiting.append(self.pool.submit(lambda: self.write(path, make())))
+        while len(self.waiting) > WAITING:
+            self.waiting.popleft().result()
+
+    def copy(self, source: Path, path: str, alt: str) -> Picture | None:
+        """Take a picture over as it is; None where there is none. Raises InputError if it is no image."""
+        if not source.is_file():
+            return None
+        width, height = size(source)
+        self.write(path, source.read_bytes())
+        return Picture(url(*path.split("/")), width, height, alt)
+
+    def unpack(self, picture: Picture, path: str) -> Picture:
+        """Write a picture that was made for the inside of a page into a file of its own."""
+        self.write(path, base64.b64decode(picture.src.partition(",")[2]))
+        return replace(picture, src=url(*path.split("/")))
+
+    def finish(self) -> None:
+        """Wait for all files. Raises what went wrong with one of them."""
+        while self.waiting:
+            self.waiting.popleft().result()
+        self.pool.shutdown()
+
+
+def webp(image: Image.Image | NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    picture.save(buffer, "WEBP", quality=QUALITY, method=METHOD)
+    return buffer.getvalue()
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def write_sheet(files: Files, path: str, filters: Sequence[int], images: NDArray[np.uint8]) -> Sheet:
+    """Write images `(n, h, w, 3)` of these filters as one sheet."""
+    size = next(pixels for most, pixels in TILES if len(images) <= most)
+    size = min(size, images.shape[1])
+    columns = min(len(images), 16)
+    rows = -(-len(images) // columns)
+    sheet = np.zeros((rows * size, columns * size, 3), np.uint8)
+    for i, image in enumerate(images):
+        if image.shape[0] != size:
+            image = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
+        y, x = i // columns * size, i % columns * size
+        sheet[y : y + size, x : x + size] = image
+    files.later(path, lambda: webp(sheet))
+    return Sheet(path, columns, rows, {int(k): i for i, k in enumerate(filters)})
+
+
+def rewrite_overview(files: Files, path: str, source: Path, count: int, gap: int = 3) -> Sheet | None:
+    """The picture of the best patch of every filter (examples.overview), without its numbers and gaps, as a sheet."""
+    if not source.is_file():
+        return None
+    columns = min(32, count)
+    rows = -(-count // columns)
+    pixels = np.asarray(opened(source).convert("RGB"))[gap:, gap:]
+    high, wide = pixels.shape[0] // rows, pixels.shape[1] // columns
+    tile = wide - gap
+    number = high - gap - tile  # pixels of the line above a tile
+    tiles = pixels[: rows * high, : columns * wide].reshape(rows, high, columns, wide, 3)
+    tiles = tiles[:, number : number + tile, :, :tile].reshape(rows * tile, columns * tile, 3)
+    files.later(path, lambda: webp(tiles))
+    return Sheet(path, columns, rows, {k: k for k in range(count)})
+
+
+def strip(images: Sequence[NDArray[np.uint8]], size: int) -> bytes:
+    """Images side by side without a gap, each `size` pixels wide at most."""
+    tiles = [Image.fromarray(i) for i in images]
+    side = min(size, tiles[0].width)
+    sheet = Image.new("RGB", (side * len(tiles), side))
+    for i, picture in enumerate(tiles):
+        small = picture if picture.size == (side, side) else picture.resize((side, side), Image.Resampling.LANCZOS)
+        sheet.paste(small, (i * side, 0))
+    return webp(sheet)
+
+
+def diverging(kernels: Sequence[NDArray[np.float32]]) -> str:
+    """Kernels `(kh, kw)` side by side as data URI, a pixel per weight: red positive, blue negative, white 0.
+
+    One scale for all; smaller ones stand in the middle of a box as large as the largest.
+    """
+    height, width = (max(kernel.shape[axis] for kernel in kernels) for axis in (0, 1))
+    value = np.zeros((height, len(kernels) * width, 1), np.float32)
+    for i, kernel in enumerate(kernels):
+        top, left = (height - kernel.shape[0]) // 2, i * width + (width - kernel.shape[1]) // 2
+        value[top : top + kernel.shape[0], left : left + kernel.shape[1], 0] = kernel
+    value /= float(np.abs(value).max()) or 1.0
+    red, blue = np.array([178, 24, 43], np.float32), np.array([33, 102, 172], np.float32)
+    target = np.where(value > 0, red, blue)
+    return _uri(255 + (target - 255) * np.abs(value))
+
+
+def colours(kernel: NDArray[np.float32]) -> str:
+    """A kernel `(kh, kw, 3)` in RGB as data URI, between its own minimum and maximum."""
+    low, high = float(kernel.min()), float(kernel.max())
+    return _uri((kernel - low) * (255 / ((high - low) or 1)))
+
+
+def _uri(pixels: NDArray) -> str:
+    return "data:image/png;base64," + base64.b64encode(png(np.rint(pixels).astype(np.uint8))).decode()

@@ -1,0 +1,67 @@
+"""What a classifier says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
+
+import csv
+from functools import partial
+from typing import Any
+
+from cnnviz.files import npz
+from cnnviz.report import data
+from cnnviz.report.data import Facts
+from cnnviz.report.site import heat, pictures
+from cnnviz.report.site.filters import Site
+from cnnviz.report.site.layers import Model
+from cnnviz.report.site.links import url
+
+SHOWN = 40  # predictions on a page
+
+
+def facts(site: Site, model: Model) -> Facts | None:
+    """None for a model without a classifier, or where `analyze` wrote no predictions."""
+    folder = model.artifacts / "analysis" / model.key
+    found = data.read(folder / "predictions.json")
+    if not found or not (folder / "predictions.csv").is_file():
+        return None
+    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["set"] in site.photos.sets]
+    shown = [_row(site, row) for row in rows[:SHOWN]]
+    explained = [_explained(site, model, found["layer"], one) for one in found["explained"]]
+    return {**found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
+
+
+def _row(site: Site, row: dict[str, str]) -> Facts:
+    photo = site.photos.photo(row["set"], int(row["image"]))
+    verdict = {"True": "right", "False": "wrong"}.get(row["right"], "")
+    return row | {"photo": photo, "verdict": verdict, "confidence": float(row["confidence"])}
+
+
+def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Facts:
+    chips = [
+        (model.layers[layer].filter(f["filter"]), f["contribution"]) for f in one["filters"] if layer in model.layers
+    ]
+    near = one["nearest"]
+    nearest = (site.photos.photo(near["set"], near["image"]), near) if near else None
+    return one | {"maps": _maps(site, model, one), "filters": chips, "nearest": nearest}
+
+
+def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
+    """The image and the maps over it, one strip, with a text for each."""
+    stored = npz.read(model.artifacts / "analysis" / model.key / f"{one['files']}.npz")
+    if "gradcam_over_image" not in stored or one["set"] not in site.photos.sets:
+        return None
+    height, width = stored["gradcam_over_image"].shape[1:]
+    tiles = heat.drawn(site.photos.seen(one["set"], one["image"], height, width), stored)
+    path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
+    site.files.later(path, partial(pictures.strip, tiles, 224))
+    names = (one["predicted_class"], one["contrast"]["name"])
+    texts = ["the image", *(f"speaks for {name}" for name in names)]
+    for name, which in zip(names, ("predicted", "contrast"), strict=True):
+        r = one["occlusion"][which]["correlation"]
+        texts.append(f"covering costs {name}" + (f", r = {r:.2f}" if r is not None else ""))
+    return {"src": url(*path.split("/")), "texts": texts}
+
+
+def filters(model: Model) -> set[tuple[str, int]]:
+    """(layer, filter) named in an explanation."""
+    found = data.read(model.artifacts / "analysis" / model.key / "predictions.json")
+    layer = found.get("layer")
+    return {(layer, f["filter"]) for one in found.get("explained", []) for f in one["filters"] if layer in model.layers}

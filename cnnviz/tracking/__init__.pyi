@@ -1,0 +1,3 @@
+"""The door of tracking/: what others may use, loaded when it is asked for. The rest is private."""
+
+from .sync import run as run  # the stage `track`

@@ -1,0 +1,53 @@
+"""What changes from run to run, for the pages of the report: `artifacts/report-links.html`, beside the DVC output.
+
+The pages embed that file. It hands them, per model, rows of (name, text, address or None); they do without where it
+is absent. Written by `track`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cnnviz.files import ARTIFACTS, write_bytes
+from cnnviz.tracking import timings
+from cnnviz.tracking.lockfile import Entry
+
+PATH = ARTIFACTS / "report-links.html"
+Row = tuple[str, str, str | None]
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Links of the report</title></head>
+<body><script>parent.postMessage({data}, "*");</script></body></html>
+"""
+
+
+def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[Entry]) -> dict[str, list[Row]]:
+    """Per model its run in MLflow, the DVC hash of its maximized filters, and what rendering them took.
+
+    And, as `<model>/<layer>`, what rendering each layer took. base: address of the MLflow server; runs: model -> its
+    run's id.
+    """
+    rendered = {entry.model: entry for entry in entries if entry.stage == "maximize"}
+    found: dict[str, list[Row]] = {}
+    for model, run in runs.items():
+        found[model] = [("MLflow run", run, f"{base}/#/experiments/{experiment}/runs/{run}")]
+        entry = rendered.get(model)
+        if entry is None:
+            continue
+        found[model] += [("DVC output", f"{out.path.as_posix()} {out.md5}", None) for out in entry.outs]
+        if took := timings.of(entry.name, entry.key):
+            found[model].append(("all layers rendered in", _cost(took), None))
+            for layer, part in took.get("parts", {}).items():
+                kept = part["network_seconds"] == 0
+                cost = "no time: its images were in the render cache" if kept else _cost(part)
+                found[f"{model}/{layer}"] = [("this layer rendered in", cost, None)]
+    return found
+
+
+def _cost(took: Mapping[str, float]) -> str:
+    return f"{took['seconds']:,.1f} s, {took['peak_memory_mb']:,.0f} MB at most"
+
+
+def write(found: Mapping[str, list[Row]], path: Path = PATH) -> None:
+    """Write the file; whatever stands in it stays text."""
+    data = json.dumps(found, ensure_ascii=False).replace("<", "\\u003c")
+    write_bytes(path, _PAGE.replace("{data}", data).encode())

@@ -1,0 +1,166 @@
+"""Which runs dvc.lock asks for, and what each of them holds: MLflow as a view of the files that DVC knows."""
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+
+from cnnviz.files import ARTIFACTS
+from cnnviz.tracking import content as run_content
+from cnnviz.tracking import timings, views
+from cnnviz.tracking.lockfile import Entry, digest
+from cnnviz.tracking.store import Store
+
+
+@dataclass
+class Done:
+    """What a sync found and made: ids of the runs that dvc.lock asks for, number of new ones, stages without files."""
+
+    experiment: str
+    runs: list[str] = field(default_factory=list)
+    models: dict[str, str] = field(default_factory=dict)  # id of each model's run
+    made: int = 0
+    absent: list[str] = field(default_factory=list)
+
+
+def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
+    """Make the runs that are missing for `entries`, and mark what is current.
+
+    workspace: whether `entries` are the project's own dvc.lock; those of an experiment in a temporary folder get their
+    runs without becoming current.
+    """
+    done, wanted = Done(store.experiment), set()
+    present = {entry.name for entry in entries if entry.present()}
+    current = "true" if workspace else "false"
+    parents: dict[str, str] = {}
+    models = _by_model(entries)
+    for model, stages in models.items():
+        key = digest(sorted(entry.key for entry in stages))
+        new = store.find("model", key) is None
+        if new and all(entry.name in present for entry in stages):
+            _make_model(store, model, key, stages, {"current": current})
+            done.made += 1
+        if run := store.find("model", key):
+            parents[model] = run
+            done.models[model] = run
+            wanted.add(("model", key))
+            if new or workspace:
+                _refresh_report(store, model, key)
+    for entry in entries:
+        nested = {"mlflow.parentRunId": parents[entry.model]} if entry.model in parents else {}
+        if store.find("stage", entry.key) is None:
+            if entry.name not in present:
+                done.absent.append(entry.name)
+                continue
+            _make_stage(store, entry, {**nested, "current": current})
+            done.made += 1
+        elif workspace:
+            store.tag("stage", entry.key, nested)
+        wanted.add(("stage", entry.key))
+    if workspace:
+        for kind, key in list(store.runs):
+            store.tag(kind, key, {"current": str((kind, key) in wanted).lower()})
+        _settle_commit(store, wanted)
+    _tell_apart(store, list(models))
+    if workspace and parents:
+        _save_views(store, max(entry.params.get("maximize.steps", 1) for entry in entries))
+    done.runs = sorted(store.runs[run].info.run_id for run in wanted)
+    return done
+
+
+def _tell_apart(store: Store, models: list[str]) -> None:
+    """Past states of a model get names and colours of their own, so that they compare as different models do."""
+    colors: dict[str, str] = {}
+    for (kind, key), run in store.runs.items():
+        tags = run.data.tags
+        if kind == "model" and tags["current"] == "true":
+            place = models.index(tags["model"]) if tags["model"] in models else len(models)
+            colors[run.info.run_id] = views.COLORS[place % len(views.COLORS)]
+            store.rename(kind, key, tags["model"])
+        elif kind == "model":
+            colors[run.info.run_id] = views.color(key)
+            store.rename(kind, key, f"{tags['model']} · {tags.get('dvc.experiment', key[:7])}")
+    for (kind, key), run in store.runs.items():
+        owner = run.info.run_id if kind == "model" else run.data.tags.get("mlflow.parentRunId")
+        if owner in colors:
+            store.tag(kind, key, {"mlflow.runColor": colors[owner]})
+
+
+def _save_views(store: Store, last_step: int) -> None:
+    """What MLflow's pages open with: the numbers that the models share, the params that a model's states differ in."""
+    runs = [run for (kind, _), run in store.runs.items() if kind == "model"]
+    keys = [set(run.data.metrics) for run in runs if run.data.tags["current"] == "true"]
+    shown = set.intersection(*keys) | (set.union(*keys) & set(views.FIRST))  # not every model is a classifier
+    values: dict[tuple[str, str], set[str]] = {}
+    for run in runs:
+        for name, value in run.data.params.items():
+            values.setdefault((run.data.tags["model"], name), set()).add(value)
+    differing = sorted({name for (_, name), found in values.items() if len(found) > 1})
+    store.tag_experiment(views.tags(sorted(shown), last_step, differing))
+
+
+def _by_model(entries: list[Entry]) -> dict[str, list[Entry]]:
+    models: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.model:
+            models.setdefault(entry.model, []).append(entry)
+    return {model: stages for model, stages in models.items() if any(e.stage == "models" for e in stages)}
+
+
+def _make_model(store: Store, model: str, key: str, stages: list[Entry], tags: dict[str, str]) -> None:
+    content = run_content.of_model(model)
+    for entry in stages:
+        content.params |= entry.params
+    times = [t for t in (timings.of(entry.name, entry.key) for entry in stages) if t]
+    rendering = next((timings.of(e.name, e.key) for e in stages if e.stage == "maximize"), None)
+    if rendering and content.metrics.get("rendered_filters"):
+        each = rendering["seconds"] / content.metrics["rendered_filters"]
+        content.metrics["render_seconds_per_filter"] = run_content.rounded(each)
+    first = {name: content.metrics[name] for name in views.FIRST if name in content.metrics}
+    content.metrics = first | content.metrics
+    start = min((t["started"] for t in times), default=time.time())
+    span = (start, start + sum(t["seconds"] for t in times))  # the work; its stages may have run days apart
+    tags |= {"kind": "model", "model": model, "dvc.lock_key": key, **_environment(times)}
+    tags["dvc.outs_md5"] = " ".join(entry.outs_md5 for entry in stages)
+    store.make(model, tags, content, span)
+
+
+def _make_stage(store: Store, entry: Entry, tags: dict[str, str]) -> None:
+    content = run_content.of_stage(entry.stage, entry.model)
+    content.params = dict(entry.params)
+    timing = timings.of(entry.name, entry.key)
+    if timing:
+        for name in ("seconds", "network_seconds", "cpu_seconds", "peak_memory_mb"):
+            content.metrics[name] = timing[name]
+    tags |= {"kind": "stage", "stage": entry.stage, "dvc.stage": entry.name}
+    tags |= {"mlflow.source.name": entry.cmd, "mlflow.source.type": "LOCAL"}
+    tags |= {"dvc.lock_key": entry.key, "dvc.outs_md5": entry.outs_md5, **_environment([timing] if timing else [])}
+    if entry.model:
+        tags["model"] = entry.model
+    store.make(entry.name, tags, content, (timing["started"], timing["ended"]) if timing else (time.time(),) * 2)
+
+
+def _refresh_report(store: Store, model: str, key: str) -> None:
+    """Store the model's page again when it changed: other models' stages change it, too."""
+    page = ARTIFACTS / "report" / f"{model}.html"
+    if not page.is_file():
+        return
+    sha = hashlib.sha256(page.read_bytes()).hexdigest()
+    if store.runs["model", key].data.tags.get("report.sha256") != sha:
+        store.keep(store.runs["model", key], page, "report")
+        store.tag("model", key, {"report.sha256": sha})
+
+
+def _settle_commit(store: Store, wanted: set[tuple[str, str]]) -> None:
+    """Runs made before their dvc.lock was committed get the commit that holds it."""
+    if store.common["git.dirty"] == "false":
+        for kind, key in wanted:
+            if store.runs[kind, key].data.tags.get("git.dirty") == "true":
+                store.tag(kind, key, {k: store.common[k] for k in ("git.commit", "git.dirty")})
+
+
+def _environment(times: list[timings.Timing]) -> dict[str, str]:
+    """Tags with the CPU and the package versions that the stages ran with."""
+    found = {timing["cpu"]: None for timing in times if "cpu" in timing}
+    versions = {f"{name} {version}": None for t in times for name, version in t.get("packages", {}).items()}
+    tags = {"environment.cpu": "; ".join(found), "environment.packages": ", ".join(sorted(versions))}
+    return {name: value for name, value in tags.items() if value}

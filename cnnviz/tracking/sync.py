@@ -1,0 +1,155 @@
+"""Decide whether MLflow's store lacks anything, and bring it up to date: fast where there is nothing to do.
+
+`import mlflow` costs seconds, so `.cache/tracked.json` remembers what was written for which dvc.lock, and the store is
+asked without MLflow whether these runs are still there.
+"""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from cnnviz.files import LOCAL, read_json, write_json
+from cnnviz.tracking import links, lockfile
+from cnnviz.tracking.target import Target, in_sqlite, on_server, reach, target
+
+SIDECAR = LOCAL / "tracked.json"
+PATIENCE = 300  # seconds to wait for another sync
+PATIENT = {  # a server that hangs half way costs seconds, not the minutes that MLflow would wait
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "PGCONNECT_TIMEOUT": "6",
+}
+
+
+def run() -> str:
+    """Bring the store up to date with dvc.lock. Returns what was done in a line; a store's failure is such a line, too.
+
+    Raises InputError where dvc.lock cannot be read.
+    """
+    where, entries = target(), lockfile.read()
+    if not entries:
+        return "track: no finished stage in dvc.lock yet"
+    asked = lockfile.digest([where.uri, [(e.name, e.key, e.present()) for e in entries]])
+    try:
+        if _up_to_date(where, asked):
+            return "track: nothing new"
+        reach(where)
+        return _alone(where, entries, asked)
+    except OSError as error:
+        return _warning(where, error)
+
+
+def experiment() -> str | None:
+    """Id of MLflow's experiment, None before the first sync."""
+    return _sidecar().get("experiment")
+
+
+def _alone(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
+    """Write, one sync of a project at a time."""
+    from filelock import FileLock, Timeout
+
+    lock = where.root / LOCAL / "track.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=PATIENCE):
+            return "track: nothing new" if _up_to_date(where, asked) else _write(where, entries, asked)
+    except Timeout:
+        return _warning(where, f"another sync has been at work for {PATIENCE} s")
+
+
+def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
+    """The slow part, under the lock."""
+    for name, value in PATIENT.items():
+        os.environ.setdefault(name, value)
+    from cnnviz.tracking import runs
+    from cnnviz.tracking import store as tracking
+
+    workspace, common = Path.cwd().resolve() == where.root, _common()
+    try:
+        if where.own and where.file:
+            _prepare(where.file, where.root / "mlruns")
+        store = tracking.Store(where.uri, where.artifacts, where.own, common)
+        done = runs.sync(store, entries, workspace)
+        made = done.made
+        if made and not where.own and store.reread():  # another machine made some of them first: those stay
+            done = runs.sync(store, entries, workspace)
+    except tracking.STORE_ERRORS as error:
+        return _warning(where, error)
+    if workspace:
+        base = where.shown if where.uri.startswith("http") else f"http://127.0.0.1:{os.environ.get('PORT') or 5000}"
+        links.write(links.rows(base, done.experiment, done.models, entries))
+    dirty = common["git.dirty"] == "true"
+    write_json(SIDECAR, {"asked": asked, "experiment": done.experiment, "runs": done.runs, "dirty": dirty})
+    line = f"track: {made} runs made, {len(done.runs)} show what dvc.lock holds"
+    if done.absent:
+        line += f"\ntrack: no files of {', '.join(done.absent)}, so no runs; `dvc checkout` or `make repro` brings them"
+    return line
+
+
+def _prepare(file: Path, mlruns: Path) -> None:
+    """Create the database whole or not at all, and let it follow the project's folder when that was moved."""
+    from cnnviz.tracking import store as tracking
+
+    if not file.exists():
+        for stale in file.parent.glob("mlflow.db-*"):  # SQLite would replay a lost database's journal into the new one
+            stale.unlink()
+        for run in filter(None, _sidecar().get("runs", [])):  # files of runs that went with the database
+            shutil.rmtree(mlruns / Path(run).name, ignore_errors=True)
+        partial = file.with_name("mlflow.db.part")
+        partial.unlink(missing_ok=True)
+        tracking.create_database(f"sqlite:///{partial}")
+        partial.replace(file)
+    new = mlruns.as_uri()
+    with closing(sqlite3.connect(file)) as database, database:
+        query = "SELECT artifact_location FROM experiments WHERE name = ?"
+        old = (database.execute(query, (tracking.EXPERIMENT,)).fetchone() or [new])[0]
+        if old != new:
+            moved = "= ? || substr({0}, length(?) + 1) WHERE substr({0}, 1, length(?)) = ?"
+            for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+                database.execute(f"UPDATE {table} SET {column} {moved.format(column)}", (new, old, old, old))  # noqa: S608
+
+
+def _up_to_date(where: Target, asked: str) -> bool:
+    """Whether the last sync was for the same, the store still has its runs, and their commit need not be settled."""
+    known = _sidecar()
+    if known.get("asked") != asked or (known["dirty"] and _common()["git.dirty"] == "false"):
+        return False
+    if where.file:
+        return in_sqlite(where.file, known["runs"])
+    return where.uri.startswith("http") and on_server(where.uri, known["experiment"], known["runs"])
+
+
+def _sidecar() -> dict[str, Any]:
+    try:
+        return read_json(SIDECAR)
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _warning(where: Target, problem: object) -> str:
+    """One line. The password of a store's address may stand in its error message, too."""
+    text = " ".join(str(problem).split())[:300].replace(where.uri, where.shown)
+    return f"warning: MLflow store {where.shown}: {text}; all results are in artifacts/, to log them later: make repro"
+
+
+def _common() -> dict[str, str]:
+    """Tags of every run. Dirty: the commit does not hold the dvc.lock and the tracked files that are here."""
+    commit = _git("rev-parse", "HEAD")
+    held = commit and _git("cat-file", "-t", "HEAD:./dvc.lock") and _git("status", "--porcelain", "-uno") == ""
+    tags = {"git.commit": commit or "none", "git.dirty": "false" if held else "true"}
+    if experiment := os.environ.get("DVC_EXP_NAME"):
+        tags["dvc.experiment"] = experiment
+    return tags
+
+
+def _git(*args: str) -> str | None:
+    """Output of a git command, None where it fails or there is no git."""
+    try:
+        done = subprocess.run(["git", "--no-optional-locks", *args], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

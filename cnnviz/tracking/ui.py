@@ -1,0 +1,114 @@
+"""`make ui`: bring MLflow up to date, serve it on this machine only, and print the pages worth opening."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from cnnviz.errors import InputError
+from cnnviz.files import LOCAL
+from cnnviz.tracking import sync, views
+from cnnviz.tracking.target import Target, target
+
+HOST = "127.0.0.1"
+LOG = LOCAL / "mlflow-server.log"
+PATIENCE = 90.0  # seconds that the server may take to answer
+
+
+def main() -> None:
+    """Serve until Ctrl-C or SIGTERM. A store that is a server already is not served again: its pages are printed."""
+    print(sync.run(), flush=True)
+    experiment, where = sync.experiment(), target()
+    if experiment is None:
+        raise InputError("nothing to show yet: run `make repro` first")
+    if where.uri.startswith("http"):
+        _print_links(where.shown, experiment)
+        return
+    port = free_port(int(os.environ.get("PORT") or 5000))
+    asked: list[int] = []  # to stop, while an exception would leave a server that nobody ends
+    _on_stop(lambda number, frame: asked.append(number))
+    server = _start(where, port)
+    try:
+        _on_stop(_stop)
+        if asked:
+            return
+        _wait(server, port)
+        _print_links(f"http://{HOST}:{port}", experiment)
+        print("Ctrl-C stops the server", flush=True)
+        server.wait()
+        raise InputError(f"the MLflow server ended; see {LOG}")
+    finally:
+        _on_stop(signal.SIG_IGN)
+        end(server)
+
+
+def free_port(first: int) -> int:
+    """Return `first`, or the next port that nothing listens on."""
+    for port in range(first, min(first + 100, 65536)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
+            probe.bind((HOST, port))
+            return port
+    raise InputError(f"PORT: no free port from {first} on")
+
+
+def end(server: "subprocess.Popen[bytes]", patience: float = 5.0) -> None:
+    """End the server and its whole process group, by force what is left after `patience` seconds."""
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(patience)
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+def _start(where: Target, port: int) -> "subprocess.Popen[bytes]":
+    """Start the light form: without the job executor, and with one worker instead of fifteen processes."""
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", where.uri]
+    command += ["--default-artifact-root", (where.artifacts or where.root / "mlruns").as_uri(), "--no-serve-artifacts"]
+    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
+    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("wb") as log:
+        return subprocess.Popen(
+            command, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and server.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2):
+            return
+        time.sleep(0.1)
+    raise InputError(f"the MLflow server did not start; see {LOG}")
+
+
+def _print_links(base: str, experiment: str) -> None:
+    pages = views.links(base, experiment)
+    width = max(len(name) for name in pages)
+    for name, address in pages.items():
+        print(f"  {name:{width}}  {address}", flush=True)
+
+
+def _on_stop(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as problem:
+        sys.exit(f"error: {problem}")

@@ -1,0 +1,51 @@
+"""The streamed examples are those that sorting everything finds; patches show what the boxes say."""
+
+import numpy as np
+import pytest
+
+from cnnviz.analysis import examples
+from cnnviz.analysis.seen import Seen
+
+
+@pytest.mark.parametrize("size", [1, 3, 20])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_streamed_equals_sorted(size: int, sign: int, rng: np.random.Generator) -> None:
+    pre = rng.integers(-9, 9, size=(20, 4, 3, 5)).astype("float32")  # many equal values
+    found = examples.Extremes(4, 6, sign)
+    for part in (range(12), range(12, 20)):  # two image sets
+        for start in range(part.start, part.stop, size):
+            batch = pre[start : min(start + size, part.stop)]
+            found.update(Seen(np.arange(len(batch)) + start - part.start, batch, np.maximum(batch, 0)))
+        found.start += len(part)
+    for k in range(4):
+        rows = []
+        for i, image in enumerate(pre[:, k]):
+            best = max((sign * v, -y * 5 - x) for (y, x), v in np.ndenumerate(image))
+            rows.append((-best[0], i, divmod(-best[1], 5)))
+        expected = sorted(rows)[:6]
+        assert found.images[k].tolist() == [i for _, i, _ in expected]
+        assert found.values[k].tolist() == [-sign * v for v, _, _ in expected]
+        assert [tuple(p) for p in found.positions[k].tolist()] == [p for _, _, p in expected]
+
+
+def test_fewer_images_than_asked() -> None:
+    found = examples.Extremes(1, 9, 1)
+    found.update(Seen(np.arange(2), np.array([[[[1.0]]], [[[3.0]]]], "float32"), np.zeros((2, 1, 1, 1))))
+    assert found.images.tolist() == [[1, 0]]
+
+
+def test_windows_are_grey_beyond_the_image() -> None:
+    image = np.arange(1, 49, dtype=np.uint8).reshape(4, 4, 3)
+    found = examples.window(image, (-1, 2, 2, 5))
+    assert found.shape == (3, 3, 3)
+    np.testing.assert_array_equal(found[1:, :2], image[:2, 2:])
+    assert (found[0] == 128).all()
+    assert (found[:, 2] == 128).all()
+    np.testing.assert_array_equal(examples.crop(image, (-1, 2, 2, 5)), image[:2, 2:])
+    np.testing.assert_array_equal(examples.window(image, (-9, -9, 9, 9)), image)  # sees more than the image
+
+
+def test_tiles_keep_small_patches_sharp() -> None:
+    patch = np.array([[[0] * 3, [255] * 3], [[255] * 3, [0] * 3]], np.uint8)
+    np.testing.assert_array_equal(examples.tile(patch, 6), patch.repeat(3, 0).repeat(3, 1))
+    assert (examples.tile(patch.repeat(6, 0).repeat(6, 1), 6)[1, 1] == 0).all()

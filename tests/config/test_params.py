@@ -1,0 +1,167 @@
+"""Bad params give one line with path, what was given and what is expected, without TensorFlow."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cnnviz.config import params, schema
+from cnnviz.errors import InputError
+from cnnviz.networks import ModelSection
+
+ROOT = Path(__file__).parents[2]
+GOOD = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+GONE = object()
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    data = copy.deepcopy(GOOD)
+    *parents, last = path.split("/")
+    section = data
+    for part in parents:
+        section = section[part]
+    if value is GONE:
+        del section[last]
+    else:
+        section[last] = value
+    return data
+
+
+BAD = [
+    ("maximise", {}, ["maximise: unknown key", "nearest: maximize"]),
+    ("maximize/step", 1, ["maximize.step: unknown key", "nearest: steps"]),
+    ("models/vgg16/knwon", "x", ["models.vgg16.knwon: unknown key", "nearest: known"]),
+    ("weights/rows", 3, ["weights.rows: unknown key", "filters_shown"]),
+    ("fixed_filters/borrowed/modle", "x", ["fixed_filters.borrowed.modle: unknown key", "nearest: model"]),
+    ("maximize/steps", 0, ["maximize.steps: given 0", "at least 1"]),
+    ("maximize/steps", -5, ["maximize.steps: given -5", "at least 1"]),
+    ("maximize/steps", "many", ["maximize.steps: given 'many'", "whole number"]),
+    ("maximize/steps", True, ["maximize.steps: given True", "number"]),
+    ("maximize/steps", 2.5, ["maximize.steps: given 2.5", "whole number"]),
+    ("maximize/size", 0, ["maximize.size: given 0", "auto or a whole number from 8 to 2048"]),
+    ("maximize/size", -64, ["maximize.size: given -64"]),
+    ("maximize/learning_rate", float("nan"), ["maximize.learning_rate: given nan", "finite"]),
+    ("maximize/jitter", 0.9, ["maximize.jitter: given 0.9", "less than or equal to 0.5"]),
+    ("maximize/objective", "max", ["maximize.objective: given 'max'", "'post_activation'"]),
+    ("maximize/start", "imagenet", ["maximize.start: given 'imagenet'", "set/index"]),
+    ("maximize/start", "imagnet/3", ["maximize.start: no image set 'imagnet'", "nearest: imagenet"]),
+    ("maximize/start", "imagenet/20", ["maximize.start: the set 'imagenet' has 20 images, from 0 on"]),
+    ("maximize/precision", "fp8", ["maximize.precision: given 'fp8'", "'bfloat16'"]),
+    ("maximize/layers/vgg16", "all", ["maximize.layers.vgg16: given 'all'", "expected auto"]),
+    ("maximize/layers/vgg16", {"block1_conv1": [-1]}, ["maximize.layers.vgg16.block1_conv1: given [-1]"]),
+    ("maximize/layers/vgg16", {"block1_conv1": [3, 3]}, ["different filters"]),
+    ("maximize/layers/vgg16", GONE, ["maximize.layers: the model 'vgg16' is missing", "vgg16: auto"]),
+    ("maximize/layers/vgg19", "auto", ["maximize.layers.vgg19: no such model", "nearest: vgg16"]),
+    ("models/vgg16/known", "vgg17", ["models.vgg16.known: unknown model 'vgg17'", "nearest: vgg16"]),
+    ("models/a.b", {"known": "vgg16"}, ["models.a.b: ", "expected a folder name"]),
+    ("models/..", {"known": "vgg16"}, ["models...: ", "expected a folder name"]),
+    ("models/index", {"known": "vgg16"}, ["models.index: ", "the report has a page of this name"]),
+    ("models/a b", {"known": "vgg16"}, ["expected a folder name"]),
+    ("models/vgg16", {}, ["models.vgg16: expected exactly one of `known`"]),
+    ("models/vgg16", {"file": "net.keras"}, ["models.vgg16.input_size: needed"]),
+    ("models/vgg16", {"file": "net.keras", "input_size": 32}, ["models.vgg16.preprocessing: needed"]),
+    ("models/vgg16", {"file": "net.pkl"}, ["models.vgg16.file: 'net.pkl' is no .keras or .h5 file"]),
+    ("models/vgg16", {"application": "ResNet5"}, ["models.vgg16.application: unknown 'ResNet5'", "ResNet50"]),
+    ("models/vgg16/sources", ["web"], ["models.vgg16.sources.0: given 'web'"]),
+    ("models/vgg16-hed/sources", ["keras"], ["models.vgg16-hed.sources: 'keras' does not have this model"]),
+    ("models/vgg16/preprocessing", "caffee", ["models.vgg16.preprocessing: unknown 'caffee'", "nearest: caffe"]),
+    ("models", {}, ["models: given {}", "at least 1 item"]),
+    ("images/sets/cifar10", 21, ["images.sets.cifar10: 21 images asked", "has 20", "`source: keras` has 10000"]),
+    ("images/sets/cifar", 2, ["images.sets.cifar: unknown", "nearest: cifar10"]),
+    ("images/source", "web", ["images.source: given 'web'", "'folder'"]),
+    ("images/sets/cifar10", 0, ["images.sets.cifar10: given 0", "at least 1"]),
+    ("feature_maps/images", [20], ["feature_maps.images: 20 is out of range", "0..19"]),
+    ("feature_maps/images", [], ["feature_maps.images: given []"]),
+    ("fixed_filters/images", 30, ["fixed_filters.images: 30 asked, the set has 20"]),
+    ("fixed_filters/set", "cifra10", ["fixed_filters.set: no image set 'cifra10'", "cifar10"]),
+    ("fixed_filters/kernels/odd", [[1, 2], [3]], ["fixed_filters.kernels.odd: expected rows of one length"]),
+    ("fixed_filters/kernels/even", [[1, 2], [3, 4]], ["fixed_filters.kernels.even: expected an odd number"]),
+    ("fixed_filters/kernels/text", [[1, 2, "x"]], ["fixed_filters.kernels.text.0.2: given 'x'"]),
+    ("fixed_filters/borrowed/model", "vgg", ["fixed_filters.borrowed.model: no model 'vgg'", "vgg16"]),
+    ("analyze/exmaples", 9, ["analyze.exmaples: unknown key", "nearest: examples"]),
+    ("analyze/batch", 3, ["analyze.batch: given 3", "at least 4"]),
+    ("analyze/patches", "some", ["analyze.patches: given 'some'", "'rendered'"]),
+    ("analyze/layers", {"vgg19": ["x"]}, ["analyze.layers.vgg19: no such model", "nearest: vgg16"]),
+    ("analyze/layers", {"vgg16": []}, ["analyze.layers.vgg16: given []"]),
+    ("compare/matches", 0, ["compare.matches: given 0", "at least 1"]),
+    ("models/vgg16/random_weights", True, ["models.vgg16.random_weights: given True", "number"]),
+    ("analyze/labels/vgg61", {}, ["analyze.labels.vgg61: no such model", "nearest: vgg16"]),
+    ("analyze/labels/vgg16", {"imagnet": "same"}, ["analyze.labels.vgg16.imagnet: no such image set", "imagenet"]),
+    ("analyze/labels/vgg16", {"imagenet": "eq"}, ["analyze.labels.vgg16.imagenet: given 'eq'", "'same'"]),
+    ("analyze/explain/vgg16", {"imagenet": [-1]}, ["analyze.explain.vgg16.imagenet.0: given -1", "at least 0"]),
+    ("analyze/mistakes", -1, ["analyze.mistakes: given -1"]),
+    ("random_seed", None, ["random_seed: given None", "whole number"]),
+    ("images", GONE, ["images: missing"]),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), BAD)
+def test_one_line_with_path_and_choices(tmp_path: Path, path: str, value: Any, expected: list[str]) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(changed(path, value)), encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        params.load(file)
+    first = str(raised.value).splitlines()[0]
+    assert str(file) in first
+    for part in expected:
+        assert part in first, first
+
+
+def test_every_mistake_has_its_line(tmp_path: Path) -> None:
+    data = changed("maximize/steps", 0)
+    data["random_seed"] = "x"
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        params.load(tmp_path / "p.yaml")
+    assert len(str(raised.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1", "not valid YAML"),
+        ("just words", "expected sections"),
+        ("random_seed: 1\nrandom_seed: 2\n", "'random_seed' is there twice"),
+    ],
+)
+def test_files_that_are_no_params(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"params\.yaml") as raised:
+        params.load(file)
+    assert expected in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed("maximize/steps", 0)), encoding="utf-8")
+    code = "import runpy, sys\ntry:\n runpy.run_module('cnnviz.config', run_name='__main__')\nfinally:\n "
+    code += "print('tensorflow' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert run.returncode == 1
+    assert run.stdout == "False\n"
+    assert run.stderr == "error: params.yaml: maximize.steps: given 0; expected at least 1\n"
+
+
+def test_defaults_name_the_filters_people_know() -> None:
+    layers = params.load(ROOT / "params.yaml").maximize.layers["vgg16"]
+    assert len(layers) == 13
+    assert all(len(filters) == 4 for filters in layers.values())
+    for layer, known in (("block2_conv2", 77), ("block3_conv1", 159), ("block3_conv3", 41), ("block4_conv1", 243)):
+        assert known in layers[layer]
+
+
+def test_every_key_is_documented() -> None:
+    text = (ROOT / "docs" / "params.md").read_text(encoding="utf-8")
+    for section, model in schema.Params.model_fields.items():
+        assert f"`{section}" in text
+        for key in getattr(model.annotation, "model_fields", {}):
+            assert f"`{section}.{key}`" in text, f"{section}.{key}"
+    for key in ModelSection.model_fields:
+        assert f"`models.<model>.{key}`" in text, key

@@ -1,0 +1,351 @@
+"""The site of a small project, every stage run for real: links, pictures, every kind of page in Chromium."""
+
+import base64
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnviz.tracking import links
+from tests import site_walk
+from tests.chromium import browser_fixture, settle  # noqa: F401
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.pipeline
+KINDS = {
+    "home": "index.html",
+    "model": "before/index.html",
+    "layer": "before/first/index.html",
+    "filter": "before/first/2.html",
+    "unrendered filter": "before/third/0.html",
+    "compare": "compare/index.html",
+    "pair": "compare/before--after.html",
+}
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    command = [sys.executable, "-m", "tests.site_project", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(project: Path) -> Path:
+    return project / "artifacts" / "report"
+
+
+@pytest.fixture(scope="session")
+def default() -> Path:
+    """The site that `make repro` wrote here."""
+    found = ROOT / "artifacts" / "report"
+    if not (found / "compare" / "index.html").is_file():
+        pytest.skip("the default site is not here: make repro")
+    return found
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> dict[Path, site_walk.Page]:
+    return site_walk.follow(site)[0]
+
+
+def test_every_link_and_picture_exists_and_nothing_lies_there_that_no_page_shows(site: Path) -> None:
+    pages, reached = site_walk.follow(site)
+    assert len(pages) > 40
+    for path in site.rglob("*"):
+        if path.is_file() and path.name != "index.js" and path.parent != site and "plots" not in path.parts:
+            assert path.resolve() in reached, path
+
+
+def test_every_rendered_filter_has_a_page_and_numbers_to_download(project: Path, site: Path) -> None:
+    for stored in (project / "artifacts/maximize").glob("*/*.npz"):
+        model, layer = stored.parent.name, stored.stem
+        with np.load(stored) as arrays:
+            for row, k in enumerate(arrays["filters"].tolist()):
+                folder = site / model / layer
+                assert (folder / f"{k}.html").is_file()
+                numbers = json.loads((folder / f"{k}.json").read_text())
+                assert (numbers["layer"], numbers["filter"], numbers["status"]) == (layer, k, arrays["status"][row])
+                with (
+                    np.load(folder / f"{k}.npz") as own,
+                    np.load(project / "artifacts/weights" / model / f"{layer}.npz") as weights,
+                ):
+                    assert (own["scores"] == arrays["scores"][row]).all()
+                    assert (own["kernel"] == weights["kernel"][..., k]).all()
+                picture = np.asarray(Image.open(folder / f"{k}.png"))
+                assert (picture == arrays["images"][row]).all()
+
+
+def test_dead_filters_are_shown_as_such(site: Path) -> None:
+    layer = site_walk.Page(site / "before/first/index.html")
+    assert [a["data-n"] for t, a in layer.tags if t == "li" and a.get("data-status") == "dead"] == ["3"]
+    assert "(dead)" in (site / "before/first/3.html").read_text()
+
+
+def test_twins_matches_and_connections_lead_to_the_right_filters(project: Path, site: Path) -> None:
+    numbers = json.loads((site / "before/first/2.json").read_text())
+    assert [(t["model"], t["layer"], t["filter"]) for t in numbers["twins"]] == [("after", "first", 2)]
+    for match in numbers["matches"]:
+        found = {}
+        for model in ("before", match["model"]):
+            stored = [np.load(project / "artifacts/analysis" / model / s / "features.npz") for s in ("shapes", "noise")]
+            found[model] = {
+                (name, k): np.concatenate([one[name][..., k].ravel() for one in stored])
+                for name in stored[0].files
+                for k in range(stored[0][name].shape[-1])
+            }
+        one = found["before"]["first", 2]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            alike = {at: np.corrcoef(one, other)[0, 1] for at, other in found[match["model"]].items()}
+        best = max(alike, key=lambda at: np.nan_to_num(alike[at], nan=-1))
+        assert best == (match["layer"], match["filter"])
+        assert match["correlation"] == pytest.approx(alike[best], abs=1e-4)
+    assert [m["model"] for m in numbers["matches"]] == ["after", "nested"]
+    assert {link["layer"] for link in numbers["outputs"]} == {"second"}
+    second = json.loads((site / "before/second/0.json").read_text())
+    assert {link["layer"] for link in second["inputs"]} == {"first"}
+    assert 3 not in [link["filter"] for link in second["outputs"] if link["layer"] == "first"]
+    deep = json.loads((site / "nested/inner_conv/0.json").read_text())
+    assert {link["layer"] for link in deep["inputs"]} == {"deep"}
+
+
+def test_pages_stay_light_and_carry_no_path_of_this_machine(project: Path, pages: dict[Path, site_walk.Page]) -> None:
+    for path in pages:
+        if path.parent.name != "report":
+            assert path.stat().st_size < 2_000_000
+        assert str(project) not in path.read_text(encoding="utf-8")
+
+
+def test_a_second_time_the_same_bytes(project: Path, site: Path, tmp_path: Path) -> None:
+    code = "from pathlib import Path; import sys; from cnnviz import config, report; "
+    code += "report.render(Path('artifacts'), config.load(), Path(sys.argv[1]))"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}", str(tmp_path)]
+    subprocess.run(command, cwd=project, check=True)
+    files = sorted(p.relative_to(site) for p in site.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
+    assert all((site / f).read_bytes() == (tmp_path / f).read_bytes() for f in files)
+
+
+def test_no_link_or_picture_of_the_default_site_is_broken(default: Path) -> None:
+    pages, _ = site_walk.follow(default)
+    assert len(pages) > 1000
+    assert max(path.stat().st_size for path in pages if path.parent != default) < 2_000_000
+    assert max(path.stat().st_size for path in pages if path.parent == default) < 15_000_000
+
+
+# ---- in Chromium
+
+AXE = ("axe-core", "4.10.3", "Xm7bpRXnDSX2YE2YFfBk2FnF0ep6tmG7xPh8iHee8MIcrgq762Nkce856dYtJYLkuIoYZvGfTs/PbZhideTcEg==")
+BROKEN = "[...document.images].filter(i => i.loading !== 'lazy' && (!i.complete || !i.naturalWidth)).length"
+LOAD_ALL = "document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })"
+
+
+@pytest.fixture
+def page(browser) -> Iterator:
+    """A page that fails the test in which anything was said on the console or asked from elsewhere."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    said: list[str] = []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else said.append(r.url))
+    yield opened
+    context.close()
+    assert said == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_page_opens_whole(site: Path, page, kind: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto((site / KINDS[kind]).as_uri())
+    page.evaluate(LOAD_ALL)
+    settle(page, BROKEN)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_default_pages_open_without_a_word_on_the_console(default: Path, page) -> None:
+    """A page of every kind of every model, and every comparison; `page` says what went wrong."""
+    kinds = [default / "index.html", *sorted((default / "compare").glob("*.html"))]
+    for model in sorted(path.parent for path in default.glob("*/index.html") if path.parent.name != "compare"):
+        layer = sorted(model.glob("*/index.html"))[-1]
+        rendered = sorted(path.with_suffix(".html") for path in model.glob("*/*.png") if path.stem.isdigit())
+        kinds += [model / "index.html", layer, rendered[0], rendered[-1]]
+    for path in kinds:
+        page.goto(path.as_uri())
+        page.evaluate(LOAD_ALL)
+        settle(page, BROKEN)
+        assert page.evaluate("document.documentElement.scrollWidth") == 1280, path
+
+
+def test_static_hosting(project: Path, site: Path, browser) -> None:
+    """Over HTTP, with the links of tracking beside the site: nothing fails, nothing is asked from elsewhere."""
+    beside = site.parent / "report-links.html"
+    links.write({"before": [("DVC output", "abc", None)]}, beside)
+    handler = partial(Quiet, directory=str(site.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}/"
+        said: list[str] = []
+        context = browser.new_context()
+        opened = context.new_page()
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("request", lambda r: None if r.url.startswith((base, "data:")) else said.append(r.url))
+        try:
+            for path in KINDS.values():
+                opened.goto(f"{base}report/{path}")
+                opened.evaluate(LOAD_ALL)
+                opened.evaluate("Promise.all([...document.images].map(i => i.decode()))")  # fails where one is broken
+            opened.goto(f"{base}report/before/first/2.html")
+            opened.wait_for_selector(".runs:visible >> text=abc")
+        finally:
+            context.close()
+            server.shutdown()
+            beside.unlink()
+    assert said == []
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_from_home_to_a_filter_and_on_by_keyboard(site: Path, page) -> None:
+    page.goto((site / "index.html").as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("before first 2")
+    page.wait_for_selector("#hits li[aria-selected=true] >> text=before / first / filter 2")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/before/first/2.html")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/before/first/3.html")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**/before/first/2.html")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_url("**/before/first/index.html")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/before/second/index.html")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_url("**/before/index.html")
+
+
+def test_search_says_so_when_it_finds_nothing_and_closes(site: Path, page) -> None:
+    page.goto((site / "compare/before--after.html").as_uri())
+    page.click("#find")
+    page.keyboard.type("<b>nothing")
+    page.wait_for_selector("text=Nothing of this name")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#finder", state="hidden")
+    page.keyboard.press("/")
+    assert page.locator("#query").is_visible()
+
+
+def test_filters_sort_by_what_was_chosen(project: Path, site: Path, page) -> None:
+    page.goto((site / "before/first/index.html").as_uri())
+    statistics = json.loads((project / "artifacts/weights/before/statistics.json").read_text())["first"]["l2"]
+    order = "[...document.querySelectorAll('#rendered > li')].map(i => Number(i.dataset.n))"
+    assert page.evaluate(order) == [0, 1, 2, 3, 4, 5]
+    select = page.locator(".tools[data-for=rendered] select")
+    select.select_option("norm")
+    assert page.evaluate(order) == sorted(range(6), key=lambda k: -statistics[k])
+    select.select_option("status")
+    assert page.evaluate(order)[0] == 3
+    select.select_option("robust_score")
+    with np.load(project / "artifacts/maximize/before/first.npz") as arrays:
+        scores = np.nan_to_num(arrays["robust_score"], nan=-np.inf)
+    assert page.evaluate(order) == np.argsort(-scores, kind="stable").tolist()
+
+
+def test_feature_maps_switch_from_image_to_image(site: Path, page) -> None:
+    page.goto((site / "before/first/index.html").as_uri())
+    shown = page.locator(".maps:visible")
+    assert shown.count() == 1
+    assert shown.get_attribute("id") == "map-0"
+    page.locator(".switch button").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert shown.get_attribute("id") == "map-1"
+    page.locator(".switch button").last.click()
+    assert shown.count() == 1
+    assert shown.get_attribute("id") == "map-3"
+
+
+def test_a_cell_of_the_heat_map_names_its_layers(project: Path, site: Path, page) -> None:
+    page.goto((site / "compare/before--after.html").as_uri())
+    page.locator(".heat tbody tr").nth(1).locator("td").nth(2).click()
+    with np.load(project / "artifacts/compare/cka/before--after.npz") as stored:
+        value = stored["cka"][1, 2]
+    assert page.locator(".picked").inner_text() == f"CKA {round(100 * value) / 100:.2f}: before second and after third"
+    page.click(".picked a >> nth=1")
+    page.wait_for_url("**/after/third/index.html")
+
+
+def test_links_of_tracking_appear_once_it_has_run(project: Path, site: Path, page) -> None:
+    page.goto((site / "before/first/2.html").as_uri())
+    page.wait_for_timeout(300)
+    assert not page.locator(".runs").is_visible()  # and, as on every page, nothing was said on the console
+    beside = site.parent / "report-links.html"
+    found = {
+        "before": [("MLflow run", "</script><b>r1", "http://127.0.0.1:5000/#/r1"), ("odd", "x", "javascript:alert(1)")],
+        "before/first": [("this layer", "4.1 s", None)],
+        "before/second": [("another layer", "5.1 s", None)],
+    }
+    links.write(found, beside)
+    try:
+        page.reload()
+        page.wait_for_selector(".runs:visible")
+        link = page.locator(".runs a")
+        assert link.count() == 1
+        assert link.inner_text() == "</script><b>r1"
+        assert link.get_attribute("href") == "http://127.0.0.1:5000/#/r1"
+        assert page.locator(".runs dt").all_inner_texts() == ["MLflow run", "odd"]
+        page.goto((site / "before/first/index.html").as_uri())
+        page.wait_for_selector(".runs:visible")
+        assert page.locator(".runs dt").all_inner_texts() == ["MLflow run", "odd", "this layer"]
+    finally:
+        beside.unlink()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The rules of axe-core, fetched once by npm and checked against its digest."""
+    name, version, digest = AXE
+    folder = ROOT / ".cache" / "axe"
+    archive = folder / f"{name}-{version}.tgz"
+    if not archive.is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("axe-core is not here and there is no npm to fetch it: apt-get install -y npm")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [npm, "pack", f"{name}@{version}", "--silent", "--pack-destination", str(folder)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+        if done.returncode:
+            pytest.skip(f"axe-core: npm cannot reach its registry: {done.stderr.strip()[-200:]}")
+    assert base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() == digest
+    with tarfile.open(archive) as content:
+        return content.extractfile("package/axe.min.js").read().decode()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_contrast_names_and_roles(site: Path, browser, axe: str, kind: str, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True, viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    opened.goto((site / KINDS[kind]).as_uri())
+    opened.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    opened.add_script_tag(content=axe)
+    found = opened.evaluate("axe.run()")["violations"]
+    context.close()
+    assert [(v["id"], [n["html"][:160] for n in v["nodes"]][:3]) for v in found] == []
