@@ -2,13 +2,17 @@
 
 from . import depth as depth  # what changes with depth: frequency, chroma
 from . import examples as examples  # image patches that drive a filter
+from .examples import Extremes as Extremes  # the images that drive each channel most
+from .examples import window as window  # what a receptive field shows of an image
 from .files import Analysis as Analysis  # what one model's folder says
 from .files import Pixels as Pixels  # images of several sets as a network sees them
 from .files import read_analysis as read_analysis  # one model's folder, read
 from .files import rendered_images as rendered_images  # maximized images of a layer by filter
 from .files import top_patches as top_patches  # the patches that drive a filter most
 from .grams import pool as pool  # maps averaged over a grid of cells
+from .observe import Observer as Observer  # what every unit does, a batch at a time
 from .predictions import covered as covered  # what share of a map is covered
+from .predictions import gradcam as gradcam  # where in an image a class score comes from
 from .section import AnalyzeSection as AnalyzeSection  # `analyze` in params.yaml
 from .sparsity import population as population  # population sparsity
 from .stage import run as run  # the stage `analyze`

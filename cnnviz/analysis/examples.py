@@ -52,13 +52,16 @@ def crop(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
 
 
 def window(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
-    """What the box shows, in the box's own size, grey where there is no image; no side longer than the image's."""
+    """What the box shows of an image `(h, w, channels)`, in the box's own size, grey where there is no image.
+
+    No side is longer than the image's.
+    """
     height, width = image.shape[:2]
     (top, bottom), (left, right) = (
         (start, end) if end - start < side else (0, side)
         for start, end, side in ((box[0], box[2], height), (box[1], box[3], width))
     )
-    shown = np.full((bottom - top, right - left, 3), GREY, np.uint8)
+    shown = np.full((bottom - top, right - left, image.shape[2]), GREY, np.uint8)
     part = crop(image, (top, left, bottom, right))
     y, x = max(-top, 0), max(-left, 0)
     shown[y : y + part.shape[0], x : x + part.shape[1]] = part

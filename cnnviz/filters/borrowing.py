@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError, choices
 from cnnviz.files import ARTIFACTS, npz, write_bytes
-from cnnviz.networks import filter_kernels, foldable, graph, load, load_file
+from cnnviz.networks import filter_kernels, foldable, graph, opened
 
 Floats = NDArray[np.float32]
 INPUT_SIZE = 224  # of a network that takes any
@@ -117,7 +117,7 @@ def borrow(
     model: a Keras model that is a graph of layers, a `.keras` or `.h5` file, or the key of a model in
     `<artifacts>/models/`. activation: instead of the unit's own. Raises InputError for what does not exist.
     """
-    network, name, described = _network(model, Path(artifacts))
+    network, name, described = opened(model, Path(artifacts))
     shape = [side or INPUT_SIZE for side in network.input_shape[1:3]] + [network.input_shape[-1]]
     traced = graph.trace(network, described.get("input_shape", shape), until=layer)
     if layer not in traced.convs:
@@ -140,19 +140,6 @@ def borrow(
     spec = described.get("preprocessing") if sees_image else None
     kernel = np.ascontiguousarray(np.moveaxis(kernels, 0, -1))
     return Borrowed(f"{name} {layer}", tuple(numbers), kernel, bias, options, spec)
-
-
-def _network(model: Any, artifacts: Path) -> tuple[keras.Model, str, dict[str, Any]]:
-    if isinstance(model, keras.Model):
-        return model, model.name, {}
-    if Path(model).suffix in (".keras", ".h5"):
-        return load_file(Path(model), "borrow"), Path(model).name, {}
-    known = sorted(path.parent.name for path in (artifacts / "models").glob("*/model.json"))
-    if str(model) not in known:
-        there = choices(str(model), known) if known else "run `dvc repro models` first"
-        raise InputError(f"{model}: neither a .keras or .h5 file nor a model in {artifacts / 'models'}; {there}")
-    network, described = load(artifacts / "models" / str(model))
-    return network, str(model), described
 
 
 def _activation(conv: graph.Conv, name: str) -> Any:

@@ -1,5 +1,6 @@
 """Kernels of convolutional layers: read from a model's folder, measured, and drawn. Knows no TensorFlow."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
@@ -25,14 +26,17 @@ def read_kernel(weights: h5py.File, layer: dict[str, Any]) -> tuple[Kernel, Kern
     """
     keys = layer["kernel_key"]
     stored = [np.asarray(weights[key], np.float32) for key in ([keys] if isinstance(keys, str) else keys)]
-    kernel = stored[0]
-    if len(stored) == 2:
-        depth, point = (array.astype(np.float64) for array in stored)
-        kernel = np.einsum("hwim,imo->hwio", depth, point.reshape(*depth.shape[2:], -1)).astype(np.float32)
+    kernel = joined(*stored) if len(stored) == 2 else stored[0]
     filters = layer["filters"]
     bias = np.asarray(weights[layer["bias_key"]], np.float32) if layer["bias_key"] else np.zeros(filters, np.float32)
     count = sum(array.size for array in stored) + (bias.size if layer["bias_key"] else 0)
     return kernel, bias, count
+
+
+def joined(depthwise: Kernel, pointwise: Kernel) -> Kernel:
+    """The one kernel `(kh, kw, in, out)` of a separable layer's `(kh, kw, in, m)` and `(1, 1, in * m, out)`."""
+    depth, point = depthwise.astype(np.float64), pointwise.astype(np.float64)
+    return np.einsum("hwim,imo->hwio", depth, point.reshape(*depth.shape[2:], -1)).astype(np.float32)
 
 
 def filters_of(kernel: NDArray, depthwise: bool) -> NDArray:
@@ -97,18 +101,21 @@ def _factor(kernel: NDArray, tile: int) -> int:
     return max(1, round(tile / max(kernel.shape[:2])))
 
 
-def draw_rgb(kernel: Kernel, reverse_channels: bool = False) -> montage.Picture:
+def draw_rgb(kernel: Kernel, reverse_channels: bool = False, numbers: Sequence[int] | None = None) -> montage.Picture:
     """Picture of a layer that sees the image: every filter as an RGB tile, scaled by its own minimum and maximum.
 
-    kernel: `(kh, kw, 3, out)`; reverse_channels: whether the network sees BGR, so that red is drawn red all the same.
+    kernel: `(kh, kw, 3, out)`; reverse_channels: whether the network sees BGR, so that red is drawn red all the same;
+    numbers: the filters' where they are not all of the layer's.
     """
     tiles = kernel.transpose(3, 0, 1, 2)[..., :: -1 if reverse_channels else 1]
     low, high = tiles.min(axis=(1, 2, 3), keepdims=True), tiles.max(axis=(1, 2, 3), keepdims=True)
     tiles = montage.enlarge(montage.to_uint8(tiles, low, high), _factor(kernel, FIRST_TILE))
-    return montage.montage(montage.caption(tiles, [str(k) for k in range(len(tiles))]), padding=4)
+    return montage.montage(montage.caption(tiles, [str(k) for k in numbers or range(len(tiles))]), padding=4)
 
 
-def draw_signed(kernel: Kernel, depthwise: bool, rows: int, columns: int) -> montage.Picture:
+def draw_signed(
+    kernel: Kernel, depthwise: bool, rows: int, columns: int, numbers: Sequence[int] | None = None
+) -> montage.Picture:
     """Picture of a deeper layer: red positive, blue negative, white 0, one scale per filter.
 
     A row for each of the first `rows` filters, its number on the left; in it the 2-D kernels of its strongest input
@@ -116,10 +123,11 @@ def draw_signed(kernel: Kernel, depthwise: bool, rows: int, columns: int) -> mon
     columns of them, the filter's number above.
     """
     filters = filters_of(kernel, depthwise)
+    numbers = numbers or range(len(filters))
     factor = _factor(kernel, TILE)
     if depthwise:
         shown = filters[: rows * columns]
-        texts = [str(k) for k in range(len(shown))]
+        texts = [str(k) for k in numbers[: len(shown)]]
     else:
         shown = filters[:rows]
         inputs = strongest_inputs(shown, columns)
@@ -130,7 +138,7 @@ def draw_signed(kernel: Kernel, depthwise: bool, rows: int, columns: int) -> mon
     tiles = montage.caption(_framed(montage.enlarge(tiles, factor)), texts)
     if depthwise:
         return montage.montage(tiles, columns, padding=3)
-    return montage.label_grid(tiles, [f"filter {k}" for k in range(len(shown))], padding=3)
+    return montage.label_grid(tiles, [f"filter {k}" for k in numbers[: len(shown)]], padding=3)
 
 
 def _framed(tiles: montage.Picture) -> montage.Picture:
@@ -139,9 +147,15 @@ def _framed(tiles: montage.Picture) -> montage.Picture:
 
 
 def draw(
-    kernel: Kernel, depthwise: bool, sees_image: bool, reverse_channels: bool, rows: int, columns: int
+    kernel: Kernel,
+    depthwise: bool,
+    sees_image: bool,
+    reverse_channels: bool,
+    rows: int,
+    columns: int,
+    numbers: Sequence[int] | None = None,
 ) -> montage.Picture:
     """Picture of a layer's kernels: `draw_rgb` where it sees a colour image, else `draw_signed`."""
     if sees_image and not depthwise and kernel.shape[2] == 3:
-        return draw_rgb(kernel, reverse_channels)
-    return draw_signed(kernel, depthwise, rows, columns)
+        return draw_rgb(kernel, reverse_channels, numbers)
+    return draw_signed(kernel, depthwise, rows, columns, numbers)

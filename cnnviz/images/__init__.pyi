@@ -1,7 +1,9 @@
 """The door of images/: what others may use, loaded when it is asked for. The rest is private."""
 
+from .decoding import decode as decode  # a PNG or JPEG file -> pixels
 from .section import ImagesSection as ImagesSection  # `images` in params.yaml
 from .sets import ImageSet as ImageSet  # images of any size with labels and names
 from .sets import load_set as load_set  # a stored set
+from .sets import resize as resize  # images at a network's size
 from .sets import resized as resized  # chosen images of a set at a network's size
 from .stage import run as run  # the stage `images`

@@ -62,14 +62,20 @@ def load_set(path: Path) -> ImageSet:
         raise InputError(f"{path}: damaged ({error}); run `dvc repro --force images`") from error
 
 
-def resize(images: Iterable[Pixels], size: tuple[int, int]) -> NDArray[np.float32]:
+def resize(images: Iterable[NDArray], size: tuple[int, int]) -> NDArray[np.float32]:
     """Scale images of any sizes to `size` (height, width), squashed if need be, as keras.utils.load_img does.
 
-    images: uint8 `(h, w, 3)` each. Returns float32 `(n, height, width, 3)`, whole numbers in 0..255 (Pillow, bilinear).
+    images: `(h, w, channels)` each, uint8 or float32 in 0..255. Returns float32 `(n, height, width, channels)`, whole
+    numbers where uint8 was given (Pillow, bilinear).
     """
-    height, width = size
-    scaled = (Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR) for image in images)
-    return np.stack([np.asarray(image, np.float32) for image in scaled])
+    return np.stack([_scaled(image, size) for image in images])
+
+
+def _scaled(image: NDArray, size: tuple[int, int]) -> NDArray[np.float32]:
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR), np.float32)
+    planes = (Image.fromarray(image[..., c]) for c in range(image.shape[2]))  # the same a channel at a time, any dtype
+    return np.stack([np.asarray(p.resize(size[::-1], Image.Resampling.BILINEAR), np.float32) for p in planes], axis=-1)
 
 
 def resized(image_set: ImageSet, indices: Iterable[int], size: tuple[int, int]) -> NDArray[np.float32]:

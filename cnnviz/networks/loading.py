@@ -4,11 +4,8 @@ Everything is verified, and nothing that a file carries is run.
 """
 
 import io
-import re
 import socket
 import tempfile
-import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,12 +17,11 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.networks import onnx
+from cnnviz.networks.opening import load_file
 from cnnviz.networks.section import ModelSection
 from cnnviz.networks.store import Loaded, digest
 from cnnviz.sources import catalog, read_member
 
-SAFE_NAME = re.compile(r"[\w+-][\w+\-. ]{0,119}")  # layers give their names to files
-TAKEN = ("objectives", "per_image")  # files of our own beside those of the layers
 CONNECT_TIMEOUT = 10.0  # seconds
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
 
@@ -51,31 +47,6 @@ def _from_hed(data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             block, index = name[:6], int(name[-1]) - 1
             layer = file[f"{block}/layers/conv2d{f'_{index}' if index else ''}/vars"]
             yield layer["0"][()], layer["1"][()]
-
-
-def load_file(path: Path, where: str) -> keras.Model:
-    """Load a .keras or .h5 file without running anything that it may carry."""
-    if not path.is_file():
-        raise InputError(f"{where}: model file {str(path)!r} not found")
-    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-        raise InputError(f"{where}: {str(path)!r} is no Keras archive (not a zip file; corrupt or cut off?)")
-    if path.suffix == ".h5" and not h5py.is_hdf5(path):
-        raise InputError(f"{where}: {str(path)!r} is no HDF5 file (corrupt or cut off?)")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Do not pass an `input_shape`")  # older models say so; nothing to be done
-            network = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises almost anything for a file that it can't read
-        reason = " ".join(str(error).split())
-        if "ambda" in reason:
-            reason = "it has a Lambda layer, which carries code; replace it by a layer of Keras"
-        elif "not registered" in reason or "Could not locate class" in reason or "Unknown layer" in reason:
-            reason = f"it has a layer that Keras does not know: {reason[:160]}"
-        raise InputError(f"{where}: {str(path)!r} can't be loaded: {reason[:300]}") from error
-    for layer in network._flatten_layers():
-        if not SAFE_NAME.fullmatch(layer.name) or layer.name in TAKEN:
-            raise InputError(f"{where}: the layer name {layer.name!r} can't be a file name; rename the layer")
-    return network
 
 
 def _known(known: catalog.KnownModel, source: str) -> keras.Model:

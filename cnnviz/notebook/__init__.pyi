@@ -1,3 +1,12 @@
 """The door of notebook/: the public functions of cnnviz."""
 
+from .activity import FeatureMaps as FeatureMaps  # what a layer's channels do on some images
+from .activity import feature_maps as feature_maps  # the same of a layer, or of all
+from .explaining import Explanation as Explanation  # where a classifier's answer comes from
+from .explaining import explain as explain  # Grad-CAM, and which filters made it
 from .maximizing import maximize as maximize  # what filters look for
+from .patches import Examples as Examples  # patches that drive filters most
+from .patches import examples as examples  # find them
+from .result import Result as Result  # maximized images, with status and scores
+from .weights import Kernels as Kernels  # weights of a layer's filters
+from .weights import kernels as kernels  # read them

@@ -1,49 +1,32 @@
 """cnnviz as a library: `cnnviz.maximize(model, "block3_conv1", [159, 41], preprocessing="caffe").images`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
 
 from cnnviz.activations import nature
 from cnnviz.errors import InputError, choices
+from cnnviz.images import resize
 from cnnviz.maximization import Chunk, Judged, Rendering, Settings, Surroundings, Wishes, Workshop, rose, settings
 from cnnviz.networks import digest, graph
+from cnnviz.notebook import given, pixels
+from cnnviz.notebook.result import Result
 from cnnviz.objectives import Objective, channel
-from cnnviz.sources import catalog
 
-INPUT_SIZE = 224  # of a network that takes any
 LARGEST = 128  # canvas, where its size is not given
 
 
-@dataclass(frozen=True)
-class Result:
-    """n images: uint8 `(n, h, w, channels)`; curves float32 `(n, steps)`; objectives, status, reason: n str each.
-
-    scores: arrays `(n,)` by name, see docs/scores.md; NaN (rank 0) for what needs natural images where none are given.
-    Of objectives other than the filters of one layer, only `robust_score`.
-    """
-
-    objectives: list[str]
-    images: np.ndarray
-    curves: np.ndarray
-    status: np.ndarray
-    reason: np.ndarray
-    scores: dict[str, np.ndarray]
-
-
 def maximize(
-    model: keras.Model,
+    model: given.Model,
     what: str | Objective | Sequence[Objective],
     filters: Sequence[int] = (),
     *,
-    preprocessing: str | tuple[float, float] | Callable[[Any], Any],
-    natural: np.ndarray | None = None,
-    start: np.ndarray | None = None,
+    preprocessing: given.Preprocessing | None = None,
+    natural: Any = None,
+    start: Any = None,
     size: int | None = None,
     memory_mb: float = 1000,
     stability_steps: int = 0,
@@ -51,28 +34,25 @@ def maximize(
 ) -> Result:
     """Render filters of a layer, or any objectives, of a Keras model that is a graph of layers.
 
-    Layers of one's own, nested models and 1, 3 or N input channels are welcome. what: the name of a layer, with
-    `filters`; or objectives (cnnviz.objectives). preprocessing: a name (raw, unit, tf, torch, caffe), the range
-    (lowest, highest) that the network expects, or a function from images in 0..255 to its input. natural: images
-    `(m, h, w, channels)` in 0..255 to hold the results against. start: one such image to start from instead of noise.
-    size: canvas in pixels, chosen by the receptive field if None. options: fields of `settings.Settings`.
-    Raises InputError for a layer, filter or option that does not exist.
+    model: a Keras model, a .keras or .h5 file, or the name of a model in artifacts/models. Layers of one's own, nested
+    models and 1, 3 or N input channels are welcome. what: the name of a layer, with `filters`; or objectives
+    (cnnviz.objectives). preprocessing: a name (raw, unit, tf, torch, caffe), the range (lowest, highest) that the
+    network expects, or a function from images in 0..255 to its input; a stored model knows its own, nothing is guessed.
+    natural: images in 0..255 to hold the results against, as `feature_maps` takes them. start: one such image to start
+    from instead of noise. size: canvas in pixels, chosen by the receptive field if None. options: fields of
+    `settings.Settings`. Raises InputError for a layer, filter or option that does not exist.
     """
     for name in options:
         if name not in Settings.__dataclass_fields__:
             raise InputError(f"maximize: unknown option {name!r}; {choices(name, Settings.__dataclass_fields__)}")
+    of = given.subject(model)
+    spec = given.preprocessing(preprocessing, of)
     layer = what if isinstance(what, str) else None
-    wanted = [channel(what, k) for k in filters] if isinstance(what, str) else _listed(what)
-    if not wanted:
-        raise InputError("maximize: nothing is asked for; expected a layer's name and its filters, or objectives")
-    depth, spec = int(model.input_shape[-1]), _preprocessing(preprocessing)
-    chosen = _settings(model, wanted, size, stability_steps, options)
-    shop = Workshop(model, spec, digest(model), depth)
-    around = Surroundings(chosen=None if start is None else _canvas([start], chosen.size))
-    if natural is not None:
-        pictures = _canvas(natural, chosen.size)
-        known = nature.measure(model, spec, layer, natural) if layer else None
-        around = Surroundings(known, pictures, lambda row: pictures[row], around.chosen)
+    numbers = _filters(of, layer, filters) if layer else []
+    wanted = [channel(layer, k) for k in numbers] if layer else _listed(what, filters)
+    chosen = _settings(of, wanted, size, stability_steps, options)
+    shop = Workshop(of.network, spec, digest(of.network), of.channels)
+    around = _around(of, spec, layer, natural, start, chosen.size)
     parts = []
     work = Rendering("", shop.render, None, lambda done: None)
     wishes = Wishes(stability_steps=stability_steps)
@@ -93,6 +73,8 @@ def maximize(
         status=np.concatenate([part.status for part in parts]),
         reason=np.concatenate([part.reason for part in parts]),
         scores={name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures},
+        layer=layer or "",
+        filters=tuple(numbers),
     )
 
 
@@ -100,8 +82,17 @@ def _filter(one: Objective) -> int:
     return one.terms[0][1].channels[0][0]
 
 
-def _listed(what: Objective | Sequence[Objective]) -> list[Objective]:
-    return [what] if isinstance(what, Objective) else list(what)
+def _filters(of: given.Subject, layer: str, filters: Sequence[int]) -> list[int]:
+    return given.filters(filters, graph.unit(of.trace(until=layer), layer).filters, layer)
+
+
+def _listed(what: Any, filters: Sequence[int]) -> list[Objective]:
+    listed = [what] if isinstance(what, Objective) else list(what) if isinstance(what, list | tuple) else []
+    if not listed or not all(isinstance(one, Objective) for one in listed):
+        raise InputError(f"what: {given.said(what)} given; expected a layer's name and its filters, or objectives")
+    if len(filters):
+        raise InputError("filters: given with objectives; expected with a layer's name only")
+    return listed
 
 
 def _plainly(rendered: Any) -> Judged:
@@ -112,49 +103,42 @@ def _plainly(rendered: Any) -> Judged:
 
 
 def _settings(
-    model: keras.Model, wanted: Sequence[Objective], size: int | None, stability_steps: int, options: dict[str, Any]
+    of: given.Subject, wanted: Sequence[Objective], size: int | None, stability_steps: int, options: dict[str, Any]
 ) -> Settings:
     """The default recipe at a canvas for the largest receptive field of the layers that are named."""
-    side = int(model.input_shape[1] or INPUT_SIZE)
+    side = of.size[0]
     names = list(dict.fromkeys(name for one in wanted for name in one.layers))
     logit = any(kind == "logit" for one in wanted for kind, _ in one.structure)
     field: float | None = None
     if names:
-        traced = graph.trace(model, (side, side, int(model.input_shape[-1])), until=names)
+        traced = of.trace((side, side), names)
         known = [graph.unit(traced, name) for name in names]
         # what a layer of one's own sees is not known
         field = max(c.receptive_field if type(c.layer).__module__.startswith("keras.") else np.inf for c in known)
     field = None if field is None or not np.isfinite(field) else field
-    given: dict[str, Any] = {
-        "size": size or (side if logit else settings.canvas(field, side, LARGEST)),
+    found: dict[str, Any] = {
+        "size": given.whole(size, "size")
+        if size is not None
+        else (side if logit else settings.canvas(field, side, LARGEST)),
         "precision": settings.resolve_precision("auto"),
         "optimizer": settings.optimizer_for("auto", field),
         **options,
     }
-    given["snapshots"] = tuple(sorted({*given.get("snapshots", ()), stability_steps} - {0}))
-    return Settings(**given)
+    found["snapshots"] = tuple(sorted({*found.get("snapshots", ()), stability_steps} - {0}))
+    return Settings(**found)
 
 
-def _canvas(images: Any, size: int) -> np.ndarray:
+def _around(of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: int) -> Surroundings:
+    """Natural images, measured at the network's size and held against the results at the canvas size."""
+    chosen = None if start is None else _canvas(pixels.listed(start, of.channels, "start")[:1], size)
+    if natural is None:
+        return Surroundings(chosen=chosen)
+    pictures = _canvas(pixels.listed(natural, of.channels, "natural"), size)
+    seen = pixels.images(natural, of, name="natural")
+    known = nature.measure(of.network, spec, layer, seen) if layer else None
+    return Surroundings(known, pictures, lambda row: pictures[row], chosen)
+
+
+def _canvas(images: Sequence[NDArray], size: int) -> NDArray[np.float32]:
     """Images in 0..255 at the canvas size, float32 in [0, 1]."""
-    pixels = np.asarray(images, "float32") / 255
-    if pixels.ndim != 4:
-        raise InputError(f"images {pixels.shape} given; expected (m, height, width, channels)")
-    return np.clip(tf.image.resize(pixels, (size, size), antialias=True).numpy(), 0, 1)
-
-
-def _preprocessing(given: Any) -> Any:
-    if callable(given):
-        return given
-    if isinstance(given, str):
-        if given not in catalog.PREPROCESSING:
-            raise InputError(f"preprocessing: unknown {given!r}; {choices(given, catalog.PREPROCESSING)}")
-        return asdict(catalog.PREPROCESSING[given]) if given in ("caffe", "torch") else _plain(given)
-    low, high = given
-    return {"scale": [(high - low) / 255], "offset": [low], "reverse_channels": False}
-
-
-def _plain(name: str) -> dict[str, Any]:
-    """A preprocessing that treats all channels alike, for any number of them."""
-    spec = catalog.PREPROCESSING[name]
-    return {"scale": [spec.scale[0]], "offset": [spec.offset[0]], "reverse_channels": False}
+    return resize(images, (size, size)) / np.float32(255)

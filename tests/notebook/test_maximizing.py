@@ -80,7 +80,7 @@ def test_objectives_and_a_start_image(tiny: Callable[..., Any], rng: np.random.G
         ({"what": "expnd"}, "no conv layer 'expnd'; nearest: expand"),
         ({"preprocessing": "cafe"}, "unknown 'cafe'; nearest: caffe"),
         ({"step": 3}, "unknown option 'step'; nearest: steps"),
-        ({"filters": [8]}, r"channel 8 is out of range; there are 0\.\.7"),
+        ({"filters": [8]}, r"filters: 8 is out of range; expand has 0\.\.7"),
     ],
 )
 def test_mistakes_name_the_choices(change: dict[str, Any], expected: str, tiny: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from cnnviz.analysis import examples
 from cnnviz.errors import InputError
 from cnnviz.report.data import Facts
-from cnnviz.report.site import build, circuit, filters, heat, layers, links, pictures
+from cnnviz.report.site import build, circuit, filters, layers, links, pictures
 
 
 def _wired(network) -> dict[str, tuple[str, ...]]:
@@ -129,17 +129,3 @@ def test_no_layer_leaves_its_folder(name: str, tmp_path: Path) -> None:
 def test_a_model_cannot_take_the_name_of_the_reports_own_files(name: str) -> None:
     with pytest.raises(InputError, match=rf"models\.{name}"):
         build.check(["fine", name])
-
-
-def test_maps_over_an_image_are_drawn_as_the_analysis_draws_them() -> None:
-    """Against matplotlib's inferno."""
-    import matplotlib as mpl
-
-    draw = np.random.default_rng(0)
-    image = draw.integers(0, 255, (16, 16, 3), np.uint8)
-    values = draw.uniform(-0.2, 1, (16, 16))
-    share = np.clip(values / values.max(), 0, 1)
-    alpha = (0.25 + 0.6 * share)[..., None]
-    expected = image * (1 - alpha) + 255 * mpl.colormaps["inferno"](share)[..., :3] * alpha
-    assert np.abs(heat.over(image, values) - expected).max() < 15  # straight lines between nine of its colours
-    assert (heat.over(image, np.zeros((16, 16))) == image).all()

@@ -87,7 +87,8 @@ class Explanation:
     """Two classes (predicted, other) for one image (H, W).
 
     maps: Grad-CAM float32 `(2, h, w)`; over_image: the same over the image, `(2, H, W)`; drops: of each class's logit
-    under each window `(2, windows)`; contributions: float64 `(channels,)` to the difference of the logits.
+    under each window `(2, windows)`; contributions: float64 `(channels,)` to the difference of the logits;
+    activations: the layer's units, `(h, w, channels)`; gradients: of each class's logit by them, `(2, h, w, channels)`.
     """
 
     logits: NDArray[np.float32]
@@ -97,6 +98,8 @@ class Explanation:
     boxes: NDArray[np.int32]
     drops: NDArray[np.float32]
     contributions: NDArray[np.float64]
+    activations: NDArray[np.float32]
+    gradients: NDArray[np.float32]
 
     @property
     def checks(self) -> list[Check]:
@@ -121,6 +124,10 @@ class Explainer:
         maps, features = self._network(preprocess(images, self.preprocessing), training=False)
         return maps, features, self.head.logits(features)
 
+    def logits(self, images: NDArray) -> NDArray[np.float32]:
+        """Class scores of images `(n, H, W, channels)` in 0..255: `(n, classes)`."""
+        return np.asarray(self._run(tf.constant(np.asarray(images, np.float32)))[2])
+
     def gradients(self, image: NDArray, classes: Sequence[int]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
         """maps `(h, w, channels)`, gradients `(classes, h, w, channels)`, features `(d,)` and logits of one image."""
         images = tf.constant(np.asarray(image, np.float32)[None])
@@ -140,7 +147,7 @@ class Explainer:
         cams = np.stack([gradcam(maps, one) for one in slopes])
         boxes = windows(size)
         hidden = occluded(image, boxes)
-        parts = [self._run(tf.constant(hidden[i : i + batch]))[2].numpy() for i in range(0, len(hidden), batch)]
+        parts = [self.logits(hidden[i : i + batch]) for i in range(0, len(hidden), batch)]
         return Explanation(
             logits,
             features,
@@ -149,4 +156,6 @@ class Explainer:
             boxes,
             (logits - np.concatenate(parts)).T[list(classes)],
             contributions(maps, slopes[0] - slopes[1]),
+            maps,
+            slopes,
         )

@@ -1,0 +1,132 @@
+"""What the functions of the notebook are given: each argument checked in one place, each mistake one line."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+
+from cnnviz.errors import InputError, choices
+from cnnviz.networks import Graph, graph, opened
+from cnnviz.sources import catalog
+
+INPUT_SIZE = 224  # of a network that takes any
+COLOURED = ("caffe", "torch")  # preprocessings that treat red, green and blue differently
+WANTED = "raw (0..255), unit (0..1), tf (-1..1), torch, caffe, a range (lowest, highest) or a function of images"
+
+Model: TypeAlias = keras.Model | str | Path
+Preprocessing = str | tuple[float, float] | Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to look at. height, width: of its input, None where it takes any; stored: model.json, if it has one."""
+
+    network: keras.Model
+    name: str
+    height: int | None
+    width: int | None
+    channels: int
+    stored: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width to trace it with, whatever images it will see."""
+        return self.height or INPUT_SIZE, self.width or INPUT_SIZE
+
+    def trace(self, size: tuple[int, int] | None = None, until: str | Sequence[str] | None = None) -> Graph:
+        return graph.trace(self.network, (*(size or self.size), self.channels), until)
+
+
+def subject(model: Model) -> Subject:
+    """A Keras model, a .keras or .h5 file, or the name of a stored model. InputError if it doesn't look at images."""
+    network, name, stored = opened(model)
+    shape = getattr(network, "input_shape", None)
+    if shape is None:
+        raise InputError(
+            f"model: {name} has no input shape; expected a graph of layers: start with keras.Input((height, width, 3))"
+        )
+    if not isinstance(shape, tuple) or len(shape) != 4 or not isinstance(shape[3], int):
+        raise InputError(f"model: {name} takes {shape}; expected one input of images (None, height, width, channels)")
+    height, width = stored.get("input_shape", shape[1:])[:2]
+    return Subject(network, name, height, width, shape[3], stored)
+
+
+def preprocessing(given: Preprocessing | None, of: Subject) -> Any:
+    """What `networks.preprocess` takes: a mapping as in model.json, or a function. Only a stored model needs none."""
+    if given is None:
+        if of.stored:
+            return of.stored["preprocessing"]
+        raise InputError(f"preprocessing: not given; say what {of.name} was trained on: {WANTED}")
+    if callable(given):
+        return given
+    if isinstance(given, str):
+        return _named(given, of)
+    try:
+        low, high = (float(end) for end in given)
+    except (TypeError, ValueError):
+        raise InputError(f"preprocessing: {said(given)} given; expected {WANTED}") from None
+    if not -np.inf < low < high < np.inf:
+        raise InputError(f"preprocessing: range ({low:g}, {high:g}) given; expected (lowest, highest), finite")
+    return {"scale": [(high - low) / 255], "offset": [low], "reverse_channels": False}
+
+
+def _named(name: str, of: Subject) -> dict[str, Any]:
+    if name not in catalog.PREPROCESSING:
+        raise InputError(f"preprocessing: unknown {name!r}; {choices(name, catalog.PREPROCESSING)}")
+    spec = catalog.PREPROCESSING[name]
+    if name not in COLOURED:  # alike for all channels, for any number of them
+        return {"scale": [spec.scale[0]], "offset": [spec.offset[0]], "reverse_channels": False}
+    if of.channels != 3:
+        raise InputError(f"preprocessing: {name!r} is for RGB images; {of.name} reads {of.channels} channels")
+    return asdict(spec)
+
+
+def layer(given: str) -> str:
+    """A layer's name; whether it is there, the graph knows."""
+    if not isinstance(given, str):
+        raise InputError(f"layer: {said(given)} given; expected a layer's name{_own_name(given)}")
+    return given
+
+
+def _own_name(given: Any) -> str:
+    return f", here {given.name!r}" if isinstance(given, keras.layers.Layer) else ""
+
+
+def conv(traced: Graph, name: str) -> graph.Conv:
+    """A convolution of the network. Raises InputError with the nearest names."""
+    if name not in traced.convs:
+        raise InputError(f"layer: no conv layer {name!r}; {choices(name, traced.convs) if traced.convs else 'none'}")
+    return traced.convs[name]
+
+
+def filters(given: Sequence[int], count: int, where: str) -> list[int]:
+    """Different filter numbers of a layer `where` with `count` filters, in the order given."""
+    there = f"{where} has 0..{count - 1}"
+    listed = [] if isinstance(given, str | bytes) or not np.iterable(given) else list(given)
+    if not listed:
+        empty = np.iterable(given) and not isinstance(given, str | bytes)
+        raise InputError(f"filters: {'none' if empty else said(given)} given; expected a list of numbers; {there}")
+    for k in listed:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer):
+            raise InputError(f"filters: {said(k)} in the list; expected whole numbers; {there}")
+        if not 0 <= k < count:
+            raise InputError(f"filters: {k} is out of range; {there}")
+        if listed.count(k) > 1:
+            raise InputError(f"filters: {k} is given twice; each once")
+    return [int(k) for k in listed]
+
+
+def whole(given: Any, name: str, lowest: int = 1) -> int:
+    """A whole number, `lowest` at least."""
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < lowest:
+        raise InputError(f"{name}: {said(given)} given; expected a whole number, {lowest} or more")
+    return int(given)
+
+
+def said(given: Any) -> str:
+    """A value in a line of an error: short, with its type."""
+    text = " ".join(repr(given).split())
+    return f"{type(given).__name__} {text if len(text) <= 40 else text[:39] + '…'}"
