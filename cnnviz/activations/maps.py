@@ -84,7 +84,8 @@ class FeatureMaps:
         ]
 
     def _compute(self, images: tf.Tensor, channels: list[tf.Tensor]) -> list[tf.Tensor]:
-        outputs = self._outputs(preprocess(images, self.preprocessing), training=False)
+        made = self._outputs(preprocess(images, self.preprocessing), training=False)
+        outputs = keras.tree.flatten(made)  # Keras gives a single output without its list
         return [tf.gather(output, chosen, axis=-1) for output, chosen in zip(outputs, channels, strict=True)]
 
     def statistics(self, read: Batches, count: int, tick: Callable[[int], object]) -> dict[str, Statistics]:

@@ -52,7 +52,7 @@ class FeatureMaps(Several):
         return activations.picture(seen, range(len(seen)), self.maps[:IMAGES][..., order], numbers)
 
     def _rows(self, most: int = MOST) -> list[Row]:
-        return [Row("", [Tile(self._drawn(), self._stem(), wide=True)])] if len(self) else []
+        return [Row("", [Tile(self._drawn(), self._stem())], width=0)] if len(self) else []
 
     def _stem(self) -> str:
         return f"{self.layer}_maps"
@@ -77,7 +77,7 @@ class Layers(Shown, dict[str, FeatureMaps]):
         return next(iter(self.values()))._note()
 
     def _rows(self, most: int = MOST) -> list[Row]:
-        return [Row(one._line(), row.tiles) for one in self.values() for row in one._rows()]
+        return [Row(one._line(), row.tiles, row.width) for one in self.values() for row in one._rows()]
 
     def _stem(self) -> str:
         return "feature_maps"

@@ -1,9 +1,11 @@
 """What results have in common: how a notebook, a terminal and a folder show them, and how filters are picked."""
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,10 +65,9 @@ class Shown(ABC):
     def show(self) -> None:
         """In a notebook, display it; elsewhere, open `picture()` in the machine's image viewer."""
         ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython else None
-        if ipython and hasattr(shell, "kernel"):
-            ipython.display.display(self)
-        elif not ImageShow.show(self.picture()):
+        if ipython and hasattr(ipython.get_ipython(), "kernel"):
+            import_module("IPython.display").display(self)
+        elif not (_has_screen() and ImageShow.show(self.picture())):
             print(f"{self!r}: no image viewer here; .save(folder) writes the pictures")
 
     def save(self, folder: str | Path) -> list[Path]:
@@ -120,6 +121,11 @@ class Several(Shown):
                 there = ", ".join(map(str, known[:16])) + (f", … ({len(known)} in all)" if len(known) > 16 else "")
                 raise InputError(f"of: {said(k) if filters else 'no filter'} given; there are {there or 'no filters'}")
         return self._take(np.array([known.index(k) for k in filters], np.intp))
+
+
+def _has_screen() -> bool:
+    """Without one, a viewer that is installed would only complain."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def counted(n: int, what: str) -> str:

@@ -26,9 +26,9 @@ class Explanation(Several):
     class_: the explained class, against: the one it is held against (the runner-up of a predicted class, the predicted
     class for any other); image: float32 `(H, W, channels)` in 0..255, as the network saw it; logits, probabilities:
     float32 `(classes,)`; contributions: float64 `(n,)`, each filter's share in the difference of the two logits,
-    gradient times activation; activations, gradients: float32 `(h, w, n)`, the layer's units, and the slope of the
-    class's logit by them; windows int32 `(49, 4)` and drops float32 `(49,)`: what covering each window costs the logit.
-    Some of the filters (`explanation[:5]`, `.of(17)`) explain their own part of the map.
+    gradient times activation; activations: float32 `(h, w, n)`, the layer's units; gradients: float32 `(2, h, w, n)`,
+    the slopes of both logits by them; windows int32 `(49, 4)` and drops float32 `(49,)`: what covering each window
+    costs the class's logit. Some of the filters (`explanation[:5]`, `.of(17)`) explain their own part of the map.
     """
 
     layer: str
@@ -48,13 +48,18 @@ class Explanation(Several):
     @property
     def map(self) -> NDArray[np.float32]:
         """Grad-CAM `(h, w)`, not negative, larger where the class comes from."""
-        return np.asarray(gradcam.gradcam(self.activations, self.gradients), np.float32)
+        return np.asarray(gradcam.gradcam(self.activations, self.gradients[0]), np.float32)
 
     @property
     def over_image(self) -> NDArray[np.float32]:
         """The same at the image's size, `(H, W)`."""
         height, width = self.image.shape[:2]
         return gradcam.stretch(self.map, (height, width))
+
+    @property
+    def places(self) -> NDArray[np.float32]:
+        """Where each filter's contribution comes from, `(h, w, n)`: its sum over the positions is `contributions`."""
+        return self.activations * (self.gradients[0] - self.gradients[1])
 
     @property
     def check(self) -> gradcam.Check:
@@ -78,26 +83,27 @@ class Explanation(Several):
         order = np.argsort(-self.logits, kind="stable")[:CLASSES]
         said = ", ".join(f"{self.class_names[c]} {self.probabilities[c]:.1%}" for c in order)
         found = self.check.correlation
-        covering = (
-            "" if found is None else f"; covering parts of the image agrees with the map: correlation {found:.2f}"
-        )
-        return f"predicted: {said}{covering}"
+        costs = "" if found is None else f"; correlation of the map with what covering a part costs: {found:.2f}"
+        return f"predicted: {said}{costs}"
 
     def _rows(self, most: int = MOST) -> list[Row]:
         seen = as_picture(np.rint(self.image).astype(np.uint8))
         if seen.shape[:2] != self.image.shape[:2]:  # neither grey nor RGB
             seen = as_picture(np.rint(self.image.mean(-1, keepdims=True)).astype(np.uint8))
         name = f"{self.layer}_{self.class_names[self.class_]}"
-        tiles = [
-            Tile(seen, "image", "image"),
-            Tile(over(seen, self.over_image), f"{name}_gradcam", "Grad-CAM", [self.class_names[self.class_]]),
-        ]
-        for i in np.argsort(-self.contributions, kind="stable")[:FILTERS]:
-            one, k = self[int(i)], self.filters[i]
-            tiles.append(
-                Tile(over(seen, one.over_image), f"{name}_{k}", f"filter {k}", [f"{self.contributions[i]:+.3g}"])
+        size = (seen.shape[0], seen.shape[1])
+        whole = [Tile(seen, "image", "image"), Tile(over(seen, self.over_image), f"{name}_gradcam", "Grad-CAM")]
+        filters = [
+            Tile(
+                over(seen, gradcam.stretch(self.places[..., i], size)),
+                f"{name}_{self.filters[i]}",
+                f"filter {self.filters[i]}",
+                [f"{self.contributions[i]:+.3g}"],
             )
-        return [Row("", tiles)]
+            for i in np.argsort(-self.contributions, kind="stable")[:FILTERS]
+        ]
+        difference = f"{self.class_names[self.class_]} minus {self.class_names[self.against]}"
+        return [Row("", whole), Row(f"what filters add to the score of {difference}, and where", filters)]
 
     def _stem(self) -> str:
         return f"{self.layer}_{self.class_names[self.class_]}"
@@ -149,7 +155,7 @@ def explain(
         probabilities=found.probabilities(made.logits[None])[0],
         contributions=made.contributions,
         activations=made.activations,
-        gradients=made.gradients[0],
+        gradients=made.gradients,
         windows=made.boxes,
         drops=made.drops[0],
     )

@@ -126,6 +126,14 @@ def whole(given: Any, name: str, lowest: int = 1) -> int:
     return int(given)
 
 
+def number(given: Any, name: str, lowest: float, highest: float) -> float:
+    """A number in a range, its ends included."""
+    real = isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+    if not real or not lowest <= given <= highest:
+        raise InputError(f"{name}: {said(given)} given; expected a number in {lowest:g}..{highest:g}")
+    return float(given)
+
+
 def said(given: Any) -> str:
     """A value in a line of an error: short, with its type."""
     text = " ".join(repr(given).split())

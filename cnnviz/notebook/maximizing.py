@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.activations import nature
-from cnnviz.errors import InputError, choices
+from cnnviz.errors import InputError
 from cnnviz.images import resize
 from cnnviz.maximization import Chunk, Judged, Rendering, Settings, Surroundings, Wishes, Workshop, rose, settings
 from cnnviz.networks import digest, graph
 from cnnviz.notebook import given, pixels
+from cnnviz.notebook.options import checked
 from cnnviz.notebook.result import Result
 from cnnviz.objectives import Objective, channel
 
@@ -42,9 +43,9 @@ def maximize(
     from instead of noise. size: canvas in pixels, chosen by the receptive field if None. options: fields of
     `settings.Settings`. Raises InputError for a layer, filter or option that does not exist.
     """
-    for name in options:
-        if name not in Settings.__dataclass_fields__:
-            raise InputError(f"maximize: unknown option {name!r}; {choices(name, Settings.__dataclass_fields__)}")
+    checked(options)
+    given.whole(stability_steps, "stability_steps", lowest=0)
+    given.number(memory_mb, "memory_mb", 1, np.inf)
     of = given.subject(model)
     spec = given.preprocessing(preprocessing, of)
     layer = what if isinstance(what, str) else None
@@ -116,16 +117,20 @@ def _settings(
         # what a layer of one's own sees is not known
         field = max(c.receptive_field if type(c.layer).__module__.startswith("keras.") else np.inf for c in known)
     field = None if field is None or not np.isfinite(field) else field
-    found: dict[str, Any] = {
-        "size": given.whole(size, "size")
-        if size is not None
-        else (side if logit else settings.canvas(field, side, LARGEST)),
-        "precision": settings.resolve_precision("auto"),
-        "optimizer": settings.optimizer_for("auto", field),
-        **options,
-    }
-    found["snapshots"] = tuple(sorted({*found.get("snapshots", ()), stability_steps} - {0}))
-    return Settings(**found)
+    snapshots = {*options.get("snapshots", ()), stability_steps} - {0}
+    return Settings(
+        **{
+            "size": given.whole(size, "size")
+            if size is not None
+            else side
+            if logit
+            else settings.canvas(field, side, LARGEST),
+            **options,
+            "precision": settings.resolve_precision(options.get("precision", "auto")),
+            "optimizer": settings.optimizer_for(options.get("optimizer", "auto"), field),
+            "snapshots": tuple(sorted(snapshots)),
+        }
+    )
 
 
 def _around(of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: int) -> Surroundings:

@@ -15,6 +15,7 @@ from cnnviz.notebook.tiles import Row, Tile, as_picture
 
 BATCH = 20  # images at a time
 SHOWN = 16  # filters
+SIDE = 96  # pixels of a patch on the page: nine fit side by side
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -55,7 +56,7 @@ class Examples(Several):
         return "; ".join(filter(None, ["below each patch its image and the pre-activation", shown]))
 
     def _rows(self, most: int = SHOWN) -> list[Row]:
-        return [Row(f"filter {k}", self._tiles(i)) for i, k in enumerate(self.filters[:most])]
+        return [Row(f"filter {k}", self._tiles(i), SIDE) for i, k in enumerate(self.filters[:most])]
 
     def _tiles(self, i: int) -> list[Tile]:
         k = self.filters[i]

@@ -20,20 +20,22 @@ QUIET = "font-size:12px;line-height:1.35;opacity:.75"
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture uint8 `(h, w, 3)` with words. name: of its file; status: ok, weak, dead or none; wide: a sheet."""
+    """A picture uint8 `(h, w, 3)` with words. name: of its file; status: ok, weak, dead or none."""
 
     picture: Picture
     name: str
     title: str = ""
     lines: Sequence[str] = ()
     status: str = ""
-    wide: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
+    """Tiles side by side. width: of each in pixels, 0 for a sheet in its own size."""
+
     label: str
     tiles: Sequence[Tile]
+    width: int = TILE
 
 
 def as_picture(image: NDArray[np.uint8]) -> Picture:
@@ -51,51 +53,50 @@ def safe(text: str, most: int = 80) -> str:
 
 
 def html(row: Row) -> str:
+    """A row for a notebook: no script, no style sheet, legible on light and dark ground."""
     label = f'<div style="margin:10px 0 0">{escape(row.label)}</div>' if row.label else ""
-    tiles = "".join(_figure(tile) for tile in row.tiles)
+    tiles = "".join(_figure(tile, row.width) for tile in row.tiles)
     return f'{label}<div style="display:flex;flex-wrap:wrap;gap:12px;margin:6px 0">{tiles}</div>'
 
 
-def _figure(tile: Tile) -> str:
+def _figure(tile: Tile, width: int) -> str:
     data = base64.b64encode(png_bytes(tile.picture)).decode()
     high, wide = tile.picture.shape[:2]
-    style = "max-width:100%;height:auto" if tile.wide else f"width:{TILE}px;height:{round(TILE * high / wide)}px"
-    if not tile.wide and max(high, wide) <= COARSE:
+    style = f"width:{width}px;height:{round(width * high / wide)}px" if width else "max-width:100%;height:auto"
+    if width and max(high, wide) <= COARSE:
         style += ";image-rendering:pixelated"
-    badge = ""
-    if tile.status:
-        ground = BADGES.get(tile.status, "#57606a")
-        badge = f' <span style="background:{ground};color:#fff;border-radius:8px;padding:0 7px;font-size:11px">'
-        badge += f"{escape(tile.status)}</span>"
-    title = (
-        f'<div style="font-size:13px;overflow-wrap:anywhere">{escape(tile.title)}{badge}</div>' if tile.title else ""
-    )
+    words = ""
+    if tile.title:
+        words = f'<div style="font-size:13px;overflow-wrap:anywhere">{escape(tile.title)}{_badge(tile.status)}</div>'
     lines = "".join(f"<div>{escape(line)}</div>" for line in tile.lines)
-    words = f'{title}<div style="{QUIET}">{lines}</div>' if lines else title
-    width = "max-width:100%" if tile.wide else f"width:{TILE}px"
-    alt = escape(" ".join([tile.title, tile.status, *tile.lines]).strip() or tile.name, quote=True)
+    words += f'<div style="{QUIET}">{lines}</div>' if lines else ""
+    alt = escape(" ".join([tile.title or tile.name, tile.status, *tile.lines]))
     image = f'<img alt="{alt}" src="data:image/png;base64,{data}" style="{style};margin:0">'
-    return f'<div style="{width}">{image}{words}</div>'
+    return f'<div style="{f"width:{width}px" if width else "max-width:100%"}">{image}{words}</div>'
+
+
+def _badge(status: str) -> str:
+    style = f"background:{BADGES.get(status, '#57606a')};color:#fff;border-radius:8px;padding:0 7px;font-size:11px"
+    return f' <span style="{style}">{escape(status)}</span>' if status else ""
 
 
 def band(row: Row) -> Picture:
-    """A row of tiles as one picture, its words above them; a single row of many is about square."""
-    if row.tiles[0].wide:
-        tiles = row.tiles[0].picture[None]
-    else:
-        tiles = np.stack([_square(tile.picture) for tile in row.tiles])
-        words = [[" ".join([t.title, t.status]).strip(), *t.lines] for t in row.tiles]
+    """A row as one picture, its words above the tiles; many without a label are laid out about square."""
+    if row.width:
+        tiles = np.stack([_square(tile.picture, row.width) for tile in row.tiles])
+        words = [[": ".join(filter(None, [t.title, t.status])), *t.lines] for t in row.tiles]
         for i in reversed(range(max(map(len, words)))):
-            tiles = montage.caption(tiles, [_cut(w[i], TILE) if i < len(w) else "" for w in words], 10)
-    columns = len(tiles) if row.label else None
-    laid = montage.montage(tiles, columns, padding=6)
+            tiles = montage.caption(tiles, [_cut(w[i], row.width) if i < len(w) else "" for w in words], 10)
+    else:
+        tiles = row.tiles[0].picture[None]
+    laid = montage.montage(tiles, len(tiles) if row.label else None, padding=6)
     return montage.caption(laid[None], [_cut(row.label, laid.shape[1], 12)], 12)[0] if row.label else laid
 
 
-def _square(picture: Picture) -> Picture:
-    tile = montage.fit(picture[None], TILE)[0]
-    above, left = (TILE - tile.shape[0]) // 2, (TILE - tile.shape[1]) // 2
-    square = np.full((TILE, TILE, 3), montage.WHITE, np.uint8)
+def _square(picture: Picture, size: int) -> Picture:
+    tile = montage.fit(picture[None], size)[0]
+    above, left = (size - tile.shape[0]) // 2, (size - tile.shape[1]) // 2
+    square = np.full((size, size, 3), montage.WHITE, np.uint8)
     square[above : above + tile.shape[0], left : left + tile.shape[1]] = tile
     return square
 

@@ -50,7 +50,8 @@ class Kernels(Several):
             return f"{order}, each from its lowest weight to its highest"
         most = ROWS * COLUMNS if self.depthwise else ROWS
         shown = rest(most, len(self), "filter", f"[{most}:] has the others")
-        strongest = rest(COLUMNS, self.kernel.shape[2], "input channel", "the strongest of each filter")
+        reads = self.kernel.shape[2]
+        strongest = f"of each the {COLUMNS} strongest of {reads} input channels" if reads > COLUMNS else ""
         scale = "red positive, blue negative, white 0, one scale per filter"
         return "; ".join(filter(None, [scale, shown, strongest]))
 
@@ -63,7 +64,7 @@ class Kernels(Several):
         )
 
     def _rows(self, most: int = MOST) -> list[Row]:
-        return [Row("", [Tile(self._drawn(), self._stem(), wide=True)])] if len(self) else []
+        return [Row("", [Tile(self._drawn(), self._stem())], width=0)] if len(self) else []
 
     def _stem(self) -> str:
         return f"{self.layer}_kernels"
