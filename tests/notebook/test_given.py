@@ -85,6 +85,13 @@ PREPROCESSING = [
     (("a", "b"), "preprocessing: tuple"),
     ((1, 0), r"preprocessing: range \(1, 0\) given; expected \(lowest, highest\)"),
     ((0, np.inf), "preprocessing: range"),
+    (lambda x: np.asarray(x) / 255, r"preprocessing: the function can't be used: NotImplementedError: .*keras\.ops"),
+    (
+        lambda x: x[..., :1],
+        r"the function can't be used: it makes \(None, 24, 24, 1\) of images \(None, 24, 24, 3\)",
+    ),
+    (lambda x: None, "the function can't be used: it makes None"),
+    (lambda: 1, r"the function can't be used: TypeError"),
 ]
 LAYERS = [
     ("expnd", "no conv layer 'expnd'; nearest: expand"),
