@@ -153,6 +153,7 @@ def wrong(argument: str, cases: list[Any], functions: tuple[str, ...]) -> list[A
         ("maximize", "memory_mb", "much", "memory_mb: str 'much' given"),
         ("maximize", "parameterization", "maco", "natural: not given"),
         ("examples", "count", 0, "count: int 0 given"),
+        ("maximize", "start", np.zeros((2, 24, 24, 3)), "start: 2 images given; expected one"),
         ("explain", "image", np.zeros((2, 24, 24, 3)), "image: 2 images given; expected one"),
         ("explain", "class_", 4, r"class_: 4 is out of range; there are 0\.\.3"),
         ("explain", "class_", "cat", "class_: no class 'cat'; valid: class 0"),
