@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from cnnviz import keras_settings
 from cnnviz.errors import InputError
 from cnnviz.quiet import drop_chatter
 
@@ -66,6 +67,7 @@ def stage(name: str) -> Iterator[Stopwatch]:
     packages. It is no DVC output, since it differs from run to run.
     """
     drop_chatter()
+    keras_settings.use_defaults()
     watch, started = Stopwatch(), time.time()
     try:
         yield watch
