@@ -1,9 +1,11 @@
 # make repro | make test | make ui | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
 PYTHON ?= python3
 VENV := .venv
-# With the environment on PATH, for `python` in dvc.yaml. Paths are relative or the shell's, since make takes a space, `$$`
-# or quote in the name of this folder for its own.
-PY := PATH="$$PWD/$(VENV)/bin:$$PATH" $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(value PATH)
+# Relative, as is all that follows, or the shell's PWD: this folder's name may hold spaces, quotes and $
+PY := $(VENV)/bin/python
+# uv leaves compiling to the first use of a module, which must then be kept
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: repro test ui teams bench clean
 .DEFAULT_GOAL := repro
@@ -49,7 +51,7 @@ endef
 
 $(VENV)/ready: requirements.txt
 	@$(CHECK_PYTHON)
-	@case "$$PWD" in *:*) echo "error: PATH cannot hold a folder with a colon in its path; move or rename this one"; exit 1;; esac
+	@case "$$PWD" in *[:%?]*) echo "error: PATH takes no ':' and MLflow no '%' or '?' in the path of a folder; move or rename this one"; exit 1;; esac
 	@test ! -L $(VENV) || { echo "error: $(VENV) is a link to an older environment; remove the link"; exit 1; }
 	@echo "installing the environment into $(VENV) (once; about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)

@@ -34,9 +34,7 @@ def _set(keras: ModuleType) -> None:
 class _AfterImport(MetaPathFinder):
     """Finds Keras where Python does, and lets `_set` follow the import."""
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "keras":
             return None
         sys.meta_path.remove(self)
