@@ -1,0 +1,147 @@
+"""A comparison in words: what differs, by how much, and one sentence to quote. Numbers are rounded away from praise."""
+
+from collections.abc import Iterable, Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+
+import numpy as np
+
+from cnnviz.verify.comparing import Comparison, Model
+
+SHOWN = 20  # changed verdicts, and predictions, that are listed; the rest is counted
+ELSEWHERE = "how far apart is unknown: its files are not here; give another clone"
+
+
+def lines(found: Comparison, title: str, here: list[str], there: list[str]) -> Iterator[str]:
+    """All lines, the sentence to quote last. title: of the other side; here, there: the processors."""
+    if found.unlike:
+        yield f"not the same: {'; '.join(found.unlike)}. The rest is compared."
+    yield f"here:  {' | '.join(here)}"
+    yield f"there: {title}: {' | '.join(there) or 'on an unknown processor'}"
+    outputs = (("same bytes", found.same), ("other bytes", found.differing))
+    for name, paths in (*outputs, ("only here", found.only_here), ("only there", found.only_there)):
+        if paths:
+            yield f"{name}: {', '.join(_short(path) for path in paths)}"
+    yield from found.notes
+    for path in found.unknown:
+        yield f"{_short(path)}: {ELSEWHERE}"
+    for model in found.models:
+        yield from _of_model(model)
+    yield sentence(found)
+
+
+def sentence(found: Comparison) -> str:
+    """What someone can say about the reproduction."""
+    if not found.differing and not found.unlike:
+        one_sided = len(found.only_here) + len(found.only_there)
+        rest = f"; {one_sided} more are on one side only" if one_sided else ""
+        return f"reproduced: the same bytes ({len(found.same)} outputs{rest})"
+    said = [*_maps(found.models), *_pictures(found.models), *_verdicts(found.models), *_predictions(found.models)]
+    unknown = ", ".join(map(_short, found.unknown))
+    prefix = f"not the same: {'; '.join(found.unlike)}; the rest " if found.unlike else ""
+    if found.unknown and not any(model.maps or model.layers or model.predictions for model in found.models):
+        count = f"{len(found.differing)} of {len(found.same) + len(found.differing)} outputs"
+        return f"{prefix}not the same bytes: {count}; unknown how far apart: {unknown}"
+    said += [f"unknown how far apart: {unknown}"] if unknown else []
+    said = said or ["other bytes in " + ", ".join(map(_short, found.differing))]
+    return f"{prefix}reproduced within: {', '.join(said)}"
+
+
+def _short(path: str) -> str:
+    return path.partition("/")[2]
+
+
+def _up(value: float, digits: int = 2) -> str:
+    """At most so large, two significant digits."""
+    return _rounded(value, Context(prec=digits, rounding=ROUND_CEILING))
+
+
+def _alike(value: float | np.floating) -> str:
+    """At least so alike, four decimals: what is not the same never reads 1."""
+    return "unmeasurable" if np.isnan(value) else str(Decimal(float(value)).quantize(Decimal("0.0001"), ROUND_FLOOR))
+
+
+def _rounded(value: float, context: Context) -> str:
+    return f"{float(context.create_decimal(Decimal(value))):g}"
+
+
+def _of_model(model: Model) -> Iterator[str]:
+    apart = [each for each in model.maps or () if each.largest]
+    for layer in dict.fromkeys(each.name for each in apart):
+        worst = max((each for each in apart if each.name == layer), key=lambda each: each.relative)
+        share = f"{_up(worst.relative)} of the layer's largest value ({worst.set})"
+        yield f"{model.name} {layer}: feature maps differ by at most {_up(worst.largest)}, {share}"
+    layers = model.layers or []
+    for one in layers:
+        if (one.pixels != 0).any():
+            k = int(np.argmin(one.alike))
+            worst_one = f"worst {_alike(one.alike[k])}: filter {one.filters[k]}"
+            pixels = (
+                "other canvases" if np.isnan(one.pixels).all() else f"pixels by at most {one.pixels.max():.0f} of 255"
+            )
+            yield f"{model.name} {one.name}: pictures {_alike(np.median(one.alike))} alike ({worst_one}), {pixels}"
+    yield from _robust(model)
+    for one in layers:
+        changed = (one.verdicts[:, 0] != one.verdicts[:, 1]).nonzero()[0]
+        pairs = ((one.filters[i], *one.verdicts[i]) for i in changed)
+        yield from _listed(f"{model.name} {one.name}/{k}: {here} here, {there} there" for k, here, there in pairs)
+    other_class = (each for each in model.predictions or () if each.changed)
+    yield from _listed(f"{model.name} {p.set}/{p.image}: {p.here} here, {p.there} there" for p in other_class)
+
+
+def _robust(model: Model) -> Iterator[str]:
+    layers = model.layers or []
+    shares = [(share, f"{one.name}/{k}") for one in layers for share, k in zip(one.robust, one.filters, strict=True)]
+    known = [each for each in shares if not np.isnan(each[0])]
+    if known and (worst := max(known))[0]:
+        median = float(np.median([share for share, _ in known]))
+        yield f"{model.name}: robust scores {_up(100 * median)}% apart (median), at most {_up(100 * worst[0])}% ({worst[1]})"
+
+
+def _listed(found: Iterable[str]) -> Iterator[str]:
+    every = list(found)
+    yield from every[:SHOWN]
+    if len(every) > SHOWN:
+        yield f"… and {len(every) - SHOWN} more"
+
+
+def _maps(models: list[Model]) -> Iterator[str]:
+    compared = [model for model in models if model.maps is not None]
+    worst = max(((each.relative, f"{m.name} {each.name}") for m in compared for each in m.maps or ()), default=(0, ""))
+    if worst[0]:
+        yield f"feature maps {_up(worst[0])} of a layer's largest value ({worst[1]})"
+    elif compared:
+        yield "the same feature maps"
+
+
+def _pictures(models: list[Model]) -> Iterator[str]:
+    compared = [model for model in models if model.layers is not None]
+    alike = [
+        (float(value), f"{model.name} {one.name}/{k}")
+        for model in compared
+        for one in model.layers or ()
+        for value, k in zip(one.alike, one.filters, strict=True)
+    ]
+    known = [each for each in alike if not np.isnan(each[0])]
+    if not any((one.pixels != 0).any() for model in compared for one in model.layers or ()):
+        yield from ["the same pictures"] if compared else []
+    elif known:
+        median, worst = np.median([value for value, _ in known]), min(known)
+        yield f"pictures {_alike(median)} alike (median; worst {_alike(worst[0])}: {worst[1]})"
+    if len(known) < len(alike):
+        yield f"{len(alike) - len(known)} pictures not measurable"
+
+
+def _verdicts(models: list[Model]) -> Iterator[str]:
+    if any(model.layers is not None for model in models):
+        verdicts = [pair for model in models for one in model.layers or () for pair in one.verdicts]
+        yield _count(sum(here != there for here, there in verdicts), len(verdicts), "verdict")
+
+
+def _predictions(models: list[Model]) -> Iterator[str]:
+    if any(model.predictions is not None for model in models):
+        every = [each for model in models for each in model.predictions or ()]
+        yield _count(sum(each.changed for each in every), len(every), "prediction")
+
+
+def _count(changed: int, total: int, what: str) -> str:
+    return f"{changed} of {total} {what}s changed" if changed else f"no {what} changed"
