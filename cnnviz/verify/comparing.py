@@ -10,7 +10,10 @@ from cnnviz.files import ARTIFACTS, progress
 from cnnviz.tracking import lockfile
 from cnnviz.verify import maps, notes, pictures, predictions, sides
 from cnnviz.verify.features import Features
+from cnnviz.verify.maps import Apart
 from cnnviz.verify.other import Other
+from cnnviz.verify.pictures import Layer
+from cnnviz.verify.predictions import Prediction
 from cnnviz.verify.sides import Files, Folder
 
 COMPARED = ("feature_maps", "maximize", "analysis")  # outputs of which more is said than "other bytes"
@@ -22,9 +25,9 @@ class Model:
     """What was compared of one model; None for what was not."""
 
     name: str
-    maps: list[maps.Apart] | None = None
-    layers: list[pictures.Layer] | None = None
-    predictions: list[predictions.Prediction] | None = None
+    maps: list[Apart] | None = None
+    layers: list[Layer] | None = None
+    predictions: list[Prediction] | None = None
 
 
 @dataclass
@@ -80,9 +83,11 @@ def compare(other: Other) -> Comparison:
     found = both.found
     found.notes += notes.params(entries, other.entries)
     sets = _images(both)
+    on_both = set(found.same + found.differing)
     for path in own:
         _, kind, *name = Path(path).parts
-        if kind == "models" and name and path in found.same + found.differing and _same_network(both, path):
+        outputs = {(ARTIFACTS / one / name[0]).as_posix() for one in COMPARED} if kind == "models" and name else set()
+        if outputs & on_both and _same_network(both, path):
             found.models.append(_model(both, name[0], sets))
     found.unknown = [p for p in found.differing if Path(p).parts[1] in COMPARED and not both.files(p)[1]]
     return found
@@ -95,17 +100,19 @@ def _images(both: _Both) -> set[str]:
     one, other = (notes.read_mapping(file) if file else {} for file in files)
     if path in both.found.same or not other:
         return set(one)
-    alike = {name for name in one.keys() & other.keys() if one[name].get("sha256") == other[name].get("sha256")}
+    alike = {name for name in one if one[name]["sha256"] == dict(other.get(name) or {}).get("sha256")}
     both.found.unlike += [f"images {name}" for name in sorted(one.keys() - alike)]
     return alike
 
 
 def _same_network(both: _Both, path: str) -> bool:
     """Whether both are one network, as far as is known; notes what isn't."""
-    here, there = both.files(path)
-    if path in both.found.same or "model.json" not in there:
+    files = [side.get("model.json") for side in both.files(path)]
+    if path in both.found.same or None in files:
+        if path not in both.found.same:
+            both.found.notes.append(f"{Path(path).name}: whether it is the same network is unknown")
         return True
-    one, other = notes.read_mapping(here["model.json"]), notes.read_mapping(there["model.json"])
+    one, other = (notes.read_mapping(file) for file in files if file)
     differing = [key for key in NETWORK if one.get(key) != other.get(key)]
     if differing:
         both.found.unlike.append(f"network {Path(path).name} ({', '.join(differing)})")

@@ -27,6 +27,8 @@ class Other:
 
 def find(given: str | None) -> Other:
     """Take what was given on the command line. Raises InputError for anything that can't be compared with."""
+    if not Path(LOCK).is_file():
+        raise InputError(f"{LOCK}: not found; run this in the project's folder, after `make repro`")
     path = Path(given or "")
     if given is not None and path.is_dir():
         return _folder(path)

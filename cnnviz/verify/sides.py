@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnnviz.errors import InputError
 from cnnviz.files import ARTIFACTS
@@ -52,10 +53,9 @@ def same_files(one: Files, other: Files) -> bool:
 def digest_here(outputs: Iterable[str]) -> dict[str, str]:
     """MD5 of outputs as they lie here now, as DVC computes it; its database remembers those of unchanged files."""
     from dvc.fs import LocalFileSystem
-    from dvc.repo import Repo
     from dvc_data.hashfile.build import build
 
-    with Repo() as repo:
+    with _repo() as repo:
         cache, system = repo.cache.local, LocalFileSystem()
 
         def digest(path: str) -> str:
@@ -67,13 +67,12 @@ def digest_here(outputs: Iterable[str]) -> dict[str, str]:
 
 def from_cache(digests: Mapping[str, str]) -> dict[str, Files]:
     """Of the folders with these digests those that DVC's cache has, whole."""
-    from dvc.repo import Repo
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.tree import Tree
     from dvc_objects.errors import ObjectFormatError
 
     found: dict[str, Files] = {}
-    with Repo() as repo:
+    with _repo() as repo:
         cache = repo.cache.local
         for path, md5 in digests.items():
             if not md5.endswith(".dir") or not _DIGEST.fullmatch(md5) or not cache.exists(md5):
@@ -86,3 +85,14 @@ def from_cache(digests: Mapping[str, str]) -> dict[str, Files]:
             if all(file.is_file() for file in files.values()):
                 found[path] = files
     return found
+
+
+def _repo() -> Any:
+    """DVC's own view of this folder."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        return Repo()
+    except DvcException as error:
+        raise InputError(f"DVC: {' '.join(str(error).split())}") from None

@@ -8,7 +8,6 @@ import numpy as np
 from cnnviz.verify.comparing import Comparison, Model
 
 SHOWN = 20  # changed verdicts, and predictions, that are listed; the rest is counted
-ELSEWHERE = "how far apart is unknown: its files are not here; give another clone"
 
 
 def lines(found: Comparison, title: str, here: list[str], there: list[str]) -> Iterator[str]:
@@ -20,10 +19,10 @@ def lines(found: Comparison, title: str, here: list[str], there: list[str]) -> I
     outputs = (("same bytes", found.same), ("other bytes", found.differing))
     for name, paths in (*outputs, ("only here", found.only_here), ("only there", found.only_there)):
         if paths:
-            yield f"{name}: {', '.join(_short(path) for path in paths)}"
+            yield f"{name}: {_names(paths)}"
     yield from found.notes
-    for path in found.unknown:
-        yield f"{_short(path)}: {ELSEWHERE}"
+    if found.unknown:
+        yield f"{_names(found.unknown)}: how far apart is unknown: its files are not here; give another clone"
     for model in found.models:
         yield from _of_model(model)
     yield sentence(found)
@@ -36,18 +35,19 @@ def sentence(found: Comparison) -> str:
         rest = f"; {one_sided} more are on one side only" if one_sided else ""
         return f"reproduced: the same bytes ({len(found.same)} outputs{rest})"
     said = [*_maps(found.models), *_pictures(found.models), *_verdicts(found.models), *_predictions(found.models)]
-    unknown = ", ".join(map(_short, found.unknown))
+    unknown = _names(found.unknown)
     prefix = f"not the same: {'; '.join(found.unlike)}; the rest " if found.unlike else ""
     if found.unknown and not any(model.maps or model.layers or model.predictions for model in found.models):
         count = f"{len(found.differing)} of {len(found.same) + len(found.differing)} outputs"
-        return f"{prefix}not the same bytes: {count}; unknown how far apart: {unknown}"
-    said += [f"unknown how far apart: {unknown}"] if unknown else []
-    said = said or ["other bytes in " + ", ".join(map(_short, found.differing))]
+        return f"{prefix}not the same bytes: {count}; how far apart is unknown"
+    said += [f"unknown of {unknown}"] if unknown else []
+    said = said or [f"other bytes in {_names(found.differing)}"]
     return f"{prefix}reproduced within: {', '.join(said)}"
 
 
-def _short(path: str) -> str:
-    return path.partition("/")[2]
+def _names(paths: Iterable[str]) -> str:
+    """Outputs without the folder that they share."""
+    return ", ".join(path.partition("/")[2] for path in paths)
 
 
 def _up(value: float, digits: int = 2) -> str:
@@ -55,9 +55,9 @@ def _up(value: float, digits: int = 2) -> str:
     return _rounded(value, Context(prec=digits, rounding=ROUND_CEILING))
 
 
-def _alike(value: float | np.floating) -> str:
+def _alike(value: float) -> str:
     """At least so alike, four decimals: what is not the same never reads 1."""
-    return "unmeasurable" if np.isnan(value) else str(Decimal(float(value)).quantize(Decimal("0.0001"), ROUND_FLOOR))
+    return str(Decimal(value).quantize(Decimal("0.0001"), ROUND_FLOOR))
 
 
 def _rounded(value: float, context: Context) -> str:
@@ -73,12 +73,10 @@ def _of_model(model: Model) -> Iterator[str]:
     layers = model.layers or []
     for one in layers:
         if (one.pixels != 0).any():
-            k = int(np.argmin(one.alike))
-            worst_one = f"worst {_alike(one.alike[k])}: filter {one.filters[k]}"
-            pixels = (
-                "other canvases" if np.isnan(one.pixels).all() else f"pixels by at most {one.pixels.max():.0f} of 255"
-            )
-            yield f"{model.name} {one.name}: pictures {_alike(np.median(one.alike))} alike ({worst_one}), {pixels}"
+            said = _spread([(float(value), str(k)) for value, k in zip(one.alike, one.filters, strict=True)])
+            pixels = one.pixels.max()  # one canvas per layer: all are NaN, or none
+            apart_by = "of other sizes" if np.isnan(pixels) else f"pixels differ by at most {pixels:.0f} of 255"
+            yield f"{model.name} {one.name}: {said}; {apart_by}"
     yield from _robust(model)
     for one in layers:
         changed = (one.verdicts[:, 0] != one.verdicts[:, 1]).nonzero()[0]
@@ -94,7 +92,8 @@ def _robust(model: Model) -> Iterator[str]:
     known = [each for each in shares if not np.isnan(each[0])]
     if known and (worst := max(known))[0]:
         median = float(np.median([share for share, _ in known]))
-        yield f"{model.name}: robust scores {_up(100 * median)}% apart (median), at most {_up(100 * worst[0])}% ({worst[1]})"
+        most = f"at most {_up(100 * worst[0])}% ({worst[1]})"
+        yield f"{model.name}: robust scores differ by {_up(100 * median)}% (median), {most}"
 
 
 def _listed(found: Iterable[str]) -> Iterator[str]:
@@ -121,14 +120,21 @@ def _pictures(models: list[Model]) -> Iterator[str]:
         for one in model.layers or ()
         for value, k in zip(one.alike, one.filters, strict=True)
     ]
+    if any((one.pixels != 0).any() for model in compared for one in model.layers or ()):
+        yield _spread(alike)
+    elif compared:
+        yield "the same pictures"
+
+
+def _spread(alike: list[tuple[float, str]]) -> str:
+    """How alike pictures are, given each value with the name of its picture."""
     known = [each for each in alike if not np.isnan(each[0])]
-    if not any((one.pixels != 0).any() for model in compared for one in model.layers or ()):
-        yield from ["the same pictures"] if compared else []
-    elif known:
-        median, worst = np.median([value for value, _ in known]), min(known)
-        yield f"pictures {_alike(median)} alike (median; worst {_alike(worst[0])}: {worst[1]})"
-    if len(known) < len(alike):
-        yield f"{len(alike) - len(known)} pictures not measurable"
+    rest = f"{len(alike) - len(known)} can't be measured" if len(known) < len(alike) else ""
+    if not known:
+        return f"pictures: {rest}"
+    worst = min(known)
+    inner = f"median; worst {_alike(worst[0])}: {worst[1]}{'; ' + rest if rest else ''}"
+    return f"pictures {_alike(float(np.median([value for value, _ in known])))} alike ({inner})"
 
 
 def _verdicts(models: list[Model]) -> Iterator[str]:
