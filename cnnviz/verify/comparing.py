@@ -22,7 +22,7 @@ NETWORK = ("digest", "input_shape", "preprocessing")  # of model.json
 
 @dataclass
 class Model:
-    """What was compared of one model; None for what was not."""
+    """What was compared of one model; None for what was not, empty for what is the same bytes."""
 
     name: str
     maps: list[Apart] | None = None
@@ -132,24 +132,25 @@ def _model(both: _Both, name: str, sets: set[str]) -> Model:
     elif other:
         one, other = ({k: file for k, file in side.items() if k.split("/")[0] in sets} for side in (one, other))
         said += notes.missing(f"{name}: feature maps", one, other)
-        model.maps = [_counted(bar, each) for each in maps.compare(one, other)]
-        if parts := [each.name for each in model.maps if not each.whole]:
+        model.maps = [_counted(bar, each) for each in maps.compare(one, other)] or None
+        if parts := [each.name for each in model.maps or () if not each.whole]:
             said.append(f"{name}: of {', '.join(dict.fromkeys(parts))} only some images and channels are on both sides")
     if folders["maximize"] in both.found.same:
         model.layers = []
     elif theirs:
         said += notes.missing(f"{name}: maximized", ours, theirs)
         said += notes.settings(name, *files["maximize"])
+        said += [f"{name} {what}: pixels differ by {by}" for what, by in pictures.others(*files["maximize"])]
         features = Features(ARTIFACTS / "models" / name, ARTIFACTS / "feature_maps" / name)
-        model.layers = [_counted(bar, each) for each in pictures.compare(ours, theirs, features.alike)]
-        if parts := [each.name for each in model.layers if not each.whole]:
+        model.layers = [_counted(bar, each) for each in pictures.compare(ours, theirs, features.alike)] or None
+        if parts := [each.name for each in model.layers or () if not each.whole]:
             said.append(f"{name}: of {', '.join(parts)} only some filters were rendered on both sides")
     bar.close()
     if folders["analysis"] in both.found.same:
         model.predictions = []
     elif all(predictions.FILE in side for side in files.get("analysis", ({}, {}))):
         here, there = (side[predictions.FILE] for side in files["analysis"])
-        model.predictions = list(predictions.compare(here, there, sorted(sets)))
+        model.predictions = list(predictions.compare(here, there, sorted(sets))) or None
     return model
 
 

@@ -38,7 +38,7 @@ def settings(model: str, here: Files, there: Files) -> list[str]:
         for key in one[layer].keys() & dict(other[layer]).keys():
             if said := _values(key, one[layer][key], other[layer][key]):
                 counts[said] = counts.get(said, 0) + 1
-    return [f"{model}: rendered with {said} ({count} layers)" for said, count in sorted(counts.items())]
+    return [f"{model}: rendered with {said} (layers: {count})" for said, count in sorted(counts.items())]
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -61,6 +61,17 @@ def compare(here: Files, there: Files, alike: Alike) -> Iterator[Layer]:
         yield Layer(layer, filters, similarity, pixels, verdicts, robust, whole)
 
 
+def others(here: Files, there: Files) -> Iterator[tuple[str, str]]:
+    """Pictures of other objectives than filters, `objectives/<name>`, which differ, and by how much."""
+    names = sorted(name for name in here.keys() & there.keys() if name.startswith("objectives/"))
+    for name in (name for name in names if name.endswith(".npz")):
+        one, other = (arrays.read(files[name], {"images": "u4"})["images"].astype(np.int16) for files in (here, there))
+        if one.shape != other.shape:
+            yield name.removesuffix(".npz"), "their number"
+        elif (one != other).any():
+            yield name.removesuffix(".npz"), f"at most {np.abs(one - other).max()} of 255"
+
+
 def _read(path: Path) -> dict[str, NDArray]:
     found = arrays.read(path, ARRAYS)
     if len({len(array) for array in found.values()}) != 1:

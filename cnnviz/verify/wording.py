@@ -30,10 +30,10 @@ def lines(found: Comparison, title: str, here: list[str], there: list[str]) -> I
 
 def sentence(found: Comparison) -> str:
     """What someone can say about the reproduction."""
+    one_sided = len(found.only_here) + len(found.only_there)
+    rest = f"; {one_sided} on one side only" if one_sided else ""
     if not found.differing and not found.unlike:
-        one_sided = len(found.only_here) + len(found.only_there)
-        rest = f"; {one_sided} more are on one side only" if one_sided else ""
-        return f"reproduced: the same bytes ({len(found.same)} outputs{rest})"
+        return f"reproduced: the same bytes ({len(found.same)} outputs){rest}"
     said = [*_maps(found.models), *_pictures(found.models), *_verdicts(found.models), *_predictions(found.models)]
     unknown = _names(found.unknown)
     prefix = f"not the same: {'; '.join(found.unlike)}; the rest " if found.unlike else ""
@@ -42,7 +42,7 @@ def sentence(found: Comparison) -> str:
         return f"{prefix}not the same bytes: {count}; how far apart is unknown"
     said += [f"unknown of {unknown}"] if unknown else []
     said = said or [f"other bytes in {_names(found.differing)}"]
-    return f"{prefix}reproduced within: {', '.join(said)}"
+    return f"{prefix}reproduced within: {', '.join(said)}{rest}"
 
 
 def _names(paths: Iterable[str]) -> str:
@@ -50,18 +50,14 @@ def _names(paths: Iterable[str]) -> str:
     return ", ".join(path.partition("/")[2] for path in paths)
 
 
-def _up(value: float, digits: int = 2) -> str:
+def _up(value: float) -> str:
     """At most so large, two significant digits."""
-    return _rounded(value, Context(prec=digits, rounding=ROUND_CEILING))
+    return f"{float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(Decimal(value))):g}"
 
 
 def _alike(value: float) -> str:
-    """At least so alike, four decimals: what is not the same never reads 1."""
+    """At least so alike, four decimals."""
     return str(Decimal(value).quantize(Decimal("0.0001"), ROUND_FLOOR))
-
-
-def _rounded(value: float, context: Context) -> str:
-    return f"{float(context.create_decimal(Decimal(value))):g}"
 
 
 def _of_model(model: Model) -> Iterator[str]:
@@ -123,7 +119,7 @@ def _pictures(models: list[Model]) -> Iterator[str]:
     if any((one.pixels != 0).any() for model in compared for one in model.layers or ()):
         yield _spread(alike)
     elif compared:
-        yield "the same pictures"
+        yield "the same pictures of filters"
 
 
 def _spread(alike: list[tuple[float, str]]) -> str:
