@@ -116,9 +116,9 @@ def _at_hand(lock: Path = Path("dvc.lock"), kept: Path = Path(".dvc/cache/files/
 
 
 def main(first: bool) -> None:
-    """first: as the first part of `make repro`: nothing where there is something to look at, or soon will be."""
+    """first: as the beginning of `make repro`, which needs none where DVC's cache has the report."""
     page = Path.cwd() / SITE / "index.html"
-    if first and ((SITE / "index.html").is_file() or _at_hand()):
+    if first and _at_hand():
         return
     if report.is_whole(SITE):
         print(f"no first look, the whole report is there: {page}")
