@@ -21,9 +21,10 @@ FOLDER = LOCAL / "look"
 SITE = ARTIFACTS / "report"
 SMALL = 96  # pixels of input up to which a network is shown whole
 IMAGES = 10  # of each set
-FEW = 4  # filters of a large network
-RECIPE = {"steps": 32, "snapshots": [1, 10], "max_size": 96, "stability_steps": 0, "variants": 0, "negatives": False}
-RECIPE |= {"start": "noise", "objectives": {}}
+WHOLE, FEW = (12, 12), (4, 1)  # layers, and filters of each, at most: of the small network, of the other one
+STEPS, SIZE = 32, 96  # at most; a pattern shows by then, on a canvas of so many pixels
+PLAIN = {"snapshots": [1, 10], "start": "noise", "objectives": {}, "stability_steps": 0}
+PLAIN |= {"variants": 0, "negatives": False}
 FAMOUS = {"vgg16": {"block2_conv2": [77], "block3_conv1": [159], "block3_conv3": [41], "block4_conv1": [243]}}
 
 
@@ -40,22 +41,24 @@ def _input_size(model: networks.ModelSection) -> int:
     return model.input_size or (catalog.MODELS[model.known].input_size if model.known else 224)
 
 
-def few(model: networks.ModelSection, asked: Any, described: dict[str, Any], where: str) -> dict[str, list[int]]:
-    """A few filters of a large network: famous ones, or of some of the layers of params.yaml the middle one."""
-    if model.known in FAMOUS:
-        return FAMOUS[model.known]
-    wanted = list(selection.filters(asked, described, where).items())
-    return {layer: [ks[len(ks) // 2]] for layer, ks in (wanted[i] for i in selection.evenly(FEW, len(wanted)))}
+def some(wanted: dict[str, list[int]], layers: int, each: int) -> dict[str, list[int]]:
+    """At most so many of the layers, and of the filters of each, evenly spread."""
+    names = list(wanted)
+    kept = {names[i]: wanted[names[i]] for i in selection.evenly(layers, len(names))}
+    return {name: [ks[i] for i in selection.evenly(each, len(ks))] for name, ks in kept.items()}
 
 
 def preview(params: config.Params) -> config.Params:
     """params.yaml with few images and a quick recipe."""
     sets = {name: min(count, IMAGES) for name, count in params.images.sets.items()}
     shown = [i for i in params.feature_maps.images if i < min(sets.values())] or [0]
+    asked = params.maximize
+    recipe = {"steps": min(STEPS, asked.steps), "max_size": min(SIZE, asked.max_size)}
+    recipe |= {} if asked.size == "auto" else {"size": min(SIZE, asked.size)}
     changed = {
         "images": params.images.model_copy(update={"sets": sets}),
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),
-        "maximize": params.maximize.model_copy(update=RECIPE),
+        "maximize": asked.model_copy(update=recipe | PLAIN),
         "analyze": params.analyze.model_copy(update={"explain": {}, "mistakes": 1, "doubtful": 1}),
     }
     return params.model_copy(update=changed)
@@ -67,18 +70,18 @@ def make(params: config.Params, watch: Stopwatch) -> str:
     Raises InputError where a stage of these models would.
     """
     whole, partly = chosen(params)
-    keys, short = {whole: f"{whole} whole", partly: f"{FEW} filters of {partly}"}, preview(params)
+    keys, short = {whole: f"{whole} whole", partly: f"a few filters of {partly}"}, preview(params)
     todo = {key: what for key, what in keys.items() if key}
     say(f"first look: {', '.join(todo.values())}; a minute or two")
     images.run(short.images, FOLDER)
     for number, key in enumerate(todo, 1):
         networks.run(key, params.models[key], FOLDER)
         described = networks.read_description(FOLDER / "models" / key)
-        sets, asked = _sets(list(short.images.sets), described), params.maximize.layers[key]
+        sets, model = _sets(list(short.images.sets), described), params.models[key]
+        asked = selection.filters(params.maximize.layers[key], described, f"params.yaml: maximize.layers.{key}")
+        asked = some(asked, *WHOLE) if key == whole else FAMOUS.get(model.known or "") or some(asked, *FEW)
         if key == whole:
             filters.extract(key, short.weights, FOLDER)
-        else:
-            asked = few(params.models[key], asked, described, f"params.yaml: maximize.layers.{key}")
         activations.run(key, short.feature_maps, sets, FOLDER, watch)
         section = short.maximize.model_copy(update={"layers": {**short.maximize.layers, key: asked}})
         maximization.run(key, section, params.random_seed, sets, FOLDER, watch)

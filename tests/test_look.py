@@ -1,6 +1,7 @@
 """Which models and filters a first look is of, and when there is none. tests/test_pipeline.py makes one."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def params(tmp_path: Path) -> Callable[..., config.Params]:
             "fixed_filters": {"borrowed": {"model": next(iter(models))}},
             "maximize": {"objectives": {}, "layers": dict.fromkeys(models, "auto")},
         }
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(merged(merged(DEFAULTS, SMALL), change)))
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(merged(merged(DEFAULTS, SMALL), change), sort_keys=False))
         return config.load(tmp_path / "params.yaml")
 
     return load
@@ -42,13 +43,10 @@ def test_the_smallest_network_whole_and_a_few_filters_of_the_first_large_one(
     assert look.chosen(params(r={"application": "ResNet50"}, v=vgg16)) == (None, "r")
 
 
-def test_filters_of_a_large_network_are_those_that_params_yaml_names(params: Callable[..., config.Params]) -> None:
-    models = params(v={"known": "vgg16"}, own={**OWN, "input_size": 224}).models
-    convs = [{"name": f"c{i}", "filters": 20} for i in range(9)]
-    described = {"name": "own", "conv_layers": convs}
-    assert look.few(models["own"], {"c3": [7, 9, 1], "c1": 2}, described, "") == {"c1": [19], "c3": [9]}
-    assert list(look.few(models["own"], 3, described, "")) == ["c0", "c3", "c5", "c8"]
-    assert look.few(models["v"], {"c3": [7]}, described, "") == look.FAMOUS["vgg16"]
+def test_of_many_filters_some_are_taken_evenly() -> None:
+    wanted = {f"c{i}": list(range(10, 31)) for i in range(9)} | {"last": [5, 3]}
+    assert look.some(wanted, *look.FEW) == {"c0": [10], "c3": [10], "c6": [10], "last": [5]}
+    assert look.some(wanted, 2, 3) == {"c0": [10, 20, 30], "last": [5, 3]}
 
 
 def test_a_preview_asks_for_no_image_that_it_lacks() -> None:
@@ -65,11 +63,11 @@ def test_none_where_the_report_is_there_or_can_be_had(
     monkeypatch.chdir(tmp_path)
     made: list[bool] = []
     monkeypatch.setattr(look, "make", lambda *_: made.append(True) or "two")
+    monkeypatch.setattr(look, "stage", nullcontext)
     monkeypatch.setattr(look.config, "load", lambda: None)
     look.main(first=True)
-    assert capsys.readouterr().out == f"first look: {tmp_path}/artifacts/report/index.html (preview of two; " + (
-        "the whole follows)\n"
-    )
+    page = tmp_path / "artifacts/report/index.html"
+    assert capsys.readouterr().out == f"first look: {page} (preview of two; the whole follows)\n"
     lock = {"stages": {"report": {"outs": [{"path": "artifacts/report", "md5": "abcd.dir"}]}}}
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
     look.main(first=True)  # a fresh clone: dvc.lock knows it, but its files are not here

@@ -98,7 +98,7 @@ def test_a_first_look_has_real_pictures_and_says_that_it_is_one(clone: Clone) ->
     done, site = clone.look, clone.folder / ".cache/first-look"  # type: ignore[attr-defined]
     assert done.returncode == 0, done.stderr
     page = clone.folder / "artifacts/report/index.html"
-    shown = "preview of cifar10-cnn whole, 4 filters of vgg16; the whole: make repro"
+    shown = "preview of cifar10-cnn whole, a few filters of vgg16; the whole: make repro"
     assert done.stdout == f"first look: {page} ({shown})\n"
     assert "maximize vgg16: 4 filters of 4 layers, 48 image·steps\n" in done.stderr  # no terminal: lines
     assert "Traceback" not in done.stderr
