@@ -94,6 +94,12 @@ def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
     assert (artifacts / "report/vgg16/block3_conv1/159.html").resolve() in pages
 
 
+def test_stages_say_through_dvc_what_they_make(clone: Clone) -> None:
+    said = clone.first.stderr.splitlines()  # type: ignore[attr-defined]
+    assert "maximize vgg16: 2 filters of 2 layers, 72 image·steps" in said
+    assert any(line.startswith("maximize vgg16: done in ") for line in said)
+
+
 def test_a_first_look_has_real_pictures_and_says_that_it_is_one(clone: Clone) -> None:
     done, site = clone.look, clone.folder / ".cache/first-look"  # type: ignore[attr-defined]
     assert done.returncode == 0, done.stderr
@@ -124,12 +130,13 @@ def test_of_a_first_look_nothing_is_left(clone: Clone) -> None:
     shutil.copytree(clone.folder / ".cache/first-look", report)
     runs = runs_in(clone.folder / "mlflow.db")
     tracked = clone.run(str(VENV / "bin/python"), "-m", "stages.track")
-    assert "track: no files of report" in tracked.stdout  # a preview is no result
+    assert "track: 0 runs made" in tracked.stdout  # a preview is no result
     assert runs_in(clone.folder / "mlflow.db") == runs
     done = clone.dvc("repro")
     assert done.returncode == 0, done.stderr
     assert stages_run(done) == set()
     assert {path: path.read_bytes() for path in report.rglob("*") if path.is_file()} == before
+    clone.run(str(VENV / "bin/python"), "-m", "stages.track")  # it noted that the report was another
 
 
 def test_known_predictions_come_out_of_the_stored_network(clone: Clone) -> None:
