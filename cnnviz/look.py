@@ -4,6 +4,7 @@ The rooms do what they do in their stages, in a folder of their own: the smalles
 another one. Only the site goes where the whole one will be; DVC's stage `report` replaces it.
 """
 
+import math
 import shutil
 import sys
 from collections.abc import Mapping
@@ -96,8 +97,8 @@ def make(params: config.Params, watch: Stopwatch) -> str:
 def _sets(names: list[str], described: Mapping[str, Any]) -> list[str]:
     """The image set whose images are nearest in size to what the network sees."""
     size = described["input_shape"][0]
-    sizes = {name: images.load_set(FOLDER / "images" / f"{name}.npz").sizes.min(axis=1).mean() for name in names}
-    return [min(names, key=lambda name: abs(sizes[name] - size))]
+    sides = {name: images.load_set(FOLDER / "images" / f"{name}.npz").sizes.min(axis=1).mean() for name in names}
+    return [min(names, key=lambda name: abs(math.log(sides[name] / size)))]
 
 
 def _show(params: config.Params, what: str) -> None:
