@@ -1,4 +1,4 @@
-# make repro | make test | make ui | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
+# make repro | make look | make test | make ui | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(value PATH)
@@ -7,15 +7,21 @@ PY := $(VENV)/bin/python
 # uv leaves compiling to the first use of a module, which must then be kept
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test ui teams bench clean
+.PHONY: repro look test ui teams bench clean
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
 	@$(PY) -m cnnviz.config
+	-@test -e artifacts/report/index.html || $(PY) -m cnnviz.look --first
 	@$(PY) -m dvc repro
 	@$(PY) -m stages.track
 	@printf 'report: %s\n' "$$PWD/artifacts/report/index.html"
 	@echo "models side by side in MLflow: make ui"
+
+# Some real pictures in a minute or two, where the report of all will be
+look: $(VENV)/ready
+	@$(PY) -m cnnviz.config
+	@$(PY) -m cnnviz.look
 
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .

@@ -1,11 +1,11 @@
 """Stage `report`: the files of all earlier stages -> artifacts/report."""
 
 from cnnviz import config, report
-from cnnviz.files import ARTIFACTS, fresh, stage
+from cnnviz.files import ARTIFACTS, alone, fresh, stage
 
 
 def main() -> None:
-    with stage("report"):
+    with stage("report"), alone("report"):  # a first look may be about to put its preview there
         report.render(ARTIFACTS, config.load(), fresh(ARTIFACTS / "report"))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz import look
 from tests import site_walk
 from tests.clone import VENV, Clone
 
@@ -36,6 +37,8 @@ def runs_in(store: Path) -> int:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = Clone(tmp_path_factory.mktemp("clone"))
+    made.look = made.make("look")  # type: ignore[attr-defined]
+    shutil.copytree(made.folder / "artifacts/report", made.folder / ".cache/first-look")
     done = made.make()
     assert done.returncode == 0, done.stdout + done.stderr
     made.first = done  # type: ignore[attr-defined]
@@ -89,6 +92,51 @@ def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
         assert (artifacts / "report" / page).stat().st_size > 10_000
     pages, _ = site_walk.follow(artifacts / "report")
     assert (artifacts / "report/vgg16/block3_conv1/159.html").resolve() in pages
+
+
+def test_stages_say_through_dvc_what_they_make(clone: Clone) -> None:
+    said = clone.first.stderr.splitlines()  # type: ignore[attr-defined]
+    assert "maximize vgg16: 2 filters of 2 layers, 72 image·steps" in said
+    assert any(line.startswith("maximize vgg16: done in ") for line in said)
+
+
+def test_a_first_look_has_real_pictures_and_says_that_it_is_one(clone: Clone) -> None:
+    done, site = clone.look, clone.folder / ".cache/first-look"  # type: ignore[attr-defined]
+    assert done.returncode == 0, done.stderr
+    page = clone.folder / "artifacts/report/index.html"
+    shown = "preview of cifar10-cnn whole, a few filters of vgg16; the whole: make repro"
+    assert done.stdout == f"first look: {page} ({shown})\n"
+    assert "maximize vgg16: 4 filters of 4 layers, 48 image·steps\n" in done.stderr  # no terminal: lines
+    assert "Traceback" not in done.stderr
+    pages, _ = site_walk.follow(site)
+    assert all("A first look: preview recipe, 2 of 2 models" in path.read_text() for path in pages)
+    for layer, filters in look.FAMOUS["vgg16"].items():
+        picture = np.asarray(Image.open(site / f"vgg16/{layer}/{filters[0]}.png"))
+        assert picture.shape == (48, 48, 3)
+        assert picture.std() > 30
+    assert (site / "cifar10-cnn/conv2d_3/index.html").is_file()
+    assert not any((site / name).exists() for name in ("metrics.json", "layers.csv", "plots", "vgg16.html"))
+
+
+def test_of_a_first_look_nothing_is_left(clone: Clone) -> None:
+    report = clone.folder / "artifacts/report"
+    assert "first look" not in clone.first.stdout  # type: ignore[attr-defined]
+    assert not any("A first look" in path.read_text() for path in report.rglob("*.html"))
+    assert not (report / "vgg16/block4_conv1/243.html").exists()
+    before = {path: path.read_bytes() for path in report.rglob("*") if path.is_file()}
+    done = clone.make("look")
+    assert done.stdout == f"no first look, the whole report is there: {report}/index.html\n"
+    shutil.rmtree(report)
+    shutil.copytree(clone.folder / ".cache/first-look", report)
+    runs = runs_in(clone.folder / "mlflow.db")
+    tracked = clone.run(str(VENV / "bin/python"), "-m", "stages.track")
+    assert "track: 0 runs made" in tracked.stdout  # a preview is no result
+    assert runs_in(clone.folder / "mlflow.db") == runs
+    done = clone.dvc("repro")
+    assert done.returncode == 0, done.stderr
+    assert stages_run(done) == set()
+    assert {path: path.read_bytes() for path in report.rglob("*") if path.is_file()} == before
+    clone.run(str(VENV / "bin/python"), "-m", "stages.track")  # it noted that the report was another
 
 
 def test_known_predictions_come_out_of_the_stored_network(clone: Clone) -> None:

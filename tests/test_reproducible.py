@@ -1,4 +1,7 @@
-"""Two clones, each from downloads to report, agree on every byte. (A file of its own: another worker runs it.)"""
+"""Two clones, each from downloads to report, agree on every byte, with and without a first look.
+
+A file of its own: another worker runs it.
+"""
 
 import pytest
 
@@ -17,7 +20,8 @@ def test_two_clones_write_the_same_lock(tmp_path_factory: pytest.TempPathFactory
             "fixed_filters": {"borrowed": {"model": "cifar10-cnn", "layer": "conv2d"}},
             "maximize": {"layers": {"cifar10-cnn": {"conv2d_1": 2}}},
         })  # fmt: skip
-        done = made.make()
+        done = made.dvc("repro") if name == "one" else made.make()
         assert done.returncode == 0, done.stderr
+        assert ("first look: " in done.stdout) == (name == "two")
         locks.append((made.folder / "dvc.lock").read_bytes())
     assert locks[0] == locks[1]

@@ -5,12 +5,14 @@ from . import npz as npz  # npz archives with the same bytes for the same arrays
 from .disk import ARTIFACTS as ARTIFACTS  # where outputs lie
 from .disk import CACHE as CACHE  # downloads and rendered filters, shared with experiments in temporary folders
 from .disk import LOCAL as LOCAL  # timings and notes of this working folder
+from .disk import alone as alone  # one process at a time
 from .disk import fresh as fresh  # an output folder, emptied
 from .disk import read_json as read_json  # a JSON file
 from .disk import write_bytes as write_bytes  # a file, whole or not at all
 from .disk import write_json as write_json  # the same for JSON
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal
 from .running import Stopwatch as Stopwatch  # seconds inside the network, and of each part of the work
-from .running import progress as progress  # a progress bar on a terminal
 from .running import stage as stage  # the frame of every stage: one line for a mistake, timings
 from .table import write_csv as write_csv  # rows as CSV
+from .waiting import progress as progress  # long work that says how far it is
+from .waiting import say as say  # a line on stderr

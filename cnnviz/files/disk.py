@@ -6,6 +6,8 @@ Paths are relative to the project's root, which is the working folder of every s
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,16 @@ def fresh(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Inside, no other process of this folder is in `alone` of the same name."""
+    from filelock import FileLock
+
+    LOCAL.mkdir(exist_ok=True)
+    with FileLock(LOCAL / f"{name}.lock"):
+        yield
 
 
 def read_json(path: Path) -> Any:

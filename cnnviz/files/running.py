@@ -1,4 +1,4 @@
-"""What every stage shares: one line for a user's mistake, progress, timings."""
+"""What every stage shares: one line for a user's mistake, timings."""
 
 import platform
 import resource
@@ -6,12 +6,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-from tqdm import tqdm
+from typing import TypeVar
 
 from cnnviz.errors import InputError
-from cnnviz.files import keras_settings, machine
+from cnnviz.files import keras_settings, machine, waiting
 from cnnviz.files.disk import LOCAL, write_json
 from cnnviz.files.quiet import drop_chatter
 
@@ -52,12 +50,12 @@ def stage(name: str) -> Iterator[Stopwatch]:
     """Run a stage's body; on InputError print one line and exit 1; on success write its timings beside the outputs.
 
     The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
-    network, CPU seconds, peak memory in MB, what each part took where there are parts, the CPU and the versions of the
-    packages. It is no DVC output, since it differs from run to run.
+    network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the CPU
+    and the versions of the packages. It is no DVC output, since it differs from run to run.
     """
     drop_chatter()
     keras_settings.use_defaults()
-    watch, started = Stopwatch(), time.time()
+    watch, started, paces = Stopwatch(), time.time(), waiting.begin(name)
     try:
         yield watch
     except InputError as problem:
@@ -72,6 +70,7 @@ def stage(name: str) -> Iterator[Stopwatch]:
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_memory_mb": peak_memory(),
         "parts": watch.parts,
+        "paces": paces,
         "cpu": machine.described(),
         "packages": packages(),
     }
@@ -87,8 +86,3 @@ def packages() -> dict[str, str]:
     """Versions of Python and of those PACKAGES that this process has imported."""
     used = {name: str(sys.modules[name].__version__) for name in PACKAGES if name in sys.modules}
     return {"python": platform.python_version(), **used}
-
-
-def progress(total: int, unit: str, description: str) -> "tqdm[Any]":
-    """A progress bar on stderr, silent where stderr is no terminal."""
-    return tqdm(total=total, unit=unit, desc=description, disable=not sys.stderr.isatty(), leave=False)

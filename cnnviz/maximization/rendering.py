@@ -1,7 +1,9 @@
 """Filters of one layer, rendered, rescued and scored: chunks through the cache, the ladder, the scores of scores.py."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,7 @@ OTHER_SEEDS = (11, 12)  # attempts that seed_stability compares with the image i
 SCORES = ("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability",
           "spectrum_distance")  # fmt: skip
 NOISE = "noise"
+OVERHEAD = 30_000.0  # multiplications per pixel that take as long as an image·step without its convolutions
 Tick = Callable[[int], object]
 
 
@@ -174,6 +177,20 @@ def operations(filters: int, settings: Settings, wishes: Wishes) -> int:
     """Image·steps that `judge` makes for so many filters, without those that the ladder makes again."""
     seeds = len(OTHER_SEEDS) * min(wishes.stability_steps, settings.steps)
     return filters * (settings.steps * (1 + wishes.negatives + (wishes.variants if wishes.variants > 1 else 0)) + seeds)
+
+
+def costs(described: Mapping[str, Any], sizes: Mapping[str, int], whole: int) -> dict[str, float]:
+    """About how long an image·step takes at a layer, against others: multiplications of all conv layers up to it.
+
+    described: model.json; sizes: of the canvas, by layer; "" is the whole network at the size `whole`.
+    """
+    height, width = described["input_shape"][:2]
+    per_pixel, found = OVERHEAD, {}
+    for conv in described["conv_layers"]:
+        per_pixel += math.prod((*conv["kernel_shape"], *conv["output_shape"][:2])) / (height * width)
+        if conv["name"] in sizes:
+            found[conv["name"]] = per_pixel * sizes[conv["name"]] ** 2
+    return found | {"": per_pixel * whole**2}
 
 
 def measure(

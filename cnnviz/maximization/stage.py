@@ -38,18 +38,23 @@ def run(key: str, section: MaximizeSection, seed: int, sets: Sequence[str], arti
     use = {name: settings.settings_for(section, seed, fields[name], size) for name in wanted}
     whole = settings.settings_for(section, seed, None, size)
     whole_of = {name: settings.for_objective(whole, one, size) for name, one in others.items()}
-    work = sum(rendering.operations(len(ks), use[name], wishes) for name, ks in wanted.items())
-    bar = progress(work + whole.steps * len(others), "image·step", f"maximize {key}")
+    work = {name: rendering.operations(len(ks), use[name], wishes) for name, ks in wanted.items()}
+    cost = rendering.costs(described, {name: one.size for name, one in use.items()}, whole.size)
+    total = sum(work.values()) + whole.steps * len(others)
+    effort = sum(work[name] * cost[name] for name in work) + whole.steps * len(others) * cost[""]
+    what = f"{sum(map(len, wanted.values()))} filters of {len(wanted)} layers, {total:,} image·steps"
+    bar = progress(total, "image·step", f"maximize {key}", what, effort)
 
-    def make(chunk: "Chunk", tick: "Tick") -> "Rendered":
+    def make(chunk: "Chunk", _: "Tick") -> "Rendered":
         with watch.network():
-            return chunks.render(chunk, tick)
+            return chunks.render(chunk, bar.update)
 
     cache = RenderCache(CACHE / "render", described["digest"], described["preprocessing"])
-    made = rendering.Rendering(str(stored), make, cache, bar.update)
+    made = rendering.Rendering(str(stored), make, cache, bar.skip)
     folder = fresh(artifacts / "maximize" / key)
     numbers, done = {}, 0
     for layer, filters in watch.each(wanted):
+        bar.each = cost[layer]
         known = nature.read(artifacts / "feature_maps" / key, layer, sets)
         around = rendering.around(known, images, use[layer].size, section.start)
         each = chunks.size(str(stored), layer, use[layer], section.memory, around.pictures)
@@ -57,9 +62,9 @@ def run(key: str, section: MaximizeSection, seed: int, sets: Sequence[str], arti
         for start in range(0, len(filters), each):
             writer.add(made.judge(layer, filters[start : start + each], use[layer], wishes, around))
             done += len(filters[start : start + each])
-            bar.set_postfix_str(f"{done} filters done")
+            bar.note(f"{done} filters done")
         numbers[layer] = writer.finish()
-    entries = {}
+    entries, bar.each = {}, cost[""]
     for name, objective in others.items():
         starts = rendering.start_image(images, whole_of[name].size, section.start)
         image = made.images(chunks.Chunk(str(stored), (objective,), whole_of[name], starts=starts))

@@ -1,3 +1,4 @@
 """The door of report/: what others may use, loaded when it is asked for. The rest is private."""
 
+from .pages import is_whole as is_whole  # whether a report, no preview, is complete
 from .pages import render as render  # the stage `report`

@@ -256,6 +256,6 @@ def _headline(facts: Facts, statistics: Facts, maps: dict[str, Facts], metrics: 
         "rendered_filters": metrics.get("filters", 0),
         **{f"{state}_filters": metrics.get(state, 0) for state in STATES},
         **{f"median_{name}": number(metrics.get(f"median_{name}")) for name in ("score_gain", *SCORES)},
-        "near_duplicates": near,
+        "near_duplicates": near if statistics else None,
         "never_active": silent,
     }

@@ -27,6 +27,7 @@ from cnnviz.report.site import build
 
 TEMPLATES = Path(__file__).with_name("templates")
 LIMIT = 14_000_000  # bytes of a page; MLflow shows files up to 15 MB
+LAST = "layers.csv"  # what is written last
 SCALES = (1.0, 0.7, 0.5, 0.35, 0.25)  # of the pictures, tried in this order until a page is below LIMIT
 
 
@@ -35,8 +36,10 @@ Params = report_data.Params
 Fixed = Callable[[Inliner], dict[str, Any] | None]
 
 
-def _large(value: float) -> str:
+def _large(value: float | None) -> str:
     """14714688 -> 14.7 M, 36928 -> 36,928."""
+    if value is None:
+        return "–"
     return f"{value / 1e6:.1f} M" if abs(value) >= 1e6 else f"{value:,.0f}"
 
 
@@ -198,8 +201,16 @@ def _layers_csv(models: list[dict[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def render(artifacts: Path, params: Params, out: Path) -> None:
+def is_whole(out: Path) -> bool:
+    """Whether `render` wrote a whole report there, to its end."""
+    return (out / LAST).is_file()
+
+
+def render(artifacts: Path, params: Params, out: Path, preview: str = "") -> None:
     """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv, layers.csv, plots/.
+
+    preview: what the artifacts are a first part of, "2 of 4 models": the site alone, marked as a preview, without what
+    DVC or MLflow would take for results.
 
     One thread reads all files: numpy.load, in two threads at once, now and then fails in Python 3.11 with "AST
     constructor recursion depth mismatch" (python/cpython#106905).
@@ -210,6 +221,9 @@ def render(artifacts: Path, params: Params, out: Path) -> None:
     env = environment()
     fixed, models = cache(partial(fixed_filters, artifacts)), []
     for key in params.models:
+        if preview:
+            models.append(report_data.model(artifacts, key, params, Inliner()))
+            continue
         page, facts = model_page(env, artifacts, key, params, fixed)
         write_bytes(out / f"{key}.html", page)
         models.append(facts)
@@ -218,7 +232,10 @@ def render(artifacts: Path, params: Params, out: Path) -> None:
             if picture.is_file():
                 write_bytes(out / "plots" / key / picture.name, picture.read_bytes())
     shown = {facts["key"]: _shown_params(params, facts["key"]) for facts in models}
-    build.build(env, artifacts, out, models, {"sets": _sets(artifacts), "fixed": fixed(Inliner()), "params": shown})
+    shared = {"sets": _sets(artifacts), "fixed": fixed(Inliner()), "params": shown, "preview": preview}
+    build.build(env, artifacts, out, models, shared)
+    if preview:
+        return
     write_json(out / "metrics.json", {facts["key"]: facts["headline"] for facts in models})
     write_bytes(out / "curves.csv", _curves_csv(models))
-    write_bytes(out / "layers.csv", _layers_csv(models))
+    write_bytes(out / LAST, _layers_csv(models))

