@@ -1,9 +1,11 @@
 # make repro | make test | make ui | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
-export PATH := $(BIN):$(PATH)
-PY := $(BIN)/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(value PATH)
+# Relative, as is all that follows, or the shell's PWD: this folder's name may hold spaces, quotes and $
+PY := $(VENV)/bin/python
+# uv leaves compiling to the first use of a module, which must then be kept
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: repro test ui teams bench clean
 .DEFAULT_GOAL := repro
@@ -12,13 +14,13 @@ repro: $(VENV)/ready
 	@$(PY) -m cnnviz.config
 	@$(PY) -m dvc repro
 	@$(PY) -m stages.track
-	@echo "report: $(CURDIR)/artifacts/report/index.html"
+	@printf 'report: %s\n' "$$PWD/artifacts/report/index.html"
 	@echo "models side by side in MLflow: make ui"
 
 test: $(VENV)/ready-dev
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy & types=$$!; $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder && wait $$types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder && wait $$types
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.tracking.ui
@@ -34,32 +36,35 @@ bench: $(VENV)/ready $(BENCH)/ready
 
 $(BENCH)/ready: benchmarks/requirements.txt
 	@$(CHECK_PYTHON)
-	@echo "installing the peers into $(BENCH) (once; about two minutes)"
+	@echo "installing the peers into $(BENCH) (once; about a minute)"
 	@$(PYTHON) -m venv --clear $(BENCH)
-	@$(BENCH)/bin/python -m pip install -qq --no-deps --disable-pip-version-check -r $<
+	@$(BENCH)/bin/python install.py --no-deps -r $<
 	@touch $@
 
-# The one line that a Python of another version gets
+# The one line that a Python of another version gets, or one without venv
 define CHECK_PYTHON
 $(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); \
 	sys.exit(0 if ok else "error: $(PYTHON) is Python %d.%d; cnnviz needs 3.11, 3.12 or 3.13: make PYTHON=python3.12" % sys.version_info[:2])'
+$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	echo "error: $(PYTHON) has no ensurepip, which environments need; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 endef
 
 $(VENV)/ready: requirements.txt
 	@$(CHECK_PYTHON)
+	@case "$$PWD" in *[:%?]*) echo "error: PATH takes no ':' and MLflow no '%' or '?' in the path of a folder; move or rename this one"; exit 1;; esac
 	@test ! -L $(VENV) || { echo "error: $(VENV) is a link to an older environment; remove the link"; exit 1; }
-	@echo "installing the environment into $(VENV) (once; about two minutes)"
+	@echo "installing the environment into $(VENV) (once; about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements.txt
+	@$(PY) install.py --no-deps -r requirements.txt
 	@touch $@
 
 $(VENV)/ready-teams: $(VENV)/ready requirements-teams.txt
-	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements-teams.txt
+	@$(PY) install.py --no-deps -r requirements-teams.txt
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready-teams requirements-dev.txt
 	@echo "installing the test tools into $(VENV) (once)"
-	@$(PY) -m pip install -qq --no-deps --disable-pip-version-check -r requirements-dev.txt
+	@$(PY) install.py --no-deps -r requirements-dev.txt
 	@touch $@
 
 clean:

@@ -21,7 +21,7 @@ from cnnviz.objectives import channel
 STEPS, IMAGES = 8, 16
 KINDS = {
     "convolution forward": r"FusedConv2D$|/convolution:_MklNativeConv2D$",
-    "convolution backward": r"Conv2DBackpropInput|^Conv2D(_\d+)?:",  # the latter: down to the image, cnnviz/trunk.py
+    "convolution backward": r"Conv2DBackpropInput|^Conv2D(_\d+)?:",  # the latter: down to the image, ascent/trunk.py
     "max pooling backward": r"MaxPoolGrad",
     "max pooling forward": r"MaxPool",
     "ReLU backward": r"ReluGrad|Relu6Grad",

@@ -1,6 +1,6 @@
 """What single filters do over many images, streamed: definitions, formulas and sources in docs/analysis.md.
 
-Measures take cnnviz.seen.Seen batches and keep sums only. Activations are rectified, max(unit, 0), where a measure
+Measures take batches (seen.Seen) and keep sums only. Activations are rectified, max(unit, 0), where a measure
 is defined for firing rates.
 """
 

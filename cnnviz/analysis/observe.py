@@ -1,6 +1,6 @@
 """One pass of a network over images: what every unit does, a batch and a layer at a time, for any number of measures.
 
-A unit is a conv layer with the batch normalization and the nonlinearity that follow it directly (cnnviz/graph.py).
+A unit is a conv layer with the batch normalization and the nonlinearity that follow it directly (networks/graph.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence

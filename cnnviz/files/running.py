@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from cnnviz.errors import InputError
-from cnnviz.files import machine
+from cnnviz.files import keras_settings, machine
 from cnnviz.files.disk import LOCAL, write_json
 from cnnviz.files.quiet import drop_chatter
 
@@ -56,6 +56,7 @@ def stage(name: str) -> Iterator[Stopwatch]:
     packages. It is no DVC output, since it differs from run to run.
     """
     drop_chatter()
+    keras_settings.use_defaults()
     watch, started = Stopwatch(), time.time()
     try:
         yield watch

@@ -118,7 +118,9 @@ def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | Se
             return tensor
         # What clone_model does, but its result would hang on inputs of its own, cut off from the graph around it.
         return nested._run_through_graph(
-            tensor, call_fn=lambda layer, *args, **kwargs: call(layer, prefix, *args, **kwargs)
+            tensor,
+            operation_fn=lambda layer: layer,  # Keras before 3.14 asks for it
+            call_fn=lambda layer, *args, **kwargs: call(layer, prefix, *args, **kwargs),
         )
 
     try:

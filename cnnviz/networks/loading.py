@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import keras
@@ -18,9 +18,11 @@ import numpy as np
 from cnnviz.errors import InputError
 from cnnviz.networks import onnx
 from cnnviz.networks.opening import load_file
-from cnnviz.networks.section import ModelSection
 from cnnviz.networks.store import Loaded, digest
 from cnnviz.sources import catalog, read_member
+
+if TYPE_CHECKING:  # pydantic is not there where only the library is installed
+    from cnnviz.networks.section import ModelSection
 
 CONNECT_TIMEOUT = 10.0  # seconds
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
@@ -83,7 +85,7 @@ def _application(name: str, input_size: int | None) -> keras.Model:
         socket.setdefaulttimeout(patience)
 
 
-def get(key: str, params: ModelSection) -> Loaded:
+def get(key: str, params: "ModelSection") -> Loaded:
     """Get a model from the first of its sources that has it, and check its digest; or its untrained twin.
 
     Raises InputError if no source can be had, if the digest is another one, or if a file can't be loaded safely.
@@ -103,7 +105,7 @@ def _untrained(loaded: Loaded, seed: int) -> Loaded:
     )
 
 
-def _get(key: str, params: ModelSection) -> Loaded:
+def _get(key: str, params: "ModelSection") -> Loaded:
     where = f"params.yaml: models.{key}"
     if params.known:
         return _get_known(key, params, catalog.MODELS[params.known], where)
@@ -130,7 +132,7 @@ def _get(key: str, params: ModelSection) -> Loaded:
     )
 
 
-def _get_known(key: str, params: ModelSection, known: catalog.KnownModel, where: str) -> Loaded:
+def _get_known(key: str, params: "ModelSection", known: catalog.KnownModel, where: str) -> Loaded:
     failures = []
     for source in params.sources or known.sources:
         try:

@@ -25,6 +25,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two l
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -43,10 +44,13 @@ LONGEST = 8000  # characters that MLflow takes in a tag of a run
 STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
 
 
-def create_database(uri: str) -> None:
-    """Create MLflow's tables in an empty database."""
+def create_database(uri: str, artifacts: Path) -> None:
+    """Create MLflow's tables in an empty database, and its default experiment, with a URI as the place of its files.
+
+    MLflow alone would take a path and put it into SQL as `repr` writes it, which a folder with quotes in its name ends.
+    """
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # two lines on stderr that look like errors
-    mlflow.MlflowClient(uri).search_experiments(max_results=1)
+    SqlAlchemyStore(uri, artifacts.as_uri())
 
 
 class Store:

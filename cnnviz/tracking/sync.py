@@ -101,7 +101,7 @@ def _prepare(file: Path, mlruns: Path) -> None:
             shutil.rmtree(mlruns / Path(run).name, ignore_errors=True)
         partial = file.with_name("mlflow.db.part")
         partial.unlink(missing_ok=True)
-        tracking.create_database(f"sqlite:///{partial}")
+        tracking.create_database(f"sqlite:///{partial}", mlruns)
         partial.replace(file)
     new = mlruns.as_uri()
     with closing(sqlite3.connect(file)) as database, database:

@@ -1,4 +1,4 @@
-"""When a stage ran, how long and on what: what cnnviz.stage measured, kept for each state of the stage.
+"""When a stage ran, how long and on what: what cnnviz/files/running.py measured, kept for each state of the stage.
 
 `.cache/timings/<stage>.json` is of the stage's last run. The sync gives it to the entry of dvc.lock that it finds then,
 so that a stage which DVC restores later, without running it, is not credited with another state's times.

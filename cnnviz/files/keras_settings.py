@@ -1,0 +1,51 @@
+"""Keras with its own defaults on TensorFlow, whatever the user has set for other projects.
+
+`KERAS_BACKEND` and `keras.json` may say JAX, channels first or float16, and Keras heeds them while it is imported.
+`KERAS_HOME`, where Keras keeps its downloads beside `keras.json`, stays the user's.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+def use_defaults() -> None:
+    """Set them for this process and those that it starts; costs nothing where Keras is never imported."""
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0"}
+    for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):  # the latter cuts `predict` short
+        os.environ.pop(name, None)
+    if "keras" in sys.modules:
+        _set(sys.modules["keras"])
+    else:
+        sys.meta_path.insert(0, _AfterImport())
+
+
+def _set(keras: ModuleType) -> None:
+    """What only `keras.json` sets, no environment variable."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds Keras where Python does, and lets `_set` follow the import."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        load = spec.loader.exec_module
+
+        def load_and_set(module: ModuleType) -> None:
+            load(module)
+            _set(module)
+
+        spec.loader.exec_module = load_and_set  # type: ignore[method-assign]
+        return spec
