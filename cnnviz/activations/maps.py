@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cnnviz.errors import InputError
 from cnnviz.networks import graph, preprocess
 from cnnviz.pictures import Picture, fit, label_grid, to_uint8
 
@@ -56,7 +57,8 @@ class FeatureMaps:
     """All conv layers of a network at one input size (or only `layer`), its own preprocessing included.
 
     described: `input_shape` (h, w, channels) and `preprocessing`, as in model.json. Images are float32
-    `(n, h, w, channels)` in 0..255, RGB where there are 3 channels. Raises InputError for a layer that is not there.
+    `(n, h, w, channels)` in 0..255, RGB where there are 3 channels. Raises InputError for a layer that is not there,
+    and where there is none at all.
     """
 
     def __init__(self, network: keras.Model, described: dict[str, Any], layer: str | None = None) -> None:
@@ -64,6 +66,8 @@ class FeatureMaps:
         self.preprocessing = described["preprocessing"]
         traced = graph.trace(network, self.shape, until=layer)
         self.convs = traced.convs if layer is None else {layer: graph.unit(traced, layer)}
+        if not self.convs:
+            raise InputError(f"model: {network.name} has no conv layer")
         convs = self.convs.values()
         # the network runs once for both: a unit's output, and its pre-activation or what that is computed from
         self._units = keras.Model(traced.input, [[conv.unit.output for conv in convs], [_before(c) for c in convs]])

@@ -128,8 +128,6 @@ def feature_maps(
     spec = given.preprocessing(preprocessing, of)
     seen = pixels.images(images, of, size)
     network = activations.FeatureMaps(of.network, {"input_shape": seen.shape[1:], "preprocessing": spec}, name)
-    if not network.convs:
-        raise InputError(f"model: {of.name} has no conv layer")
     found = network.statistics(lambda indices: seen[list(indices)], len(seen), lambda done: None)
     every = {key: list(range(conv.filters)) for key, conv in network.convs.items()}
     maps = network.maps(lambda indices: seen[list(indices)], range(len(seen)), every)

@@ -117,7 +117,7 @@ class Several(Shown):
         """The result of some filters, by their numbers in the layer. Raises InputError with those there are."""
         known = list(self.filters)
         for k in filters or (None,):
-            if k not in known or isinstance(k, bool):
+            if isinstance(k, bool) or not isinstance(k, int | np.integer) or k not in known:
                 there = ", ".join(map(str, known[:16])) + (f", … ({len(known)} in all)" if len(known) > 16 else "")
                 raise InputError(f"of: {said(k) if filters else 'no filter'} given; there are {there or 'no filters'}")
         return self._take(np.array([known.index(k) for k in filters], np.intp))
@@ -130,6 +130,11 @@ def _has_screen() -> bool:
 
 def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def short(value: float) -> str:
+    """A number in a caption: three digits, or a whole one."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 10**6 else f"{value:.3g}"
 
 
 def rest(shown: int, there: int, what: str, hint: str) -> str:

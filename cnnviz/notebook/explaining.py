@@ -92,7 +92,7 @@ class Explanation(Several):
             seen = as_picture(np.rint(self.image.mean(-1, keepdims=True)).astype(np.uint8))
         name = f"{self.layer}_{self.class_names[self.class_]}"
         size = (seen.shape[0], seen.shape[1])
-        whole = [Tile(seen, "image", "image"), Tile(over(seen, self.over_image), f"{name}_gradcam", "Grad-CAM")]
+        whole = [Tile(seen, f"{name}_image", "image"), Tile(over(seen, self.over_image), f"{name}_gradcam", "Grad-CAM")]
         filters = [
             Tile(
                 over(seen, gradcam.stretch(self.places[..., i], size)),

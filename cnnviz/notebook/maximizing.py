@@ -53,6 +53,8 @@ def maximize(
     wanted = [channel(layer, k) for k in numbers] if layer else _listed(what, filters)
     chosen = _settings(of, wanted, size, stability_steps, options)
     shop = Workshop(of.network, spec, digest(of.network), of.channels)
+    if chosen.parameterization == "maco" and natural is None:
+        raise InputError("natural: not given; the parameterization 'maco' takes its spectrum from natural images")
     around = _around(of, spec, layer, natural, start, chosen.size)
     parts = []
     work = Rendering("", shop.render, None, lambda done: None)

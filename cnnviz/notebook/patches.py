@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from cnnviz.analysis import Extremes, Observer, window
 from cnnviz.networks import receptive_field
 from cnnviz.notebook import given, pixels
-from cnnviz.notebook.display import Several, counted, rest
+from cnnviz.notebook.display import Several, counted, rest, short
 from cnnviz.notebook.tiles import Row, Tile, as_picture
 
-BATCH = 20  # images at a time
+BATCH = 8  # images at a time
 SHOWN = 16  # filters
 SIDE = 96  # pixels of a patch on the page: nine fit side by side
 
@@ -61,7 +61,7 @@ class Examples(Several):
     def _tiles(self, i: int) -> list[Tile]:
         k = self.filters[i]
         return [
-            Tile(as_picture(patch), f"{self.layer}_{k}_{rank + 1}", f"image {image}", [f"{value:.3g}"])
+            Tile(as_picture(patch), f"{self.layer}_{k}_{rank + 1}", f"image {image}", [short(value)])
             for rank, (patch, image, value) in enumerate(
                 zip(self.patches[i], self.images[i], self.values[i], strict=True)
             )

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.notebook.display import MOST, Several, counted, rest
+from cnnviz.notebook.display import MOST, Several, counted, rest, short
 from cnnviz.notebook.tiles import Row, Tile, as_picture
 
 # The scores that a caption names, in words that fit
@@ -65,7 +65,7 @@ class Result(Several):
     def _tile(self, i: int) -> Tile:
         title = f"{self.layer} {self.filters[i]}" if self.layer else self.objectives[i]
         known = {name: values[i] for name, values in self.scores.items() if _known(name, values[i])}
-        lines = [f"{words} {known[name]:.3g}" for name, words in CAPTIONS.items() if name in known]
+        lines = [f"{words} {short(known[name])}" for name, words in CAPTIONS.items() if name in known]
         if self.reason[i]:
             lines.append(str(self.reason[i]))
         name = title if self.layer else f"{i}_{title}"

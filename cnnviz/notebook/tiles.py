@@ -47,7 +47,7 @@ def as_picture(image: NDArray[np.uint8]) -> Picture:
     return montage.montage(np.moveaxis(image, 2, 0))
 
 
-def safe(text: str, most: int = 80) -> str:
+def safe(text: str, most: int = 200) -> str:
     """Text as part of a file name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[:most] or "picture"
 

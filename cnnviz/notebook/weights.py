@@ -46,8 +46,8 @@ class Kernels(Several):
 
     def _note(self) -> str:
         if self._coloured:
-            order = "BGR" if self.reverse_channels else "RGB"
-            return f"{order}, each from its lowest weight to its highest"
+            reads = "; the network reads BGR" if self.reverse_channels else ""
+            return f"in colours, each filter from its lowest weight to its highest{reads}"
         most = ROWS * COLUMNS if self.depthwise else ROWS
         shown = rest(most, len(self), "filter", f"[{most}:] has the others")
         reads = self.kernel.shape[2]

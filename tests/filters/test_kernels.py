@@ -171,6 +171,16 @@ def test_first_layer_is_drawn_in_colour_red_as_red() -> None:
     assert (0, 51, 255) in colours(kernels.draw_rgb(kernel, reverse_channels=True))  # its channel 0 is blue
 
 
+def test_some_filters_keep_their_numbers(rng: np.random.Generator) -> None:
+    kernel = rng.normal(size=(3, 3, 3, 4)).astype(np.float32)
+    whole, one = kernels.draw_rgb(kernel), kernels.draw_rgb(kernel[..., 3:], numbers=[3])
+    height, width = one.shape[:2]
+    np.testing.assert_array_equal(whole[-height:, -width:], one)  # the last of two rows of two
+    below = kernels.draw_signed(kernel, False, 4, 3)
+    row = kernels.draw_signed(kernel[..., 3:], False, 4, 3, numbers=[3])
+    np.testing.assert_array_equal(below[-row.shape[0] :, -row.shape[1] :], row)
+
+
 def test_deeper_layer_is_red_where_positive_blue_where_negative() -> None:
     kernel = np.zeros((1, 1, 3, 2), np.float32)
     kernel[0, 0, :, 0] = [1, 0, -0.5]
