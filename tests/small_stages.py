@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from cnnviz.files import machine
 from cnnviz.files.disk import CACHE
 from cnnviz.tracking import content
 
@@ -32,7 +33,7 @@ def write_stage(stage: str, model: str = "") -> None:
     times = {"started": STARTED, "ended": STARTED + 2, "seconds": 2.0, "network_seconds": 1.0, "cpu_seconds": 2.0}
     timing = Path(".cache/timings", f"{stage}@{model}.json" if model else f"{stage}.json")
     timing.parent.mkdir(parents=True, exist_ok=True)
-    more = {"cpu": "A CPU, 2 cores", "packages": {"python": "3.11.1", "numpy": np.__version__}}
+    more = {"cpu": machine.described(), "packages": {"python": "3.11.1", "numpy": np.__version__}}
     timing.write_text(json.dumps({**times, "peak_memory_mb": 100.0, **more}))
 
 

@@ -15,7 +15,8 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 # From the ground up: a room, or a module that lies beside the rooms, imports only what stands before it.
 ORDER = [
     *("errors", "fields", "objectives", "files", "pictures", "sources", "images", "networks", "activations"),
-    *("filters", "maximization", "analysis", "comparison", "report", "tracking", "notebook", "config", "borrowing"),
+    *("filters", "maximization", "analysis", "comparison", "report", "tracking", "verify", "notebook", "config"),
+    "borrowing",
 ]
 # What can't change an output is no dep of a stage: params.yaml is tracked by its values, errors are words.
 GROUND = {"errors", "fields", "config"}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 # x86: SSE4 to AVX-512, fused products, bfloat16, tiles; ARM: NEON, SVE and their additions
-_VECTOR = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|sve|sme|neon|bf16|i8mm|fp16|fphp)\w*")
+_VECTOR = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|sve|sme(?!p$)|neon|bf16|i8mm|fp16|fphp)\w*")
 CHOICES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # of kernels, by the environment
 UNKNOWN = "unknown"
 

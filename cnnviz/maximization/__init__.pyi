@@ -1,6 +1,7 @@
 """The door of maximization/: what others may use, loaded when it is asked for. The rest is private."""
 
 from .ascent import Settings as Settings  # what an image depends on besides network and objective
+from .ascent import scores as scores  # how good images are, and how alike
 from .ascent import settings as settings  # what an image depends on besides network and objective
 from .chunks import Chunk as Chunk  # objectives that are rendered together
 from .chunks import Workshop as Workshop  # a network that renders chunks

@@ -134,9 +134,7 @@ def explain(
     """
     of = given.subject(model)
     spec = given.preprocessing(preprocessing, of)
-    seen = pixels.images(image, of, size, "image")
-    if len(seen) != 1:
-        raise InputError(f"image: {len(seen)} images given; expected one")
+    seen = pixels.alone(pixels.images(image, of, size, "image"), "image")
     traced = of.trace(seen.shape[1:3])
     found, where = _ends(traced, of.name, None if layer is None else given.layer(layer))
     names = _names(class_names, of.stored.get("class_names", ()), found.classes)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from cnnviz.errors import InputError, choices
 from cnnviz.networks import Graph, graph, opened
@@ -61,7 +62,7 @@ def preprocessing(given: Preprocessing | None, of: Subject) -> Any:
             return of.stored["preprocessing"]
         raise InputError(f"preprocessing: not given; say what {of.name} was trained on: {WANTED}")
     if callable(given):
-        return given
+        return _works(given, of)
     if isinstance(given, str):
         return _named(given, of)
     try:
@@ -71,6 +72,20 @@ def preprocessing(given: Preprocessing | None, of: Subject) -> Any:
     if not -np.inf < low < high < np.inf:
         raise InputError(f"preprocessing: range ({low:g}, {high:g}) given; expected (lowest, highest), finite")
     return {"scale": [(high - low) / 255], "offset": [low], "reverse_channels": False}
+
+
+def _works(function: Callable[[Any], Any], of: Subject) -> Callable[[Any], Any]:
+    """A function that TensorFlow can trace and that keeps the shape of a batch of images."""
+    shape = (None, *of.size, of.channels)
+    try:
+        made = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(shape, tf.float32))
+        found = getattr(made.structured_outputs, "shape", None)
+        kept, reason = found is not None and found.is_compatible_with(shape), f"it makes {found} of images {shape}"
+    except Exception as error:  # whatever a function of the user's raises
+        kept, reason = False, " ".join(f"{type(error).__name__}: {error}".split())[:120]
+    if not kept:
+        raise InputError(f"preprocessing: the function can't be used: {reason}; keep the shape, compute with keras.ops")
+    return function
 
 
 def _named(name: str, of: Subject) -> dict[str, Any]:
@@ -98,7 +113,9 @@ def _own_name(given: Any) -> str:
 def conv(traced: Graph, name: str) -> graph.Conv:
     """A convolution of the network. Raises InputError with the nearest names."""
     if name not in traced.convs:
-        raise InputError(f"layer: no conv layer {name!r}; {choices(name, traced.convs) if traced.convs else 'none'}")
+        raise InputError(
+            f"layer: no conv layer {name!r}; {choices(name, traced.convs) if traced.convs else 'there is none'}"
+        )
     return traced.convs[name]
 
 

@@ -119,25 +119,20 @@ def _settings(
         # what a layer of one's own sees is not known
         field = max(c.receptive_field if type(c.layer).__module__.startswith("keras.") else np.inf for c in known)
     field = None if field is None or not np.isfinite(field) else field
-    snapshots = {*options.get("snapshots", ()), stability_steps} - {0}
-    return Settings(
-        **{
-            "size": given.whole(size, "size")
-            if size is not None
-            else side
-            if logit
-            else settings.canvas(field, side, LARGEST),
-            **options,
-            "precision": settings.resolve_precision(options.get("precision", "auto")),
-            "optimizer": settings.optimizer_for(options.get("optimizer", "auto"), field),
-            "snapshots": tuple(sorted(snapshots)),
-        }
-    )
+    if size is None:
+        size = side if logit else settings.canvas(field, side, LARGEST)
+    resolved = {
+        "size": given.whole(size, "size"),
+        "precision": settings.resolve_precision(options.get("precision", "auto")),
+        "optimizer": settings.optimizer_for(options.get("optimizer", "auto"), field),
+        "snapshots": tuple(sorted({*options.get("snapshots", ()), stability_steps} - {0})),
+    }
+    return Settings(**{**options, **resolved})
 
 
 def _around(of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: int) -> Surroundings:
     """Natural images, measured at the network's size and held against the results at the canvas size."""
-    chosen = None if start is None else _canvas(pixels.listed(start, of.channels, "start")[:1], size)
+    chosen = None if start is None else _canvas(pixels.alone(pixels.listed(start, of.channels, "start"), "start"), size)
     if natural is None:
         return Surroundings(chosen=chosen)
     pictures = _canvas(pixels.listed(natural, of.channels, "natural"), size)

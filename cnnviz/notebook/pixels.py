@@ -1,7 +1,7 @@
 """Images as the functions of the notebook take them -> the numbers that a network is shown."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from cnnviz.images import decode, resize
 from cnnviz.notebook.given import Subject, said, whole
 
 EXPECTED = "(n, height, width, {c}) or (height, width, {c}), uint8 or float in 0..255, or a list of images or files"
+
+T = TypeVar("T", list[NDArray], NDArray[np.float32])
 
 
 def images(given: Any, of: Subject, size: int | None = None, name: str = "images") -> NDArray[np.float32]:
@@ -49,6 +51,13 @@ def listed(given: Any, channels: int, name: str = "images") -> list[NDArray]:
         hint = "; grey: images.mean(-1, keepdims=True)" if array.shape[-1:] == (3,) and channels == 1 else ""
         raise InputError(f"{name}: shape {array.shape} given; expected {EXPECTED.format(c=channels)}{hint}")
     return list(array) if array.ndim == 4 else [array]
+
+
+def alone(several: T, name: str) -> T:
+    """Images that have to be one."""
+    if len(several) != 1:
+        raise InputError(f"{name}: {len(several)} images given; expected one")
+    return several
 
 
 def _numbers(given: Any, channels: int, name: str) -> NDArray:

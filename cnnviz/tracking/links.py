@@ -21,7 +21,7 @@ _PAGE = """<!doctype html>
 
 
 def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[Entry]) -> dict[str, list[Row]]:
-    """Per model its run in MLflow, the DVC hash of its maximized filters, and what rendering them took.
+    """Per model its run in MLflow, the DVC hash of its maximized filters, what rendered them and what that took.
 
     And, as `<model>/<layer>`, what rendering each layer took. base: address of the MLflow server; runs: model -> its
     run's id.
@@ -35,6 +35,8 @@ def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[
             continue
         found[model] += [("DVC output", f"{out.path.as_posix()} {out.md5}", None) for out in entry.outs]
         if took := timings.of(entry.name, entry.key):
+            if cpu := took.get("cpu"):  # whose kind has to agree for the same bytes
+                found[model].append(("rendered on", cpu, None))
             found[model].append(("all layers rendered in", _cost(took), None))
             for layer, part in took.get("parts", {}).items():
                 kept = part["network_seconds"] == 0

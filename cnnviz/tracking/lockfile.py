@@ -55,10 +55,20 @@ def read(folder: Path = Path()) -> list[Entry]:
 
     DVC keeps the entries of models that left params.yaml; these are left out here.
     """
-    stages = (_load(folder / "dvc.lock") or {}).get("stages", {})
     models = (_load(folder / "params.yaml") or {}).get("models")
-    entries = [_entry(name, content) for name, content in stages.items() if content.get("outs")]
+    entries = _entries(_load(folder / "dvc.lock") or {})
     return [e for e in entries if e.model is None or models is None or e.model in models]
+
+
+def parse(text: bytes, origin: str) -> list[Entry]:
+    """Return the stages with outputs in a dvc.lock's text. Raises InputError, naming `origin`, for any other text."""
+    try:
+        entries = _entries(yaml.load(text, _LOADER))  # noqa: S506 (a safe loader)
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        entries = []
+    if not entries:
+        raise InputError(f"{origin}: expected a dvc.lock with finished stages; found none")
+    return entries
 
 
 def digest(data: Any) -> str:
@@ -85,6 +95,10 @@ def _load(path: Path) -> Any:
         return None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML (a merge conflict?): {' '.join(str(error).split())}") from error
+
+
+def _entries(lock: Any) -> list[Entry]:
+    return [_entry(name, content) for name, content in lock.get("stages", {}).items() if content.get("outs")]
 
 
 def _entry(name: str, content: dict[str, Any]) -> Entry:

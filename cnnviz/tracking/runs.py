@@ -159,8 +159,8 @@ def _settle_commit(store: Store, wanted: set[tuple[str, str]]) -> None:
 
 
 def _environment(times: list[timings.Timing]) -> dict[str, str]:
-    """Tags with the CPU and the package versions that the stages ran with."""
+    """Tags with the processors, name and kind of each, and the package versions that the stages ran with."""
     found = {timing["cpu"]: None for timing in times if "cpu" in timing}
     versions = {f"{name} {version}": None for t in times for name, version in t.get("packages", {}).items()}
-    tags = {"environment.cpu": "; ".join(found), "environment.packages": ", ".join(sorted(versions))}
+    tags = {"environment.cpu": " | ".join(found), "environment.packages": ", ".join(sorted(versions))}
     return {name: value for name, value in tags.items() if value}

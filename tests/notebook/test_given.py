@@ -85,6 +85,13 @@ PREPROCESSING = [
     (("a", "b"), "preprocessing: tuple"),
     ((1, 0), r"preprocessing: range \(1, 0\) given; expected \(lowest, highest\)"),
     ((0, np.inf), "preprocessing: range"),
+    (lambda x: np.asarray(x) / 255, r"preprocessing: the function can't be used: NotImplementedError: .*keras\.ops"),
+    (
+        lambda x: x[..., :1],
+        r"the function can't be used: it makes \(None, 24, 24, 1\) of images \(None, 24, 24, 3\)",
+    ),
+    (lambda x: None, "the function can't be used: it makes None"),
+    (lambda: 1, r"the function can't be used: TypeError"),
 ]
 LAYERS = [
     ("expnd", "no conv layer 'expnd'; nearest: expand"),
@@ -146,6 +153,7 @@ def wrong(argument: str, cases: list[Any], functions: tuple[str, ...]) -> list[A
         ("maximize", "memory_mb", "much", "memory_mb: str 'much' given"),
         ("maximize", "parameterization", "maco", "natural: not given"),
         ("examples", "count", 0, "count: int 0 given"),
+        ("maximize", "start", np.zeros((2, 24, 24, 3)), "start: 2 images given; expected one"),
         ("explain", "image", np.zeros((2, 24, 24, 3)), "image: 2 images given; expected one"),
         ("explain", "class_", 4, r"class_: 4 is out of range; there are 0\.\.3"),
         ("explain", "class_", "cat", "class_: no class 'cat'; valid: class 0"),

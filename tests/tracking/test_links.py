@@ -27,9 +27,11 @@ def test_rows_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "conv": {"seconds": 21.25, "network_seconds": 20, "peak_memory_mb": 900},
         "again": {"seconds": 0.4, "network_seconds": 0, "peak_memory_mb": 900},
     }
-    timing.write_text(json.dumps({"seconds": 61.6, "peak_memory_mb": 1234.5, "parts": parts}))
+    cpu = "A CPU, 2 cores; Vendor family 6 model 207 stepping 2: avx fma"
+    timing.write_text(json.dumps({"seconds": 61.6, "peak_memory_mb": 1234.5, "parts": parts, "cpu": cpu}))
     found = links.rows(base, "7", {"one": "r1"}, entries)
-    assert found["one"][2] == ("all layers rendered in", "61.6 s, 1,234 MB at most", None)
+    assert found["one"][2] == ("rendered on", cpu, None)
+    assert found["one"][3] == ("all layers rendered in", "61.6 s, 1,234 MB at most", None)
     assert found["one/conv"] == [("this layer rendered in", "21.2 s, 900 MB at most", None)]
     assert found["one/again"][0][1] == "no time: its images were in the render cache"
 

@@ -16,7 +16,7 @@ import pytest
 
 from cnnviz.analysis.sparsity import population
 from cnnviz.files import disk, machine
-from cnnviz.tracking import content, timings, views
+from cnnviz.tracking import content, runs, timings, views
 from tests.small_project import Project, synced_fixture  # noqa: F401
 from tests.small_stages import MODELS
 
@@ -83,6 +83,12 @@ def test_a_stage_notes_its_processor_and_packages(tmp_path: Path) -> None:
         assert noted["cpu"].partition(",")[0] in Path("/proc/cpuinfo").read_text()
 
 
+def test_two_kinds_of_processor_stay_apart_in_the_tag() -> None:
+    kinds = [f"AMD EPYC, 2 cores; AuthenticAMD family {n} model 17 stepping 1: avx512_bf16 fma" for n in (25, 26)]
+    times = [{"cpu": kind} for kind in (kinds[0], kinds[1], kinds[0])]
+    assert runs._environment([*times, {}]) == {"environment.cpu": " | ".join(kinds)}
+
+
 # ---- with a real store
 
 
@@ -113,7 +119,8 @@ def test_environment_is_in_the_tags(synced: Project) -> None:
     runs, current = synced.runs(), synced.current()
     for name in ("two", "maximize@two"):
         tags = runs[current[name]]["tags"]
-        assert tags["environment.cpu"] == "A CPU, 2 cores"
+        assert tags["environment.cpu"] == machine.described()
+        assert tags["environment.cpu"].endswith(machine.kind())
         assert tags["environment.packages"] == f"numpy {np.__version__}, python 3.11.1"
         assert tags["environment.precision"] == "float32"
     assert "environment.precision" not in runs[current["weights@two"]]["tags"]

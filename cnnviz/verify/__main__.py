@@ -1,0 +1,40 @@
+"""Are the outputs here those that the committed dvc.lock, or another clone, describes, or how far apart?
+
+Exit status: 0 if every output that both have is the same bytes; 1 if not, however near; 2 if nothing can be compared.
+"""
+
+import argparse
+import sys
+
+from cnnviz.errors import InputError
+from cnnviz.files import drop_chatter
+from cnnviz.verify import other
+from cnnviz.verify.comparing import compare
+from cnnviz.verify.wording import lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m cnnviz.verify", description=__doc__)
+    where = "another clone, its folder artifacts, a dvc.lock, or a commit of this repository (default: HEAD)"
+    parser.add_argument("other", nargs="?", help=where)
+    given = parser.parse_args().other
+    drop_chatter()
+    try:
+        there = other.find(given)
+        found = compare(there)
+        said = list(lines(found, there.title, other.here(), other.processors(there.root)))
+    except InputError as problem:
+        print(f"error: {_plain(str(problem))}", file=sys.stderr)
+        return 2
+    for line in said:
+        print(_plain(line))
+    return 1 if found.differing or found.unlike else 0
+
+
+def _plain(text: str) -> str:
+    """Without what would steer a terminal: names come from files that others made."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Arrays of files that others made: named, of the expected kind and shape, never pickled."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import InputError
+
+
+def read(path: Path, expected: Mapping[str, str]) -> dict[str, NDArray]:
+    """Read the arrays that are expected: name -> letters of the dtype's kinds and number of axes, as "f4".
+
+    Raises InputError for a file that is damaged, or in which one of them is missing or of another kind.
+    """
+    found = {}
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            for name, form in expected.items():
+                found[name] = array = file[name]
+                if array.dtype.kind not in form[:-1] or array.ndim != int(form[-1]):
+                    raise InputError(f"{path}: {name} is {array.dtype} {array.shape}; docs/artifacts.md says what fits")
+    except (OSError, ValueError, KeyError, EOFError, TypeError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({' '.join(str(error).split())})") from error
+    return found
+
+
+def common(path: Path, one: NDArray, other: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Indices that both lists `(n,)`, `(m,)` have, in ascending order, and where they stand in each.
+
+    Raises InputError, naming the file `path`, where one has an index twice.
+    """
+    for values in (one, other):
+        if len(np.unique(values)) != len(values):
+            raise InputError(f"{path}: damaged (an index is there twice)")
+    return np.intersect1d(one, other, assume_unique=True, return_indices=True)

@@ -1,0 +1,60 @@
+"""One network rendered twice by the stages, the second time with other kernels, as on another processor."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cnnviz.files import machine
+from tests.site_project import PARAMS
+from tests.verify import clones
+
+pytestmark = pytest.mark.pipeline
+
+ROOT = Path(__file__).parents[2]
+STAGES = """
+from stages import compute_feature_maps, download_images, download_model, maximize_filters
+download_images.main()
+for stage in (download_model, compute_feature_maps, maximize_filters):
+    stage.main("before")
+"""
+PREPARE = """
+from pathlib import Path
+from tests import site_project
+site_project._images(Path("inputs/images"))
+site_project._models(Path("inputs/models"))
+"""
+LAYERS = {"first": [0, 3], "second": [1, 2, 5]}
+
+
+def test_two_ways_of_summing(tmp_path: Path) -> None:
+    clean = {k: v for k, v in os.environ.items() if k not in machine.CHOICES} | {"PYTHONPATH": str(ROOT)}
+    params = {**PARAMS, "models": {"before": PARAMS["models"]["before"]}}
+    params["feature_maps"] = {"images": [0], "channels": {"before": 4}}
+    params["maximize"] = {"steps": 12, "stability_steps": 0, "layers": {"before": LAYERS}}
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    (here / "params.yaml").write_text(yaml.safe_dump(params))
+    subprocess.run([sys.executable, "-c", PREPARE], cwd=here, env=clean, check=True, capture_output=True)
+    outs = ["images", "models/before", "feature_maps/before", "maximize/before"]
+    stage = {"cmd": "", "outs": [{"path": f"artifacts/{out}", "md5": "0" * 32} for out in outs]}
+    (here / "dvc.lock").write_text(yaml.safe_dump({"stages": {"all": stage}}))
+    clones.copy(here, there)
+    runs = [(here, clean), (there, {**clean, "TF_ENABLE_ONEDNN_OPTS": "0"})]
+    running = [subprocess.Popen([sys.executable, "-c", STAGES], cwd=folder, env=env) for folder, env in runs]
+    assert [process.wait() for process in running] == [0, 0]
+
+    command = [sys.executable, "-m", "cnnviz.verify", str(there)]
+    done = subprocess.run(command, cwd=here, env=clean, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"here:  {machine.described()}"
+    assert lines[1] == f"there: {there}: {machine.described()}; TF_ENABLE_ONEDNN_OPTS=0"
+    spread = r"pictures (\S+) alike \(median; worst \S+: before \w+/\d+\)"
+    found = re.fullmatch(rf"reproduced within: .*feature maps.*, {spread}, no verdict changed", lines[-1])
+    assert found, lines
+    assert float(found[1]) > 0.95
