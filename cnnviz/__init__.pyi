@@ -4,11 +4,14 @@ from . import objectives as objectives  # what can be maximised: channel, neuron
 from .errors import InputError as InputError  # something given is wrong: one line
 from .filters import Borrowed as Borrowed  # filters taken out of a network
 from .filters import borrow as borrow  # take filters out of a network, put them into another
+from .notebook import BundledImages as BundledImages  # images with labels and names
 from .notebook import Examples as Examples  # patches that drive filters most
 from .notebook import Explanation as Explanation  # where a classifier's answer comes from
 from .notebook import FeatureMaps as FeatureMaps  # what a layer's channels do on some images
 from .notebook import Kernels as Kernels  # weights of a layer's filters
 from .notebook import Result as Result  # maximized images, with status and scores
+from .notebook import bundled_images as bundled_images  # images to try things with: cifar10, imagenet, …
+from .notebook import bundled_model as bundled_model  # a network to try things with: vgg16, cifar10-cnn, …
 from .notebook import examples as examples  # the image patches that drive filters most
 from .notebook import explain as explain  # Grad-CAM of a classifier's answer, and which filters made it
 from .notebook import feature_maps as feature_maps  # what the channels of a layer, or of all, do on some images

@@ -1,4 +1,4 @@
-"""Keep TensorFlow's greetings off the terminal.
+"""Keep TensorFlow's greetings off the terminal, and its advice out of notebooks.
 
 TensorFlow 2.21 writes them from C++ to file descriptor 2 and heeds no TF_CPP_MIN_LOG_LEVEL. What Python itself writes
 (messages, progress, tracebacks) goes past the filter.
@@ -15,6 +15,16 @@ _CHATTER = re.compile(
     rb"WARNING: All log messages before absl|[IW]\d{4} \d\d:|E\d{4} .*(cuda|cuInit)"
     rb"|To enable the following instructions"
 )
+
+
+def drop_retracing() -> None:
+    """From now on leave out TensorFlow's advice on our own graphs, of which each layer needs one; all else passes."""
+    logging.getLogger("tensorflow").addFilter(_is_no_advice)  # the second time does nothing
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    said = record.getMessage()
+    return not ("triggered tf.function retracing" in said and "<cnnviz." in said)
 
 
 def drop_chatter() -> None:

@@ -1,11 +1,12 @@
 """Image sets read from their sources, always in the same order: a package file, Keras, a folder.
 
-Only `read_keras` imports Keras and may use a network.
+Only `read_keras` imports Keras; it and `read_known` may use a network.
 """
 
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import InputError, choices
 from cnnviz.images.decoding import _size, decode
 from cnnviz.images.sets import ImageSet, Pixels
-from cnnviz.sources import catalog
+from cnnviz.sources import catalog, member_names, read_members
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -47,6 +48,12 @@ def _stack(
         images[i, :h, :w] = pixels(i)
         tick()
     return images, np.array(sizes, np.int32)
+
+
+def read_known(name: str, count: int, tick: Tick = lambda: None) -> ImageSet:
+    """First `count` images of a set of the catalogue, out of its package file. Raises InputError."""
+    package = catalog.IMAGES_PACKAGE
+    return read_package(name, count, member_names(package), partial(read_members, package), tick)
 
 
 def read_package(name: str, count: int, members: Iterable[str], read: Reader, tick: Tick = lambda: None) -> ImageSet:

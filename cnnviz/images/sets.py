@@ -43,6 +43,10 @@ class ImageSet:
         height, width = self.sizes[i]
         return self.images[i, :height, :width]
 
+    def arrays(self) -> dict[str, NDArray]:
+        """What its npz file holds."""
+        return {key: getattr(self, key) for key in ARRAYS}
+
     def digest(self) -> str:
         """SHA-256 over each image's height, width (int32, little-endian) and RGB bytes: the same from any source."""
         hasher = hashlib.sha256()

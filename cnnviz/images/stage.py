@@ -1,15 +1,14 @@
 """What the stage `images` does: the image sets of params.yaml -> artifacts/images."""
 
 import re
-from functools import partial
 from pathlib import Path
 
 from cnnviz.files import fresh, npz, progress, write_bytes, write_json
-from cnnviz.images.reading import Tick, read_folder, read_keras, read_package
+from cnnviz.images.reading import Tick, read_folder, read_keras, read_known
 from cnnviz.images.section import ImagesSection
-from cnnviz.images.sets import ARRAYS, ImageSet
+from cnnviz.images.sets import ImageSet
 from cnnviz.pictures import png_bytes
-from cnnviz.sources import catalog, member_names, reachable, read_members
+from cnnviz.sources import reachable
 
 
 def run(section: ImagesSection, artifacts: Path) -> None:
@@ -20,7 +19,7 @@ def run(section: ImagesSection, artifacts: Path) -> None:
         with progress(count, "image", f"images {name}") as bar:
             image_set = _read(section, name, count, bar.update)
         # Straight to the file: a copy in memory would double a large set. DVC removes what a killed stage leaves.
-        npz.write(folder / f"{name}.npz", {key: getattr(image_set, key) for key in ARRAYS}, compress=True)
+        npz.write(folder / f"{name}.npz", image_set.arrays(), compress=True)
         for i in range(count):
             png = png_bytes(image_set.image(i))
             write_bytes(folder / name / file_name(i, str(image_set.names[i]), count), png)
@@ -40,8 +39,7 @@ def _read(section: ImagesSection, name: str, count: int, tick: Tick) -> ImageSet
         return read_folder(Path(section.folder), name, count, tick)
     if section.source == "keras":
         return read_keras(name, count, reachable, tick)
-    members = member_names(catalog.IMAGES_PACKAGE)
-    return read_package(name, count, members, partial(read_members, catalog.IMAGES_PACKAGE), tick)
+    return read_known(name, count, tick)
 
 
 def file_name(index: int, name: str, count: int) -> str:

@@ -6,10 +6,10 @@ Everything is verified, and nothing that a file carries is run.
 import io
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import keras
@@ -18,9 +18,11 @@ import numpy as np
 from cnnviz.errors import InputError
 from cnnviz.networks import onnx
 from cnnviz.networks.opening import load_file
-from cnnviz.networks.section import ModelSection
 from cnnviz.networks.store import Loaded, digest
 from cnnviz.sources import catalog, read_member
+
+if TYPE_CHECKING:  # pydantic is not there where only the library is installed
+    from cnnviz.networks.section import ModelSection
 
 CONNECT_TIMEOUT = 10.0  # seconds
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
@@ -49,7 +51,7 @@ def _from_hed(data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield layer["0"][()], layer["1"][()]
 
 
-def _known(known: catalog.KnownModel, source: str) -> keras.Model:
+def _built(known: catalog.KnownModel, source: str) -> keras.Model:
     if source == "keras":
         return _application(known.application or "", None)
     data = read_member(known.package)
@@ -83,7 +85,7 @@ def _application(name: str, input_size: int | None) -> keras.Model:
         socket.setdefaulttimeout(patience)
 
 
-def get(key: str, params: ModelSection) -> Loaded:
+def get(key: str, params: "ModelSection") -> Loaded:
     """Get a model from the first of its sources that has it, and check its digest; or its untrained twin.
 
     Raises InputError if no source can be had, if the digest is another one, or if a file can't be loaded safely.
@@ -103,10 +105,18 @@ def _untrained(loaded: Loaded, seed: int) -> Loaded:
     )
 
 
-def _get(key: str, params: ModelSection) -> Loaded:
+def _get(key: str, params: "ModelSection") -> Loaded:
     where = f"params.yaml: models.{key}"
     if params.known:
-        return _get_known(key, params, catalog.MODELS[params.known], where)
+        loaded = known(params.known, where, params.sources or ())
+        return replace(
+            loaded,
+            input_size=params.input_size or loaded.input_size,
+            preprocessing=asdict(catalog.PREPROCESSING[params.preprocessing])
+            if params.preprocessing
+            else loaded.preprocessing,
+            class_names=list(params.class_names or loaded.class_names),
+        )
     preprocessing = params.preprocessing or catalog.APPLICATIONS.get(params.application or "", "raw")
     if params.application:
         network = _application(params.application, params.input_size)
@@ -130,29 +140,33 @@ def _get(key: str, params: ModelSection) -> Loaded:
     )
 
 
-def _get_known(key: str, params: ModelSection, known: catalog.KnownModel, where: str) -> Loaded:
-    failures = []
-    for source in params.sources or known.sources:
+def known(name: str, where: str, sources: Sequence[str] = ()) -> Loaded:
+    """A model of the catalogue from the first of its sources, or of `sources`, that has it, and its digest is right.
+
+    where: what an error begins with. Raises InputError if no source can be had, or if the digest is another one.
+    """
+    found, failures = catalog.MODELS[name], []
+    for source in sources or found.sources:
         try:
-            network = _known(known, source)
+            network = _built(found, source)
             break
         except InputError as error:
             failures.append(f"{source}: {error}")
     else:
         raise InputError(f"{where}: no source has it; " + "; ".join(failures))
-    if digest(network) != known.digest:
-        raise InputError(f"{where}: weights from {source!r} have digest {digest(network)}, expected {known.digest}")
-    package = known.package
+    if digest(network) != found.digest:
+        raise InputError(f"{where}: weights from {source!r} have digest {digest(network)}, expected {found.digest}")
+    package = found.package
     return Loaded(
         network,
-        title=known.title,
+        title=found.title,
         source=source,
         origin=f"{package.package} {package.version}, {package.member}"
         if source == "package"
-        else f"keras.applications.{known.application}",
-        license=known.license,
-        trained_on=known.trained_on,
-        input_size=params.input_size or known.input_size,
-        preprocessing=asdict(catalog.PREPROCESSING[params.preprocessing or known.preprocessing]),
-        class_names=list(params.class_names or known.class_names),
+        else f"keras.applications.{found.application}",
+        license=found.license,
+        trained_on=found.trained_on,
+        input_size=found.input_size,
+        preprocessing=asdict(catalog.PREPROCESSING[found.preprocessing]),
+        class_names=list(found.class_names),
     )

@@ -13,7 +13,7 @@ import h5py
 import keras
 
 from cnnviz.errors import InputError, choices
-from cnnviz.files import ARTIFACTS
+from cnnviz.files import ARTIFACTS, drop_retracing
 from cnnviz.networks.store import load
 
 SAFE_NAME = re.compile(r"[\w+-][\w+\-. ]{0,119}")  # layers give their names to files
@@ -27,6 +27,7 @@ def opened(model: Any, artifacts: Path = ARTIFACTS) -> tuple[keras.Model, str, d
     model: a Keras model, a `.keras` or `.h5` file, or the key of a model in `<artifacts>/models/`. Raises InputError
     for anything else.
     """
+    drop_retracing()  # whoever calls this will look at the model, from a notebook again and again
     if isinstance(model, keras.Model):
         return model, model.name, {}
     if not isinstance(model, str | Path):

@@ -2,6 +2,9 @@
 
 from .activity import FeatureMaps as FeatureMaps  # what a layer's channels do on some images
 from .activity import feature_maps as feature_maps  # the same of a layer, or of all
+from .bundled import BundledImages as BundledImages  # images with labels and names
+from .bundled import bundled_images as bundled_images  # a set of the catalogue
+from .bundled import bundled_model as bundled_model  # a model of the catalogue and its preprocessing
 from .explaining import Explanation as Explanation  # where a classifier's answer comes from
 from .explaining import explain as explain  # Grad-CAM, and which filters made it
 from .maximizing import maximize as maximize  # what filters look for
