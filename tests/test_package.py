@@ -96,7 +96,14 @@ def test_every_direct_import_is_a_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     listed = project["dependencies"] + project["optional-dependencies"]["pipeline"]
     known = {re.split(r"[\[<>=~ ]", text)[0].lower().replace("-", "_") for text in listed}
-    modules = {"PIL": "pillow", "yaml": "pyyaml", "markupsafe": "jinja2", "sqlalchemy": "mlflow"}
+    modules = {
+        "PIL": "pillow",
+        "yaml": "pyyaml",
+        "markupsafe": "jinja2",
+        "sqlalchemy": "mlflow",
+        "dvc_data": "dvc",
+        "dvc_objects": "dvc",
+    }
     for file in (ROOT / "cnnviz").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []

@@ -25,7 +25,6 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two l
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -49,6 +48,8 @@ def create_database(uri: str, artifacts: Path) -> None:
 
     MLflow alone would take a path and put it into SQL as `repr` writes it, which a folder with quotes in its name ends.
     """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # slow, and only where there is no database
+
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # two lines on stderr that look like errors
     SqlAlchemyStore(uri, artifacts.as_uri())
 
