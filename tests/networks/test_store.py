@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,18 @@ def test_layer_name_that_cannot_be_a_file_name(name: str, tmp_path: Path) -> Non
     keras.Model(inputs, keras.layers.Conv2D(2, 3, name=name)(inputs)).save(tmp_path / "net.keras")
     with pytest.raises(InputError, match="can't be a file name; rename the layer"):
         loading.get("own", own(tmp_path / "net.keras"))
+
+
+def test_what_params_say_of_a_known_model_stands_above_the_catalogue(
+    tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tiny()
+    known = replace(catalog.MODELS["vgg16"], digest=store.digest(network))
+    monkeypatch.setitem(catalog.MODELS, "vgg16", known)
+    monkeypatch.setattr(loading, "_built", lambda known, source: network)
+    plain = loading.get("mine", ModelSection(known="vgg16"))
+    assert (plain.input_size, plain.preprocessing["name"], plain.class_names) == (224, "caffe", [])
+    section = ModelSection(known="vgg16", input_size=96, preprocessing="unit", class_names=["a", "b"])
+    loaded = loading.get("mine", section)
+    assert (loaded.input_size, loaded.preprocessing["name"], loaded.class_names) == (96, "unit", ["a", "b"])
+    assert (loaded.title, loaded.source, loaded.origin) == (plain.title, "package", plain.origin)
