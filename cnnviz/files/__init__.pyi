@@ -12,8 +12,8 @@ from .disk import write_bytes as write_bytes  # a file, whole or not at all
 from .disk import write_json as write_json  # the same for JSON
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal
 from .quiet import drop_retracing as drop_retracing  # no advice of TensorFlow on our own graphs
+from .quiet import say as say  # a line on stderr
 from .running import Stopwatch as Stopwatch  # seconds inside the network, and of each part of the work
 from .running import stage as stage  # the frame of every stage: one line for a mistake, timings
 from .table import write_csv as write_csv  # rows as CSV
 from .waiting import progress as progress  # long work that says how far it is
-from .waiting import say as say  # a line on stderr

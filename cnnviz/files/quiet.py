@@ -50,3 +50,8 @@ def drop_chatter() -> None:
         thread.join(timeout=1)
 
     atexit.register(finish)
+
+
+def say(line: str) -> None:
+    """A line on stderr."""
+    print(line, file=sys.stderr, flush=True)

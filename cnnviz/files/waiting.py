@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from cnnviz.files.disk import LOCAL, read_json
+from cnnviz.files.quiet import say
 
 FIRST, EVERY = 10, 60  # seconds until the first estimate, between lines
 
@@ -89,11 +90,6 @@ def progress(total: int, unit: str, name: str, what: str = "", effort: float | N
     """
     what = what or f"{total:,} {unit}{'' if total == 1 else 's'}"
     return Progress(total, unit, name, what, float(total) if effort is None else effort)
-
-
-def say(line: str) -> None:
-    """A line on stderr."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

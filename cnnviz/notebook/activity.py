@@ -46,7 +46,8 @@ class FeatureMaps(Several):
         return Image.fromarray(self._drawn())
 
     def _drawn(self) -> NDArray[np.uint8]:
-        order = np.argsort(-self.mean, kind="stable")[:CHANNELS]
+        few = len(self) <= CHANNELS  # in the order that they were asked for; of many, the most active ones first
+        order = np.arange(len(self)) if few else np.argsort(-self.mean, kind="stable")[:CHANNELS]
         seen = np.stack([as_picture(np.rint(image).astype(np.uint8)) for image in self.images[:IMAGES]])
         numbers = [self.filters[i] for i in order]
         return activations.picture(seen, range(len(seen)), self.maps[:IMAGES][..., order], numbers)
@@ -74,7 +75,9 @@ class Layers(Shown, dict[str, FeatureMaps]):
         return f"feature maps of {counted(len(self), 'layer')} on {counted(images, 'image')}"
 
     def _note(self) -> str:
-        return next(iter(self.values()))._note()
+        first, largest = next(iter(self.values())), max(map(len, self.values()))
+        channels = f"of each layer the {CHANNELS} most active channels" if largest > CHANNELS else ""
+        return "; ".join(filter(None, [channels, rest(IMAGES, len(first.maps), "image", ".maps has all")]))
 
     def _rows(self, most: int = MOST) -> list[Row]:
         return [Row(one._line(), row.tiles, row.width) for one in self.values() for row in one._rows()]

@@ -84,7 +84,8 @@ class Explanation(Several):
         said = ", ".join(f"{self.class_names[c]} {self.probabilities[c]:.1%}" for c in order)
         found = self.check.correlation
         costs = "" if found is None else f"; correlation of the map with what covering a part costs: {found:.2f}"
-        return f"predicted: {said}{costs}"
+        blank = "" if self.map.any() else f"; no place of {self.layer} speaks for this class: the map is 0 everywhere"
+        return f"predicted: {said}{costs}{blank}"
 
     def _rows(self, most: int = MOST) -> list[Row]:
         seen = as_picture(np.rint(self.image).astype(np.uint8))
