@@ -31,9 +31,10 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 class RenderCache:
     """Files `<folder>/<key>.npz`, one per objective; the key is made of everything that its image depends on."""
 
-    def __init__(self, folder: Path, model_digest: str, preprocessing: object) -> None:
+    def __init__(self, folder: Path, network: str) -> None:
+        """network: networks.fingerprint of the stored model."""
         self.folder = folder
-        self.common = [code_digest(), *versions(), machine.kind(), model_digest, preprocessing]
+        self.common = [code_digest(), *versions(), machine.kind(), network]
 
     def key(self, chunk: Chunk, i: int) -> str:
         """The key of a chunk's objective i. Raises nothing; two images that may differ have different keys."""

@@ -9,7 +9,7 @@ from cnnviz.activations import nature
 from cnnviz.files import CACHE, Stopwatch, fresh, progress
 from cnnviz.images import load_set
 from cnnviz.maximization.section import MaximizeSection
-from cnnviz.networks import read_description, selection
+from cnnviz.networks import fingerprint, read_description, selection
 from cnnviz.objectives import parse
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(key: str, section: MaximizeSection, seed: int, sets: Sequence[str], arti
         with watch.network():
             return chunks.render(chunk, bar.update)
 
-    cache = RenderCache(CACHE / "render", described["digest"], described["preprocessing"])
+    cache = RenderCache(CACHE / "render", fingerprint(described))
     made = rendering.Rendering(str(stored), make, cache, bar.skip)
     folder = fresh(artifacts / "maximize" / key)
     numbers, done = {}, 0

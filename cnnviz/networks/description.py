@@ -1,5 +1,8 @@
 """model.json of a stored model, for those that run no network."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,3 +16,12 @@ def read_description(folder: Path) -> dict[str, Any]:
         return read_json(folder / "model.json")
     except FileNotFoundError:
         raise InputError(f"{folder / 'model.json'}: not found; run `dvc repro models@{folder.name}` first") from None
+
+
+def fingerprint(described: Mapping[str, Any]) -> str:
+    """SHA-256 of what a stored model computes: its weights, its configuration, and what it does to images first.
+
+    The digest of the weights alone doesn't tell average from max pooling.
+    """
+    parts = [described[key] for key in ("digest", "config", "preprocessing")]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

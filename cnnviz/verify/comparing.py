@@ -17,7 +17,7 @@ from cnnviz.verify.predictions import Prediction
 from cnnviz.verify.sides import Files, Folder
 
 COMPARED = ("feature_maps", "maximize", "analysis")  # outputs of which more is said than "other bytes"
-NETWORK = ("digest", "input_shape", "preprocessing")  # of model.json
+NETWORK = ("digest", "config", "input_shape", "preprocessing")  # of model.json
 
 
 @dataclass

@@ -26,7 +26,7 @@ def double(x):
 
 
 def key(folder: Path = Path()) -> str:
-    return cache.RenderCache(folder, "digest", {"name": "raw"}).key(Chunk("", (channel("conv", 0),), Settings()), 0)
+    return cache.RenderCache(folder, "network").key(Chunk("", (channel("conv", 0),), Settings()), 0)
 
 
 @pytest.mark.parametrize(

@@ -304,12 +304,12 @@ def test_cache_returns_what_was_stored_and_nothing_else(
 ) -> None:
     chunk = Chunk("m", tuple(channels("first", 1, 4)), SHORT)
     result = Renderer(tiny(None), raw, chunk.objectives[0], SHORT, "d").render(chunk.objectives)
-    cache = render_cache.RenderCache(tmp_path, "d", raw)
+    cache = render_cache.RenderCache(tmp_path, "d")
     cache.store(chunk, result)
     same(result, join([r for i in (0, 1) if (r := cache.load(chunk, i)) is not None]))
     other = Chunk("m", tuple(channels("first", 2)), SHORT)
     assert cache.load(other, 0) is None
-    assert render_cache.RenderCache(tmp_path, "other", raw).load(chunk, 0) is None
+    assert render_cache.RenderCache(tmp_path, "other").load(chunk, 0) is None
     for file in tmp_path.rglob("*.npz"):
         file.write_bytes(file.read_bytes()[:100])
     assert cache.load(chunk, 0) is None
@@ -317,7 +317,7 @@ def test_cache_returns_what_was_stored_and_nothing_else(
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Settings)])
 def test_every_setting_is_part_of_the_cache_key(field: str, tmp_path: Path, raw: dict[str, Any]) -> None:
-    cache = render_cache.RenderCache(tmp_path, "d", raw)
+    cache = render_cache.RenderCache(tmp_path, "d")
     value = getattr(SHORT, field)
     other: Any = value + "x" if isinstance(value, str) else (*value, 3) if isinstance(value, tuple) else value + 1
     chunk = Chunk("m", tuple(channels("a", 0)), SHORT)
@@ -326,7 +326,7 @@ def test_every_setting_is_part_of_the_cache_key(field: str, tmp_path: Path, raw:
 
 
 def test_whatever_else_changes_the_image_is_part_of_the_key(tmp_path: Path, raw: dict[str, Any]) -> None:
-    cache = render_cache.RenderCache(tmp_path, "d", raw)
+    cache = render_cache.RenderCache(tmp_path, "d")
     chunk, some = Chunk("m", tuple(channels("a", 0)), SHORT), np.zeros((1, 4, 4, 3), "float32")
     keys = {cache.key(chunk, 0)}
     for change in ({"attempt": 1}, {"starts": some}, {"starts": some + 1}, {"natural": some}, {"scored": False}):
