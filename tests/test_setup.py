@@ -70,6 +70,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("uv", ["works", "fails"])
 def test_what_is_pinned_is_installed_with_uv_or_without(tmp_path: Path, environment: Path, uv: str) -> None:
     """From a place that only pip is configured with; the wheel in it needs something that is not to be had."""

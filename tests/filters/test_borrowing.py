@@ -149,6 +149,7 @@ def test_an_activation_that_a_layer_cannot_have_is_to_be_chosen() -> None:
     assert lent.options["activation"] == "linear"
 
 
+@pytest.mark.pipeline
 def test_command_line_says_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cnnviz.borrowing", "nowhere", "conv", "--to", str(tmp_path / "x.keras")]
     done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)

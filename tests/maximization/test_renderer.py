@@ -340,6 +340,7 @@ def test_unreachable_canvas_is_an_error(tiny: Callable[..., Any], raw: dict[str,
         Renderer(tiny(None), raw, objectives.channel("separable", 0), dataclasses.replace(SHORT, size=8), "d")
 
 
+@pytest.mark.pipeline
 def test_a_chunk_is_the_same_bytes_in_another_process(
     tiny: Callable[..., Any], raw: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -120,6 +120,7 @@ print(there, (said == cifar.labels).mean(), maps)
 
 
 @pytest.mark.pipeline
+@pytest.mark.pipeline
 def test_model_and_images_work_together_without_the_pipelines_packages(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k != "DVC_ROOT"} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, env=env, capture_output=True, text=True)

@@ -36,6 +36,7 @@ def given() -> dict[str, Any]:
     return {"model": model, "images": np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)}
 
 
+@pytest.mark.pipeline
 def test_the_page_runs_from_top_to_bottom(
     given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -289,6 +289,7 @@ print(*dir(cnnviz))
 """
 
 
+@pytest.mark.pipeline
 def test_a_plain_install_is_enough(tmp_path: Path) -> None:
     """Only TensorFlow, NumPy, Pillow, SciPy and lazy-loader: no DVC, no MLflow, nothing of the pipeline's."""
     env = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""}
