@@ -1,4 +1,4 @@
-"""All that is measured of a layer in one pass over the image sets, and what follows from it. Files: analysis_files.py.
+"""All that is measured of a layer in one pass over the image sets, and what follows from it. Files: files.py.
 
 A new measure is a class with `update(Seen)` that `LayerAnalysis` keeps beside the others.
 """

@@ -1,4 +1,4 @@
-"""The runs of cnnviz in an MLflow store. Nothing but this and mlflow_client.py imports mlflow.
+"""The runs of cnnviz in an MLflow store. Nothing but this and client.py imports mlflow.
 
 A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; `logged` says when and
 from where. A run that a killed sync left is closed, deleted and made again.
