@@ -19,10 +19,13 @@ ORDER = [
     *("look", "borrowing"),
 ]
 # What can't change an output is no dep of a stage: params.yaml is tracked by its values, errors are words.
+HIDDEN = {"__import__", "import_module", "importlib.import_module"}
 GROUND = {"errors", "fields", "config"}
 # Where a network runs, or Keras's own data come from (images/reading.py, one function)
 WITH_NETWORK = {"networks", "activations", "filters", "maximization", "analysis", "notebook", "images"}
 WITHOUT_NETWORK = ("images", "weights", "fixed_filters", "compare", "report", "track")
+DEFINED = (ast.FunctionDef, ast.ClassDef)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 Edge = tuple[str, str, tuple[str, str]]  # importing module, imported module, (package or module, name in it)
 
 
@@ -63,13 +66,20 @@ def imports(module: str) -> Iterator[Edge]:
     rooms: dict[str, str] = {}
     for node in ast.walk(parsed):
         if isinstance(node, ast.Import):
-            assert not any(alias.name.startswith("cnnviz.") for alias in node.names), f"{module}: write from … import …"
+            whole = [alias.name for alias in node.names if alias.name.split(".")[0] == "cnnviz"]
+            assert not whole or (whole == ["cnnviz"] and module.startswith("examples.")), f"{module}: from … import …"
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import: name the room"
+        if isinstance(node, ast.Call) and module.startswith("cnnviz."):
+            called = ast.unparse(node.func)
+            assert called not in HIDDEN or "IPython" in ast.unparse(node), f"{module}: {called} hides what is imported"
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("cnnviz"):
             continue
         for alias in node.names:
             package, target = str(node.module), f"{node.module}.{alias.name}"
             if package == "cnnviz" and target in MODULES and MODULES[target].name == "__init__.py":
                 rooms[alias.asname or alias.name] = target
+                yield module, target, ("cnnviz", alias.name)
             else:
                 yield module, lent(package, alias.name), (package, alias.name)
     for node in ast.walk(parsed):
@@ -90,9 +100,12 @@ EDGES = [edge for module in MODULES for edge in imports(module)]
 
 def libraries(module: str, everywhere: bool) -> set[str]:
     """Packages that a module imports, at its top or `everywhere` in it."""
-    nodes = ast.walk(tree(MODULES[module])) if everywhere else tree(MODULES[module]).body
+    parsed = tree(MODULES.get(module) or SCRIPTS[module])
+    later = {id(inner) for outer in ast.walk(parsed) if isinstance(outer, FUNCTIONS) for inner in ast.walk(outer)}
     found = set()
-    for node in nodes:
+    for node in ast.walk(parsed):
+        if not everywhere and id(node) in later:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -156,6 +169,7 @@ def test_other_rooms_are_entered_by_their_door() -> None:
     entered = {("cnnviz", name) for name in door("cnnviz")}
     for module, _, (package, name) in [*EDGES, *(edge for script in SCRIPTS for edge in imports(script))]:
         if room(package) != room(module) and package != "cnnviz" and f"cnnviz.{room(package)}" in DOORS:
+            assert package.count(".") == 1, f"{module} goes around the door: from {package} import {name}"
             assert package in DOORS, f"{module} goes around the door: from {package} import {name}"
             assert name in door(package), f"{module}: the door of {package} has no {name}"
             entered.add((package, name))
@@ -163,6 +177,14 @@ def test_other_rooms_are_entered_by_their_door() -> None:
     rooms = [package for package in DOORS if package.count(".") == 1]  # not those inside a room
     unused = {(package, name) for package in rooms for name in door(package)} - entered - public
     assert unused <= {("cnnviz.config", "Params")}  # a type for those who call `load`
+
+
+def test_tests_have_the_same_rooms_and_rooms_their_sections() -> None:
+    rooms = {name for name in ORDER if (ROOT / "cnnviz" / name).is_dir()}
+    assert rooms <= {folder.name for folder in (ROOT / "tests").iterdir() if list(folder.glob("test_*.py"))}
+    for name in rooms:
+        if (ROOT / "cnnviz" / name / "stage.py").is_file():
+            assert (ROOT / "cnnviz" / name / "section.py").is_file(), name
 
 
 def test_every_name_of_a_door_is_there_and_described() -> None:
@@ -174,6 +196,9 @@ def test_every_name_of_a_door_is_there_and_described() -> None:
                 assert "  # " in line, f"{stub}: {line}: say in a few words what it is"
         for name, place in door(package).items():
             assert place in MODULES, f"{package}.{name}: no module {place}"
+            names = {target.name for target in tree(MODULES[place]).body if isinstance(target, DEFINED)}
+            names |= {n.id for node in tree(MODULES[place]).body for n in ast.walk(node) if isinstance(n, ast.Name)}
+            assert place.endswith(f".{name}") or name in names, f"{place} has no {name}"
 
 
 def test_tensorflow_only_where_a_network_runs_and_mlflow_only_in_tracking() -> None:
@@ -182,6 +207,9 @@ def test_tensorflow_only_where_a_network_runs_and_mlflow_only_in_tracking() -> N
         assert not used & {"tensorflow", "keras"} or room(module) in WITH_NETWORK, module
         assert "mlflow" not in used or room(module) == "tracking", module
         assert "stages" not in used, module
+    for script in SCRIPTS:
+        if script.startswith("stages."):
+            assert not libraries(script, everywhere=True) & {"tensorflow", "keras", "mlflow"}, script
     for name in WITHOUT_NETWORK:
         for module in reached(script_of(name)):
             assert not libraries(module, everywhere=False) & {"tensorflow", "keras"}, f"{name}: {module}"

@@ -83,3 +83,22 @@ def test_none_where_the_report_is_there_or_can_be_had(
     Path("artifacts/report/layers.csv").touch()
     look.main(first=False)
     assert len(made) == 3
+
+
+def test_a_whole_report_that_came_meanwhile_stays(
+    params: Callable[..., config.Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stage may end while a look in another shell draws its pages."""
+    monkeypatch.chdir(tmp_path)
+
+    def render(artifacts: Path, params: Any, out: Path, preview: str) -> None:
+        (out / "index.html").write_text("preview")
+
+    monkeypatch.setattr("cnnviz.report.pages.render", render)
+    chosen = params(a={"known": "cifar10-cnn"})
+    look._show(chosen, "1 of 1 models")
+    assert (look.SITE / "index.html").read_text() == "preview"
+    (look.SITE / "index.html").write_text("whole")
+    (look.SITE / "layers.csv").write_text("")
+    look._show(chosen, "1 of 1 models")
+    assert (look.SITE / "index.html").read_text() == "whole"

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError, choices
 from cnnviz.files import ARTIFACTS, npz, write_bytes
-from cnnviz.networks import filter_kernels, foldable, graph, opened
+from cnnviz.networks import filter_kernels, foldable, graph, input_of, opened
 
 Floats = NDArray[np.float32]
 INPUT_SIZE = 224  # of a network that takes any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Borrowed:
     """Some filters of a conv layer, the batch normalization that follows it folded in.
 
@@ -32,6 +32,10 @@ class Borrowed:
     bias: Floats
     options: dict[str, Any]
     preprocessing: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        height, width, channels, count = self.kernel.shape
+        return f"<{count} filter{'s' if count != 1 else ''} of {self.source}, {height} x {width} x {channels}>"
 
     def layer(self, name: str | None = None) -> keras.layers.Conv2D:
         """A frozen layer of these filters, built, for inputs as the source's layer gets them."""
@@ -118,7 +122,8 @@ def borrow(
     `<artifacts>/models/`. activation: instead of the unit's own. Raises InputError for what does not exist.
     """
     network, name, described = opened(model, Path(artifacts))
-    shape = [side or INPUT_SIZE for side in network.input_shape[1:3]] + [network.input_shape[-1]]
+    height, width, channels = input_of(network, name)
+    shape = (height or INPUT_SIZE, width or INPUT_SIZE, channels)
     traced = graph.trace(network, described.get("input_shape", shape), until=layer)
     if layer not in traced.convs:
         raise InputError(f"{name}: no conv layer {layer!r}; {choices(layer, traced.convs)}")

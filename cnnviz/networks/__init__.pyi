@@ -12,6 +12,7 @@ from .graph import Conv as Conv  # a convolution with what belongs to its unit
 from .graph import Graph as Graph  # a network's calls
 from .head import Head as Head  # a classifier head
 from .loading import known as known  # a model of the catalogue, verified
+from .opening import input_of as input_of  # height, width and channels of the images that a model takes
 from .opening import opened as opened  # a model that a user names: itself, its file or its key
 from .preprocessing import preprocess as preprocess  # images in 0..255 -> what a network expects
 from .section import ModelSection as ModelSection  # an entry of `models` in params.yaml

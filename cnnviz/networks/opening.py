@@ -45,6 +45,18 @@ def opened(model: Any, artifacts: Path = ARTIFACTS) -> tuple[keras.Model, str, d
     return network, str(model), described
 
 
+def input_of(network: keras.Model, name: str) -> tuple[int | None, int | None, int]:
+    """Height and width, None where it takes any, and channels. Raises InputError where it doesn't look at images."""
+    shape = getattr(network, "input_shape", None)
+    if shape is None:
+        raise InputError(
+            f"model: {name} has no input shape; expected a graph of layers: start with keras.Input((height, width, 3))"
+        )
+    if not isinstance(shape, tuple) or len(shape) != 4 or not isinstance(shape[3], int):
+        raise InputError(f"model: {name} takes {shape}; expected one input of images (None, height, width, channels)")
+    return shape[1], shape[2], shape[3]
+
+
 def load_file(path: Path, where: str) -> keras.Model:
     """Load a .keras or .h5 file without running anything that it may carry."""
     if not path.is_file():

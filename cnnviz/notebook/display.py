@@ -3,9 +3,10 @@
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from html import escape
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,12 +75,16 @@ class Shown(ABC):
         """Write a PNG per picture and one npz with all arrays, the same bytes every time; returns their paths."""
         if not isinstance(folder, str | Path):
             raise InputError(f"save: {said(folder)} given; expected a folder")
-        pictures = {
-            f"{safe(t.name)}.png": png_bytes(t.picture) for row in self._rows(most=sys.maxsize) for t in row.tiles
-        }
-        files = {**pictures, f"{safe(self._stem())}.npz": npz.pack(self._arrays(), compress=True)}
-        for name, content in files.items():
-            write_bytes(Path(folder) / name, content)
+        files: dict[str, bytes] = {}
+        for tile in (tile for row in self._rows(most=sys.maxsize) for tile in row.tiles):
+            files[_free(safe(tile.name), files)] = png_bytes(tile.picture)
+        files[f"{safe(self._stem())}.npz"] = npz.pack(self._arrays(), compress=True)
+        try:
+            for name, content in files.items():
+                write_bytes(Path(folder) / name, content)
+        except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"save: {str(folder)!r}: {reason}; expected a folder that can be written") from None
         return [Path(folder) / name for name in files]
 
 
@@ -121,6 +126,12 @@ class Several(Shown):
                 there = ", ".join(map(str, known[:16])) + (f", … ({len(known)} in all)" if len(known) > 16 else "")
                 raise InputError(f"of: {said(k) if filters else 'no filter'} given; there are {there or 'no filters'}")
         return self._take(np.array([known.index(k) for k in filters], np.intp))
+
+
+def _free(stem: str, taken: Collection[str]) -> str:
+    """`<stem>.png`, with a number where that is taken: names of layers may differ in what file names can't hold."""
+    names = (f"{stem}{f'_{n}' if n > 1 else ''}.png" for n in count(1))
+    return next(name for name in names if name not in taken)
 
 
 def _has_screen() -> bool:

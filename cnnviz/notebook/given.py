@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cnnviz.errors import InputError, choices
-from cnnviz.networks import Graph, graph, opened
+from cnnviz.networks import Graph, graph, input_of, opened
 from cnnviz.sources import catalog
 
 INPUT_SIZE = 224  # of a network that takes any
@@ -44,15 +44,9 @@ class Subject:
 def subject(model: Model) -> Subject:
     """A Keras model, a .keras or .h5 file, or the name of a stored model. InputError if it doesn't look at images."""
     network, name, stored = opened(model)
-    shape = getattr(network, "input_shape", None)
-    if shape is None:
-        raise InputError(
-            f"model: {name} has no input shape; expected a graph of layers: start with keras.Input((height, width, 3))"
-        )
-    if not isinstance(shape, tuple) or len(shape) != 4 or not isinstance(shape[3], int):
-        raise InputError(f"model: {name} takes {shape}; expected one input of images (None, height, width, channels)")
-    height, width = stored.get("input_shape", shape[1:])[:2]
-    return Subject(network, name, height, width, shape[3], stored)
+    height, width, channels = input_of(network, name)
+    height, width = stored.get("input_shape", (height, width))[:2]
+    return Subject(network, name, height, width, channels, stored)
 
 
 def preprocessing(given: Preprocessing | None, of: Subject) -> Any:

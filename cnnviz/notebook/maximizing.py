@@ -18,6 +18,7 @@ from cnnviz.notebook.result import Result
 from cnnviz.objectives import Objective, channel
 
 LARGEST = 128  # canvas, where its size is not given
+CANVAS = 2048  # the largest, as params.yaml has it
 
 
 def maximize(
@@ -122,12 +123,18 @@ def _settings(
     if size is None:
         size = side if logit else settings.canvas(field, side, LARGEST)
     resolved = {
-        "size": given.whole(size, "size"),
+        "size": _side(size),
         "precision": settings.resolve_precision(options.get("precision", "auto")),
         "optimizer": settings.optimizer_for(options.get("optimizer", "auto"), field),
         "snapshots": tuple(sorted({*options.get("snapshots", ()), stability_steps} - {0})),
     }
     return Settings(**{**options, **resolved})
+
+
+def _side(size: Any) -> int:
+    if given.whole(size, "size") > CANVAS:
+        raise InputError(f"size: {size} given; expected at most {CANVAS} pixels")
+    return int(size)
 
 
 def _around(of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: int) -> Surroundings:

@@ -42,6 +42,8 @@ def _by_hand(package: PackageFile) -> str:
 
 def _reason(requirement: str, stderr: str) -> str:
     """Say in a few words why pip failed, from what it printed."""
+    if "No module named pip" in stderr:
+        return "this environment has no pip; `python -m ensurepip` brings it"
     if "connection broken by" in stderr or "Max retries exceeded" in stderr:
         return "pip's package index cannot be reached"
     versions = re.search(r"from versions: (.*)\)", stderr)

@@ -24,7 +24,10 @@ def read(path: Path, expected: Mapping[str, str]) -> dict[str, NDArray]:
                 if array.dtype.kind not in form[:-1] or array.ndim != int(form[-1]):
                     raise InputError(f"{path}: {name} is {array.dtype} {array.shape}; docs/artifacts.md says what fits")
     except (OSError, ValueError, KeyError, EOFError, TypeError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())})") from error
+        reason = " ".join(str(error).split())
+        if "pickle" in reason:  # NumPy's own words tell how to run what the file carries
+            reason = "it holds pickled objects, which are not opened"
+        raise InputError(f"{path}: damaged ({reason})") from error
     return found
 
 

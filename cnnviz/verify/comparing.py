@@ -41,6 +41,7 @@ class Comparison:
     unknown: list[str] = field(default_factory=list)  # differing ones whose files are not at hand
     unlike: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    otherwise: list[str] = field(default_factory=list)  # parameters and settings of other values, as sentences
     models: list[Model] = field(default_factory=list)
 
 
@@ -81,7 +82,7 @@ def compare(other: Other) -> Comparison:
         raise InputError("dvc.lock: no finished stage here; run `make repro` first, in the project's folder")
     both = _Both(other, own)
     found = both.found
-    found.notes += notes.params(entries, other.entries)
+    found.otherwise += notes.params(entries, other.entries)
     sets = _images(both)
     on_both = set(found.same + found.differing)
     for path in own:
@@ -139,7 +140,7 @@ def _model(both: _Both, name: str, sets: set[str]) -> Model:
         model.layers = []
     elif theirs:
         said += notes.missing(f"{name}: maximized", ours, theirs)
-        said += notes.settings(name, *files["maximize"])
+        both.found.otherwise += notes.settings(name, *files["maximize"])
         said += [f"{name} {what}: pixels differ by {by}" for what, by in pictures.others(*files["maximize"])]
         features = Features(ARTIFACTS / "models" / name, ARTIFACTS / "feature_maps" / name)
         model.layers = [_counted(bar, each) for each in pictures.compare(ours, theirs, features.alike)] or None

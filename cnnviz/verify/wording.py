@@ -7,6 +7,7 @@ import numpy as np
 
 from cnnviz.verify.comparing import Comparison, Model
 
+ASKED = 3  # parameters that the sentence names
 SHOWN = 20  # changed verdicts, and predictions, that are listed; the rest is counted
 
 
@@ -20,6 +21,7 @@ def lines(found: Comparison, title: str, here: list[str], there: list[str]) -> I
     for name, paths in (*outputs, ("only here", found.only_here), ("only there", found.only_there)):
         if paths:
             yield f"{name}: {_names(paths)}"
+    yield from found.otherwise
     yield from found.notes
     if found.unknown:
         yield f"{_names(found.unknown)}: how far apart is unknown: its files are not here; give another clone"
@@ -42,7 +44,14 @@ def sentence(found: Comparison) -> str:
         return f"{prefix}not the same bytes: {count}; how far apart is unknown"
     said += [f"unknown of {unknown}"] if unknown else []
     said = said or [f"other bytes in {_names(found.differing)}"]
-    return f"{prefix}reproduced within: {', '.join(said)}{rest}"
+    what = "made otherwise" if found.otherwise else "reproduced within"
+    return f"{prefix}{what}: {', '.join(said)}{rest}{_asked(found)}"
+
+
+def _asked(found: Comparison) -> str:
+    """That one was made with other parameters: then it is no reproduction, however near."""
+    more = f", … ({len(found.otherwise)} in all)" if len(found.otherwise) > ASKED else ""
+    return f"; other parameters: {'; '.join(found.otherwise[:ASKED])}{more}" if found.otherwise else ""
 
 
 def _names(paths: Iterable[str]) -> str:
@@ -110,14 +119,15 @@ def _maps(models: list[Model]) -> Iterator[str]:
 
 def _pictures(models: list[Model]) -> Iterator[str]:
     compared = [model for model in models if model.layers is not None]
-    alike = [
-        (float(value), f"{model.name} {one.name}/{k}")
+    every = [
+        (float(value), f"{model.name} {one.name}/{k}", pixels != 0)
         for model in compared
         for one in model.layers or ()
-        for value, k in zip(one.alike, one.filters, strict=True)
+        for value, k, pixels in zip(one.alike, one.filters, one.pixels, strict=True)
     ]
-    if any((one.pixels != 0).any() for model in compared for one in model.layers or ()):
-        yield _spread(alike)
+    if alike := [(value, name) for value, name, differs in every if differs]:
+        same = len(every) - len(alike)
+        yield _spread(alike) + (f" and {same} the same" if same else "")
     elif compared:
         yield "the same pictures of filters"
 

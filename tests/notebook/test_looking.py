@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import cnnviz
 from cnnviz.errors import InputError
+from cnnviz.notebook import FeatureMaps, activity
 from tests import gradcam_reference as reference
 
 
@@ -213,3 +214,24 @@ def test_everything_is_saved(tiny: Callable[..., Any], images: np.ndarray, tmp_p
             assert arrays <= set(stored.files)
         before = [path.read_bytes() for path in paths]
         assert [path.read_bytes() for path in made.save(tmp_path)] == before
+
+
+def test_of_many_channels_the_most_active_are_drawn_of_few_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    mean = np.arange(12.0)
+    maps = np.zeros((1, 4, 4, 12), np.float32)
+    many = FeatureMaps("conv", tuple(range(100, 112)), maps, np.zeros((1, 4, 4, 3), np.float32), mean)
+    drawn: list[list[int]] = []
+    monkeypatch.setattr(activity.activations, "picture", lambda seen, which, maps, numbers: drawn.append(numbers))
+    many._drawn()
+    many.of(100, 111, 105)._drawn()
+    assert drawn == [[111, 110, 109, 108, 107, 106, 105, 104], [100, 111, 105]]
+
+
+def test_pictures_of_names_that_no_file_can_have_are_all_saved(tmp_path: Path, tiny: Callable[..., Any]) -> None:
+    twice = cnnviz.maximize(tiny(), "first", [0, 1], preprocessing="raw", steps=1, size=16)[[0, 0, 1]]
+    paths = twice.save(tmp_path)
+    assert len(set(paths)) == len(paths) == 4
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", "/proc/none", tmp_path / ("x" * 300)):
+        with pytest.raises(InputError, match="save: "):
+            twice.save(place)

@@ -331,7 +331,7 @@ def test_scores_of_a_card_and_a_dash_where_there_is_none(site: Path) -> None:
     assert "nan" not in re.findall(r"\w+", page.text.lower())
     assert "filters rendered: 12 ok, 2 weak, 3 dead 17" in text
     assert "nature percentile 98% seed stability – spectrum distance 0.12 score gain +3.5" in text  # the medians
-    index = " ".join(Page(site / "index.html").words)  # of the site: tests/test_site.py
+    index = " ".join(Page(site / "index.html").words)  # of the site: tests/report/test_site.py
     assert index.count("17 12 2 3 31.5 1.25× 2 98% – 0.12 +3.5") == 2
 
 
