@@ -12,10 +12,8 @@ RENDER = """
 import sys, tempfile
 from pathlib import Path
 import keras
-from cnnviz import maximized, rendering
-from cnnviz.chunks import Workshop
+from cnnviz.maximization import Rendering, Settings, Surroundings, Wishes, Workshop, files
 from cnnviz.objectives import channel
-from cnnviz.settings import Settings
 
 keras.utils.set_random_seed(1)
 network = keras.applications.VGG16(weights=None, include_top=False)
@@ -24,11 +22,11 @@ shop, settings, layer = Workshop(network, plain, "", 3), Settings(steps=2, size=
 filters = list(range(int(sys.argv[1])))
 each = shop.size(channel(layer, 0), settings, 1000)
 with tempfile.TemporaryDirectory() as folder:
-    writer = maximized.LayerWriter(Path(folder), layer, filters)
-    work = rendering.Rendering("", shop.render, None, lambda done: None)
+    writer = files.LayerWriter(Path(folder), layer, filters)
+    work = Rendering("", shop.render, None, lambda done: None)
     for start in range(0, len(filters), each):
-        wishes = rendering.Wishes(stability_steps=0)
-        writer.add(work.judge(layer, filters[start : start + each], settings, wishes, rendering.Surroundings()))
+        wishes = Wishes(stability_steps=0)
+        writer.add(work.judge(layer, filters[start : start + each], settings, wishes, Surroundings()))
     writer.finish()
 status = Path("/proc/self/status").read_text().split()
 print(len(filters), status[status.index("VmHWM:") + 1])

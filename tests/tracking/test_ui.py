@@ -291,7 +291,7 @@ def fork_and_signal(arguments, *others):
         os.kill(os.getpid(), signal.SIGTERM)
     return child
 subprocess._fork_exec = fork_and_signal
-from cnnviz import ui
+from cnnviz.tracking import ui
 ui.main()
 """
 
