@@ -28,6 +28,13 @@ SMALL = {
     "analyze": {"explain": {}, "labels": {}},
 }
 
+# A change of SMALL: one network only
+ONE_MODEL: dict[str, Any] = {
+    "models": {"cifar10-cnn": {"known": "cifar10-cnn"}},
+    "feature_maps": {"channels": {"cifar10-cnn": 2}},
+    "fixed_filters": {"borrowed": {"model": "cifar10-cnn", "layer": "conv2d"}},
+    "maximize": {"layers": {"cifar10-cnn": {"conv2d_1": 2}}},
+}
 
 REPLACED = ("models", "sets", "channels", "layers", "objectives", "explain", "labels")
 

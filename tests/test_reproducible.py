@@ -5,7 +5,7 @@ A file of its own: another worker runs it.
 
 import pytest
 
-from tests.clone import Clone
+from tests.clone import ONE_MODEL, Clone
 
 pytestmark = pytest.mark.pipeline
 
@@ -14,12 +14,7 @@ def test_two_clones_write_the_same_lock(tmp_path_factory: pytest.TempPathFactory
     locks = []
     for name in ("one", "two"):
         made = Clone(tmp_path_factory.mktemp(name))
-        made.change({
-            "models": {"cifar10-cnn": {"known": "cifar10-cnn"}},
-            "feature_maps": {"channels": {"cifar10-cnn": 2}},
-            "fixed_filters": {"borrowed": {"model": "cifar10-cnn", "layer": "conv2d"}},
-            "maximize": {"layers": {"cifar10-cnn": {"conv2d_1": 2}}},
-        })  # fmt: skip
+        made.change(ONE_MODEL)
         done = made.dvc("repro") if name == "one" else made.make()
         assert done.returncode == 0, done.stderr
         assert ("first look: " in done.stdout) == (name == "two")

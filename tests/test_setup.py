@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import install
-from tests.clone import ROOT, VENV, Clone
+from tests.clone import ONE_MODEL, ROOT, VENV, Clone
 
 pipeline = pytest.mark.pipeline
 FOLDER = 'with a space/it\'s "5" & more; #1/$HOME ü 漢字 (é)'
@@ -124,12 +124,7 @@ def test_another_projects_keras_changes_no_byte(tmp_path: Path) -> None:
     theirs = {"KERAS_HOME": str(home), "KERAS_BACKEND": "torch", "KERAS_MAX_STEPS_PER_EPOCH": "1"}
     plain = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
     made, runs = Clone(tmp_path / "clone"), []
-    made.change({
-        "models": {"cifar10-cnn": {"known": "cifar10-cnn"}},
-        "feature_maps": {"channels": {"cifar10-cnn": 2}},
-        "fixed_filters": {"borrowed": {"model": "cifar10-cnn", "layer": "conv2d"}},
-        "maximize": {"layers": {"cifar10-cnn": {"conv2d_1": 2}}},
-    })  # fmt: skip
+    made.change(ONE_MODEL)
     subprocess.run([sys.executable, "-m", "stages.download_images"], cwd=made.folder, check=True)
     for env in ({"KERAS_HOME": str(tmp_path / "fresh")}, theirs):
         for kind in ("models", "feature_maps"):
