@@ -166,6 +166,7 @@ def test_onnx_initializers_by_hand() -> None:
         onnx.tensors(model[:-5])
 
 
+@pytest.mark.pipeline
 def test_application_comes_from_keras_cache_with_its_own_preprocessing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

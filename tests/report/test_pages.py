@@ -484,6 +484,7 @@ def test_profile_is_as_high_as_the_output_is_large() -> None:
     assert (second["x"], second["w"], second["h"]) == (23.0, 40.0, 50.0)
 
 
+@pytest.mark.pipeline
 def test_dvc_shows_metrics_curves_and_images(site: Path, tmp_path: Path) -> None:
     """The sections of the real dvc.yaml, run by the real DVC on a report of other models than the default ones."""
     shutil.copytree(site, tmp_path / "artifacts" / "report")
