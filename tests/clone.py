@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 VENV = Path(sys.prefix)
+NOT_INHERITED = ("PYTEST", "MLFLOW", "DVC", "MAKE", "MFLAGS")  # a make inside a make says more than one line
 
 SMALL = {
     "images": {"sets": {"cifar10": 10, "imagenet": 4}},
@@ -77,7 +78,7 @@ class Clone:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         path = f"{self.folder}/.cache/decoys:{os.environ['PATH']}"
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "DVC"))} | {"PATH": path}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(NOT_INHERITED)} | {"PATH": path}
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
 
     def make(self, target: str = "repro") -> subprocess.CompletedProcess[str]:
@@ -85,7 +86,7 @@ class Clone:
 
     def dvc(self, *words: str) -> subprocess.CompletedProcess[str]:
         path = f"{VENV}/bin:{os.environ['PATH']}"
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "DVC"))} | {"PATH": path}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(NOT_INHERITED)} | {"PATH": path}
         command = [f"{VENV}/bin/python", "-m", "dvc", *words]
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
 
