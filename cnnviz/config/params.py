@@ -73,7 +73,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.YAMLError(f"line {event.start_mark.line + 1}: the alias *{event.anchor}; write its value out")
         return super().compose_node(parent, index)
 
@@ -129,7 +129,7 @@ def _taken_out(data: dict[str, Any], place: list[Any]) -> bool:
     if not place:
         return False
     if len(place) == 1 and place[0] in NEEDED:
-        empty = 0 if place[0] == "random_seed" else {}
+        empty: Any = 0 if place[0] == "random_seed" else {}
         if data[place[0]] == empty:
             return False
         data[place[0]] = empty
