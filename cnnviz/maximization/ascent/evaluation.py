@@ -36,12 +36,18 @@ class Evaluation:
     """Objectives of one structure on one network at one input shape (h, w, channels).
 
     preprocessing: a mapping as in model.json, or a function from images in 0..255 to the network's input.
-    `group` images that follow one another belong together (for `diversity`). Raises InputError for a layer that is
-    not there, with the nearest names.
+    `group` images that follow one another belong together (for `diversity`). output: the layer whose output `logit`
+    means, where the network has several. Raises InputError for a layer that is not there, with the nearest names.
     """
 
     def __init__(
-        self, network: keras.Model, preprocessing: Any, shape: Sequence[int], objective: Objective, group: int = 1
+        self,
+        network: keras.Model,
+        preprocessing: Any,
+        shape: Sequence[int],
+        objective: Objective,
+        group: int = 1,
+        output: str | None = None,
     ) -> None:
         self.structure, self.preprocessing, self.group = objective.structure, preprocessing, group
         logit = any(kind == "logit" for kind, _ in self.structure)
@@ -50,10 +56,12 @@ class Evaluation:
         for name in objective.layers:
             if name not in calls:
                 raise InputError(f"the network has no layer {name!r}; {choices(name, traced.convs or calls)}")
-        self.points = [_point(kind, calls[name] if name else traced.calls[-1]) for kind, name in self.structure]
+        end = calls[output] if output in calls else traced.calls[-1]
+        self.points = [_point(kind, calls[name] if name else end) for kind, name in self.structure]
         last = max(i for i, call in enumerate(traced.calls) if any(call is point.call for point in self.points))
         used = traced.calls[: last + 1]
-        sizes = [_size(tensor) for call in used for tensor in keras.tree.flatten(call.output)]
+        made = [tensor for call in used for tensor in keras.tree.flatten(call.output)]
+        sizes = [_size(tensor) for tensor in made if isinstance(tensor, keras.KerasTensor)]
         self.numbers = sum(sizes)  # computed per image
         self.grain = math.gcd(math.prod(shape), *sizes)  # what the sizes have in common: see Renderer._filled
         first = self.points[0]
@@ -128,14 +136,15 @@ class Evaluation:
 
 
 def _size(tensor: Any) -> int:
-    return math.prod(int(side) for side in tensor.shape[1:])
+    return math.prod(int(side or 1) for side in tensor.shape[1:])
 
 
 def _point(kind: str, call: graph.Call) -> _Point:
     if kind == "logit":
         return _logit_point(call)
-    if len(call.output.shape) != 4:
-        raise InputError(f"{kind}({call.name!r}): its output {tuple(call.output.shape)} is no (n, h, w, channels)")
+    shape = getattr(call.output, "shape", ())
+    if len(shape) != 4 or None in shape[1:]:
+        raise InputError(f"{kind}({call.name!r}): its output {tuple(shape)} is no (n, h, w, channels) of known size")
     if kind in LINEAR and foldable(call):
         return _Point(kind, call.input, call, folded=True)
     unit = call.unit if isinstance(call, graph.Conv) and kind not in LINEAR else call
@@ -205,7 +214,9 @@ def _check(indices: Sequence[int], count: int, what: str) -> None:
 def _maps(point: _Point, tensor: tf.Tensor, given: dict[str, tf.Tensor]) -> tf.Tensor:
     if point.folded:
         return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"])  # type: ignore[arg-type]
-    return tf.reduce_sum(tensor * given["columns"][:, None, None, :], -1)
+    columns = given["columns"][:, None, None, :]
+    # a channel that is NaN is no part of others
+    return tf.reduce_sum(tf.where(columns != 0, tensor * columns, 0.0), -1)
 
 
 def _logits(point: _Point, tensor: tf.Tensor) -> tf.Tensor:
