@@ -145,7 +145,7 @@ def _point(kind: str, call: graph.Call) -> _Point:
     shape = getattr(call.output, "shape", ())
     if len(shape) != 4 or None in shape[1:]:
         raise InputError(f"{kind}({call.name!r}): its output {tuple(shape)} is no (n, h, w, channels) of known size")
-    if kind in LINEAR and foldable(call):
+    if kind in LINEAR and (foldable(call) or channel_maps.transposed(call)):
         return _Point(kind, call.input, call, folded=True)
     unit = call.unit if isinstance(call, graph.Conv) and kind not in LINEAR else call
     return _Point(kind, unit.output, call)

@@ -40,17 +40,21 @@ def held_out(size: tuple[int, int]) -> Floats:
 def blur(images: tf.Tensor, sigma: float = 1.0) -> tf.Tensor:
     """Blur images `(n, h, w, c)`, float32, by a Gaussian of `sigma` pixels, cut off at 3 pixels, sum 1.
 
-    Borders are mirrored (edge pixel repeated): no new edge, and a constant image stays as it is. Sides of 3 or more.
+    Borders are mirrored (edge pixel repeated): no new edge, and a constant image stays as it is. A side of less than 3
+    pixels, which has to be known, is left as it is.
     Shifted sums, not a depthwise convolution: that one would be rounded to bfloat16 where convolutions are.
     """
     offsets = np.arange(-BLUR_RADIUS, BLUR_RADIUS + 1)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
     weights = [float(w) for w in kernel / kernel.sum()]
     r, height, width = BLUR_RADIUS, tf.shape(images)[1], tf.shape(images)[2]
-    rows = tf.pad(images, [[0, 0], [r, r], [0, 0], [0, 0]], "SYMMETRIC")
-    images = tf.add_n([w * rows[:, i : i + height] for i, w in enumerate(weights)])
-    columns = tf.pad(images, [[0, 0], [0, 0], [r, r], [0, 0]], "SYMMETRIC")
-    return tf.add_n([w * columns[:, :, i : i + width] for i, w in enumerate(weights)])
+    if (images.shape[1] or r) >= r:
+        rows = tf.pad(images, [[0, 0], [r, r], [0, 0], [0, 0]], "SYMMETRIC")
+        images = tf.add_n([w * rows[:, i : i + height] for i, w in enumerate(weights)])
+    if (images.shape[2] or r) >= r:
+        columns = tf.pad(images, [[0, 0], [0, 0], [r, r], [0, 0]], "SYMMETRIC")
+        images = tf.add_n([w * columns[:, :, i : i + width] for i, w in enumerate(weights)])
+    return images
 
 
 def robust(images: tf.Tensor, maps: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
@@ -167,10 +171,11 @@ def spectrum_distance(images: ArrayLike, natural: ArrayLike) -> Floats:
     """Return how far the images' spectra are from those of natural images, in decades (powers of ten), float32 `(n,)`.
 
     Root mean square over the bins of log10(spectrum) less its mean over the natural images. images `(n, h, w, c)` and
-    natural `(m, h, w, c)` in [0, 1], of one size. NaN where there is no natural image or an image has one colour.
+    natural `(m, h, w, c)` in [0, 1], of one size. NaN where there is no natural image, an image has one colour or is a
+    single line.
     """
     own, nature = np.asarray(images), np.asarray(natural)
-    if not len(nature):
+    if not len(nature) or min(own.shape[1:3]) < 2:
         return np.full(len(own), np.nan, np.float32)
     if own.shape[1:3] != nature.shape[1:3]:
         raise InputError(f"spectrum distance: images {own.shape}, natural {nature.shape} given; expected one size")
