@@ -22,6 +22,7 @@ class ModelSection(Section):
     license: str = "not stated"
     trained_on: str = "not stated"
     class_names: list[str] = []
+    output: str | None = None
     random_weights: Index | None = None
 
     @model_validator(mode="after")
