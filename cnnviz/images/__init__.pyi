@@ -1,6 +1,8 @@
 """The door of images/: what others may use, loaded when it is asked for. The rest is private."""
 
 from .decoding import decode as decode  # a PNG or JPEG file -> pixels
+from .feeding import converted as converted  # images with the channels that a network wants
+from .feeding import fed as fed  # chosen images of a set as a network sees them
 from .reading import read_known as read_known  # a set of the catalogue
 from .section import ImagesSection as ImagesSection  # `images` in params.yaml
 from .sets import ImageSet as ImageSet  # images of any size with labels and names
