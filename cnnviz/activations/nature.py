@@ -84,13 +84,14 @@ def measure(network: Any, preprocessing: Any, layer: str, images: ArrayLike) -> 
     return Nature(found.peak, found.feature, tuple(("", i) for i in range(len(pixels))))
 
 
-def pictures(sets: Mapping[str, ImageSet], shape: tuple[int, int, int]) -> Floats:
-    """Scale natural images to the canvas `(h, w, channels)`: float32 `(m, h, w, channels)` in [0, 1], sets in order.
+def pictures(sets: Mapping[str, ImageSet], size: int | tuple[int, int], channels: int = 3) -> Floats:
+    """Scale natural images to the canvas: float32 `(m, height, width, channels)` in [0, 1], sets in order.
 
-    Only images that are at least as high and as wide, since enlarged ones have no high frequencies; any where there is
-    no such image. Of a set with more than SAMPLE of them so many, evenly spread: memory does not grow with the set.
+    size: of the canvas, one side or height and width; channels: of the network, see images.fed. Only images that are
+    nowhere smaller than it, since enlarged ones have no high frequencies; any where there is no such image. Of a set with more than SAMPLE of them so many, fewer of a large canvas, evenly spread: memory does not
+    grow with the set.
     """
-    height, width, _ = shape
+    height, width = (size, size) if isinstance(size, int) else size
     most = max(FEWEST, min(SAMPLE, PIXELS // (height * width)))
     large = {name: np.flatnonzero((one.sizes >= (height, width)).all(axis=1)).tolist() for name, one in sets.items()}
     if not any(large.values()):
@@ -98,5 +99,6 @@ def pictures(sets: Mapping[str, ImageSet], shape: tuple[int, int, int]) -> Float
     for name, indices in large.items():
         if len(indices) > most:
             large[name] = [indices[i * (len(indices) - 1) // (most - 1)] for i in range(most)]
+    shape = (height, width, channels)
     found = [fed(sets[name], indices, shape) / np.float32(255) for name, indices in large.items() if indices]
     return np.concatenate(found) if found else np.zeros((0, *shape), np.float32)

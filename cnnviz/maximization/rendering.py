@@ -73,7 +73,7 @@ def around(
         name, i = known.images[row]
         return fed(sets[name], [i], shape)[0] / np.float32(255)
 
-    return Surroundings(known, nature.pictures(sets, shape), natural, start_image(sets, shape, start))
+    return Surroundings(known, nature.pictures(sets, shape[:2], shape[2]), natural, start_image(sets, shape, start))
 
 
 def start_image(sets: Mapping[str, ImageSet], shape: tuple[int, int, int], start: str) -> np.ndarray | None:

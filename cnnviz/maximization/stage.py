@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnnviz.activations import nature
 from cnnviz.files import CACHE, Stopwatch, fresh, progress
-from cnnviz.images import load_set
+from cnnviz.images import load_sets
 from cnnviz.maximization.section import MaximizeSection
 from cnnviz.networks import fingerprint, read_description, selection
 from cnnviz.objectives import parse
@@ -26,7 +26,7 @@ def run(key: str, section: MaximizeSection, seed: int, sets: Sequence[str], arti
     described = read_description(stored)
     wanted = selection.filters(section.layers[key], described, f"params.yaml: maximize.layers.{key}")
     others = {name: parse(text) for name, text in section.objectives.get(key, {}).items()}
-    images = {name: load_set(artifacts / "images" / f"{name}.npz") for name in sets}
+    images = load_sets(artifacts, sets, described["input_shape"][2])
     from cnnviz.maximization import canvas, chunks, files, rendering  # TensorFlow: only after the params are checked
     from cnnviz.maximization.ascent import settings
     from cnnviz.maximization.cache import RenderCache
@@ -60,7 +60,7 @@ def run(key: str, section: MaximizeSection, seed: int, sets: Sequence[str], arti
     numbers, done = {}, 0
     for layer, filters in watch.each(wanted):
         bar.each = cost[layer]
-        known = nature.read(artifacts / "feature_maps" / key, layer, sets)
+        known = nature.read(artifacts / "feature_maps" / key, layer, images)
         around = rendering.around(known, images, (*use[layer].size, channels), section.start)
         each = chunks.size(str(stored), layer, use[layer], section.memory, around.pictures)
         writer = files.LayerWriter(folder, layer, filters, rgb)
