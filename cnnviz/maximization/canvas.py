@@ -82,7 +82,9 @@ class Fitting:
             coarse = (size[0] // step * step, size[1] // step * step)
             if min(coarse) and coarse != size and not self.refusal(names, coarse):
                 return Chosen(coarse, f"{said(size)} is not possible at {reason}")
-        return Chosen(self.shape[:2], f"the size of the network's input, since {said(size)} is not possible at {reason}")
+        return Chosen(
+            self.shape[:2], f"the size of the network's input, since {said(size)} is not possible at {reason}"
+        )
 
     def objective(self, objective: Objective, asked: Size | None, size: Size, where: str = "size") -> Chosen:
         """The canvas for an objective: a classifier's head wants the size it was trained with."""

@@ -86,7 +86,10 @@ def _verdict(one: Rendered, attempt: int, tries: int, nature: float | None, star
     if not one.finite[0]:
         when = "" if not np.isfinite(one.scores[0, 0]) else ", but for its first steps"
         what = "NaN" if np.isnan([*one.scores[0], *one.snapshot_scores[0]]).any() else "infinite"
-        return "dead", f"its score is {what}{when}: weights of it, or of what it sees, are NaN or infinite; not rendered"
+        return (
+            "dead",
+            f"its score is {what}{when}: weights of it, or of what it sees, are NaN or infinite; not rendered",
+        )
     if alive(one)[0]:
         how = {SEED: "", NEW_SEED: "silent from the first seed, found with a second", FROM_NATURE:
                f"silent from two seeds, found starting from {start}"}[int(attempt)]  # fmt: skip

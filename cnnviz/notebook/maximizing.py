@@ -162,7 +162,9 @@ def _sides(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _around(of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: tuple[int, int]) -> Surroundings:
+def _around(
+    of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: tuple[int, int]
+) -> Surroundings:
     """Natural images, measured at the network's size and held against the results at the canvas size."""
     chosen = None if start is None else _canvas(pixels.alone(pixels.listed(start, of.channels, "start"), "start"), size)
     if natural is None:

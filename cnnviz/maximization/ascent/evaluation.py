@@ -61,9 +61,12 @@ class Evaluation:
             if name not in calls:
                 raise InputError(f"the network has no layer {name!r}; {choices(name, traced.convs or calls)}")
         self.points = [
-            _point(kind, calls[name]) if name else _logit_point(head.find(traced, (), output)) for kind, name in self.structure
+            _point(kind, calls[name]) if name else _logit_point(head.find(traced, (), output))
+            for kind, name in self.structure
         ]
-        last = max(i for i, call in enumerate(traced.calls) if logit or any(call is point.call for point in self.points))
+        last = max(
+            i for i, call in enumerate(traced.calls) if logit or any(call is point.call for point in self.points)
+        )
         used = traced.calls[: last + 1]
         made = [tensor for call in used for tensor in keras.tree.flatten(call.output)]
         sizes = [_size(tensor) for tensor in made if isinstance(tensor, keras.KerasTensor)]
