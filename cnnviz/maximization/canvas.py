@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.maximization.ascent.settings import Size
@@ -106,6 +107,8 @@ class Fitting:
                 return f"{layer}: {error}"
             if _unit(here) != _unit(known):
                 return f"{layer}: the layer behind it takes its own size only"
+            if reason := self._computes(here, size):
+                return f"{layer}: {reason}"
             if len(here.output.shape) != 4:
                 continue
             for map_side, side, map_before, before in zip(
@@ -127,6 +130,16 @@ class Fitting:
         if found is None:
             raise InputError("not reached")
         return found
+
+
+    def _computes(self, call: Any, size: Size) -> str:
+        """Run the network up to a unit: a layer may take a shape and then not compute it. The reason if it doesn't."""
+        output = call.unit.output if isinstance(call, graph.Conv) else call.output
+        try:
+            keras.Model(self._traced[size].input, output)(np.zeros((1, *size, self.shape[2]), "float32"), training=False)
+        except Exception as error:  # whatever a layer raises, one's own too
+            return f"the network does not compute this size: {' '.join(str(error).split())[:160]}"
+        return ""
 
 
 def _named(traced: graph.Graph, layer: str) -> Any:
