@@ -79,11 +79,12 @@ def _start(value: Any) -> Any:
 
 
 def _canvas(value: Any) -> Any:
-    if value == "auto" or (_is_index(value, 8) and value <= 2048):
+    sides = value if isinstance(value, list) and len(value) == 2 else [value]
+    if value == "auto" or all(_is_index(side, 8) and side <= 2048 for side in sides):
         return value
-    raise ValueError("expected auto or a whole number from 8 to 2048")
+    raise ValueError("expected auto, a whole number from 8 to 2048, or [height, width] of two such numbers")
 
 
 PerLayer = Annotated[Any, BeforeValidator(_layers)]  # "auto", int, or {layer: int or list of int}
-Canvas = Annotated[Any, BeforeValidator(_canvas)]
+Canvas = Annotated[Any, BeforeValidator(_canvas)]  # "auto", int, or [height, width]
 Start = Annotated[str, BeforeValidator(_start)]

@@ -55,7 +55,6 @@ def preview(params: config.Params) -> config.Params:
     shown = [i for i in params.feature_maps.images if i < min(sets.values())] or [0]
     asked = params.maximize
     recipe = {"steps": min(STEPS, asked.steps), "max_size": min(SIZE, asked.max_size)}
-    recipe |= {} if asked.size == "auto" else {"size": min(SIZE, asked.size)}
     changed = {
         "images": params.images.model_copy(update={"sets": sets}),
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnnviz.errors import InputError, choices
-from cnnviz.images import ImageSet, resized
+from cnnviz.images import ImageSet, fed
 
 Floats = NDArray[np.float32]
 SAMPLE = 256  # images of a set at most whose pixels stand for nature
+PIXELS = 2**24  # of them together, likewise: fewer images of a large canvas
+FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,21 @@ def measure(network: Any, preprocessing: Any, layer: str, images: ArrayLike) -> 
     return Nature(found.peak, found.feature, tuple(("", i) for i in range(len(pixels))))
 
 
-def pictures(sets: Mapping[str, ImageSet], size: int) -> Floats:
-    """Scale natural images to the canvas: float32 `(m, size, size, 3)` in [0, 1], sets in order.
+def pictures(sets: Mapping[str, ImageSet], size: int | tuple[int, int], channels: int = 3) -> Floats:
+    """Scale natural images to the canvas: float32 `(m, height, width, channels)` in [0, 1], sets in order.
 
-    Only images whose shorter side is at least `size`, since enlarged ones have no high frequencies; any where there is
-    no such image. Of a set with more than SAMPLE of them so many, evenly spread: memory does not grow with the set.
+    size: of the canvas, one side or height and width; channels: of the network, see images.fed. Only images that are
+    nowhere smaller than it, since enlarged ones have no high frequencies; any where there is no such image. Of a set with more than SAMPLE of them so many, fewer of a large canvas, evenly spread: memory does not
+    grow with the set.
     """
-    large = {name: np.flatnonzero(one.sizes.min(axis=1) >= size).tolist() for name, one in sets.items()}
+    height, width = (size, size) if isinstance(size, int) else size
+    most = max(FEWEST, min(SAMPLE, PIXELS // (height * width)))
+    large = {name: np.flatnonzero((one.sizes >= (height, width)).all(axis=1)).tolist() for name, one in sets.items()}
     if not any(large.values()):
         large = {name: list(range(len(one))) for name, one in sets.items()}
     for name, indices in large.items():
-        if len(indices) > SAMPLE:
-            large[name] = [indices[i * (len(indices) - 1) // (SAMPLE - 1)] for i in range(SAMPLE)]
-    found = [resized(sets[name], indices, (size, size)) / np.float32(255) for name, indices in large.items() if indices]
-    return np.concatenate(found) if found else np.zeros((0, size, size, 3), np.float32)
+        if len(indices) > most:
+            large[name] = [indices[i * (len(indices) - 1) // (most - 1)] for i in range(most)]
+    shape = (height, width, channels)
+    found = [fed(sets[name], indices, shape) / np.float32(255) for name, indices in large.items() if indices]
+    return np.concatenate(found) if found else np.zeros((0, *shape), np.float32)

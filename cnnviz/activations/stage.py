@@ -8,9 +8,9 @@ import numpy as np
 
 from cnnviz.activations.section import FeatureMapsSection
 from cnnviz.files import Stopwatch, fresh, npz, progress, write_bytes, write_json
-from cnnviz.images import ImageSet, load_set, resized
+from cnnviz.images import ImageSet, conversions, fed, load_sets
 from cnnviz.networks import read_description, selection
-from cnnviz.pictures import png_bytes
+from cnnviz.pictures import png_bytes, shown
 
 SHOWN = 8  # channels of a layer, where params.yaml names none or those of others
 
@@ -29,9 +29,9 @@ def run(
     from cnnviz.networks import load
 
     feature_maps = maps.FeatureMaps(load(stored)[0], described)
-    size = (described["input_shape"][0], described["input_shape"][1])
-    known = {name: load_set(artifacts / "images" / f"{name}.npz") for name in sets}
-    readers = {name: _reader(one, size) for name, one in known.items()}
+    shape, rgb = described["input_shape"], described.get("bands", {}).get("rgb")
+    known = load_sets(artifacts, sets, shape[2])
+    readers = {name: _reader(one, shape) for name, one in known.items()}
     bar = progress(sum(map(len, known.values())), "image", f"feature maps {key}")
     with watch.network():
         found = {n: feature_maps.statistics(readers[n], len(one), bar.update) for n, one in known.items()}
@@ -41,19 +41,21 @@ def run(
         name: named.get(name) or maps.most_active([s[name] for s in found.values()], count)
         for name in feature_maps.convs
     }
-    folder, shown = fresh(artifacts / "feature_maps" / key), section.images
-    for name in known:
+    folder = fresh(artifacts / "feature_maps" / key)
+    write_json(folder / "notes.json", conversions(known, shape[2]))
+    for name, one in known.items():
+        some = [i for i in section.images if i < len(one)] or [0]  # a set of all files of a folder may have fewer
         with watch.network():
-            layers = feature_maps.maps(readers[name], shown, chosen)
-        pixels = np.rint(readers[name](shown)).astype("uint8")
+            layers = feature_maps.maps(readers[name], some, chosen)
+        pixels = shown(np.rint(readers[name](some)).astype("uint8"), rgb)
         for layer, values in layers.items():
-            which = {"images": np.asarray(shown, "int32"), "channels": np.asarray(chosen[layer], "int32")}
+            which = {"images": np.asarray(some, "int32"), "channels": np.asarray(chosen[layer], "int32")}
             write_bytes(folder / name / f"{layer}.npz", npz.pack({"activations": values} | which))
-            picture = maps.picture(pixels, shown, values, chosen[layer])
+            picture = maps.picture(pixels, some, values, chosen[layer])
             write_bytes(folder / name / f"{layer}.png", png_bytes(picture))
         write_bytes(folder / name / "per_image.npz", npz.pack(maps.per_image(found[name])))
         write_json(folder / name / "statistics.json", {layer: entry.as_dict() for layer, entry in found[name].items()})
 
 
-def _reader(image_set: ImageSet, size: tuple[int, int]) -> Callable[[Sequence[int]], np.ndarray]:
-    return lambda indices: resized(image_set, indices, size)
+def _reader(image_set: ImageSet, shape: Sequence[int]) -> Callable[[Sequence[int]], np.ndarray]:
+    return lambda indices: fed(image_set, indices, shape)

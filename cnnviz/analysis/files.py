@@ -1,6 +1,7 @@
 """What analysis.py found -> files of `artifacts/analysis/<model>/` (docs/artifacts.md), and back. No TensorFlow."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +15,8 @@ from cnnviz.analysis.layers import LayerAnalysis
 from cnnviz.analysis.measures import histogram_edges
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_json, write_bytes
-from cnnviz.images import ImageSet, resized
-from cnnviz.pictures import Picture, png_bytes
+from cnnviz.images import ImageSet, fed
+from cnnviz.pictures import Picture, png_bytes, shown
 
 SHEET = 16  # filters at most in the picture of a layer's patches
 
@@ -31,10 +32,12 @@ class LayerExamples:
 
 
 class Pixels:
-    """Images of several sets under one number each, as the network sees them: uint8 `(h, w, 3)`."""
+    """Images of several sets under one number each, as a network of this input shape sees them: `seen` in its channels,
+    uint8 `(h, w, channels)`; by `[number]` as one can look at them, uint8 `(h, w, 3)`. rgb: see pictures.shown.
+    """
 
-    def __init__(self, sets: dict[str, ImageSet], size: tuple[int, int]) -> None:
-        self.sets, self.size = sets, size
+    def __init__(self, sets: dict[str, ImageSet], shape: Sequence[int], rgb: Sequence[int] | None = None) -> None:
+        self.sets, self.shape, self.rgb = sets, shape, rgb
         self.names = list(sets)
         self.starts = np.cumsum([0, *map(len, sets.values())])
         self._held: tuple[int, NDArray[np.uint8]] | None = None
@@ -44,10 +47,13 @@ class Pixels:
         which = np.searchsorted(self.starts, numbers, "right") - 1
         return which.astype(np.int32), (numbers - self.starts[which]).astype(np.int32)
 
-    def __getitem__(self, number: int) -> NDArray[np.uint8]:
+    def __getitem__(self, number: int) -> Picture:
+        return shown(self.seen(number), self.rgb)
+
+    def seen(self, number: int) -> NDArray[np.uint8]:
         if self._held is None or self._held[0] != number:
             which, index = (int(i[0]) for i in self.place(np.array([number])))
-            image = resized(self.sets[self.names[which]], [index], self.size)[0]
+            image = fed(self.sets[self.names[which]], [index], self.shape)[0]
             self._held = number, np.rint(image).astype(np.uint8)
         return self._held[1]
 
@@ -157,10 +163,10 @@ class Analysis:
         with np.load(self.folder / name / "grams.npz") as stored:
             return np.stack([stored[layer] for layer in self.layers])
 
-    def features(self, layer: str) -> NDArray[np.float64]:
-        """Of one layer, a row per image and grid cell of all sets: `(n, channels)`."""
+    def features(self, layer: str, sets: Sequence[str]) -> NDArray[np.float64]:
+        """Of one layer, a row per image and grid cell of these sets: `(n, channels)`."""
         parts = []
-        for name in self.sets:
+        for name in sets:
             with np.load(self.folder / name / "features.npz") as stored:
                 parts.append(stored[layer].reshape(-1, stored[layer].shape[-1]))
         return np.concatenate(parts).astype(np.float64)

@@ -11,7 +11,7 @@ from cnnviz.analysis import files, layers, plots, subjects
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.files import Stopwatch, fresh, progress, write_bytes, write_csv, write_json
 from cnnviz.filters import cosines, filters_of, read_kernel
-from cnnviz.images import load_set
+from cnnviz.images import load_sets
 from cnnviz.networks import read_description, selection
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def run(
     wanted = subjects.layers(model.analyzed_layers, described, f"params.yaml: models.{key}.analyzed_layers")
     asked = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
     pictured = subjects.pictured(wanted, asked, described, section.patches)
-    images = {name: load_set(artifacts / "images" / f"{name}.npz") for name in sets}
-    size = (described["input_shape"][0], described["input_shape"][1])
+    shape = described["input_shape"]
+    images = load_sets(artifacts, sets, shape[2])
     from cnnviz.analysis import observe, watching  # TensorFlow: only after the params are checked
     from cnnviz.analysis.predictions import explaining
     from cnnviz.networks import load
@@ -39,13 +39,13 @@ def run(
     observer = observe.Observer(load(stored)[0], described, wanted)
     amounts = watching.Amounts(section.examples, section.batch, section.kept_images)
     with watch.network(), progress(sum(map(len, images.values())), "image", f"analyze {key}") as bar:
-        found, outputs = watching.watch(observer, images, size, amounts, bar.update)
+        found, outputs = watching.watch(observer, images, shape, amounts, bar.update)
     examples = watching.located(observer, found, pictured)
     alike = _kernels_alike(stored / "weights.weights.h5", described, found)
     columns = {name: layers.per_filter(layer, alike[name]) for name, layer in found.items()}
 
     folder = fresh(artifacts / "analysis" / key)
-    pixels = files.Pixels(images, size)
+    pixels = files.Pixels(images, shape, described.get("bands", {}).get("rgb"))
     on_patches = files.write_examples(folder, examples, pixels)
     fields = {conv["name"]: conv["receptive_field"] for conv in described["conv_layers"]}
     entries = {

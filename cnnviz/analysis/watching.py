@@ -9,7 +9,7 @@ from cnnviz.analysis.files import LayerExamples
 from cnnviz.analysis.layers import LayerAnalysis
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions.outputs import Outputs
-from cnnviz.images import ImageSet, resized
+from cnnviz.images import ImageSet, fed
 from cnnviz.networks import receptive_field
 
 
@@ -25,11 +25,11 @@ class Amounts:
 def watch(
     observer: Observer,
     sets: dict[str, ImageSet],
-    size: tuple[int, int],
+    shape: Sequence[int],
     amounts: Amounts,
     tick: Callable[[int], object],
 ) -> tuple[dict[str, LayerAnalysis], dict[str, Outputs]]:
-    """Run every image of every set once, scaled to `size` (height, width); `tick(n)` counts images done.
+    """Run every image of every set once, as a network of this input shape sees it; `tick(n)` counts images done.
 
     Returns what was measured of each layer, and a classifier's outputs on each set (none where it is no classifier).
     """
@@ -41,7 +41,7 @@ def watch(
     for name, one in sets.items():
 
         def read(indices: Sequence[int], one: ImageSet = one) -> np.ndarray:
-            return resized(one, indices, size)
+            return fed(one, indices, shape)
 
         for layer in layers.values():
             layer.begin(name, one.labels)

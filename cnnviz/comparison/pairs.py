@@ -43,9 +43,15 @@ def same_architecture(one: Side, other: Side) -> bool:
     return shapes[0] == shapes[1]
 
 
+def shared(one: Analysis, other: Analysis) -> list[str]:
+    """The image sets that both models saw."""
+    return [name for name in one.sets if name in other.sets]
+
+
 def cka(one: Analysis, other: Analysis) -> NDArray[np.float64]:
-    """Linear CKA of all layers, `(layers of one, layers of other)`, over all image sets."""
-    return similarity.cka([one.grams(name) for name in one.sets], [other.grams(name) for name in other.sets])
+    """Linear CKA of all layers, `(layers of one, layers of other)`, over the image sets that both saw."""
+    sets = shared(one, other)
+    return similarity.cka([one.grams(name) for name in sets], [other.grams(name) for name in sets])
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,12 @@ class Match:
 
 def matches(one: Analysis, other: Analysis, alike: NDArray) -> list[Match]:
     """Match the filters of each layer of `one` with those of the layer of `other` with the highest CKA, best first."""
-    found = []
+    found, sets = [], shared(one, other)
     for i, layer in enumerate(one.layers):
         if not np.isfinite(alike[i]).any():
             continue
         partner = other.layers[int(np.nanargmax(alike[i]))]
-        correlation = similarity.correlations(one.features(layer), other.features(partner))
+        correlation = similarity.correlations(one.features(layer, sets), other.features(partner, sets))
         pairs = similarity.matched(correlation)
         found += [Match(layer, a, partner, b, r) for a, b, r in pairs if r != 0]  # 0: one of the two is dead
     return sorted(found, key=lambda m: -m.correlation)
@@ -93,6 +99,7 @@ def drift(before: Side, after: Side) -> dict[str, NDArray]:
     `layer`, `filter`, kernel `distance` and `cosine`, activation `correlation`.
     """
     rows: dict[str, list[NDArray]] = {key: [] for key in ("layer", "filter", "distance", "cosine", "correlation")}
+    sets = shared(before.analysis, after.analysis)
     for layer in (name for name in before.analysis.layers if name in after.analysis.layers):
         moved = similarity.drift(before.kernel(layer), after.kernel(layer))
         n = len(moved["distance"])
@@ -100,7 +107,7 @@ def drift(before: Side, after: Side) -> dict[str, NDArray]:
         rows["filter"].append(np.arange(n))
         rows["distance"].append(moved["distance"])
         rows["cosine"].append(moved["cosine"])
-        same = similarity.same_filter(before.analysis.features(layer), after.analysis.features(layer))
+        same = similarity.same_filter(before.analysis.features(layer, sets), after.analysis.features(layer, sets))
         rows["correlation"].append(same)
     return {key: np.concatenate(parts) for key, parts in rows.items()}
 

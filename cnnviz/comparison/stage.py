@@ -8,24 +8,30 @@ from cnnviz.analysis import Pixels, read_analysis
 from cnnviz.comparison import files, pairs, plots
 from cnnviz.comparison.section import CompareSection
 from cnnviz.files import fresh, progress, write_bytes, write_csv, write_json
-from cnnviz.images import load_set
+from cnnviz.images import load_sets
 from cnnviz.networks import read_description
 
 
 def run(section: CompareSection, models: Sequence[str], sets: Sequence[str], artifacts: Path) -> None:
-    """Compare every two of these models, and each with itself -> `<artifacts>/compare`."""
-    images = {name: load_set(artifacts / "images" / f"{name}.npz") for name in sets}
+    """Compare every two of these models, and each with itself -> `<artifacts>/compare`.
+
+    Two that saw no image set in common, since their inputs have other channels, are left out.
+    """
+    images = load_sets(artifacts, sets)
     sides = []
     for key in models:
         described = read_description(artifacts / "models" / key)
-        pixels = Pixels(images, (described["input_shape"][0], described["input_shape"][1]))
-        sides.append(pairs.Side(read_analysis(artifacts / "analysis" / key), described, pixels, artifacts))
+        analysis = read_analysis(artifacts / "analysis" / key)
+        seen = {name: images[name] for name in analysis.sets}
+        pixels = Pixels(seen, described["input_shape"], described.get("bands", {}).get("rgb"))
+        sides.append(pairs.Side(analysis, described, pixels, artifacts))
     folder = fresh(artifacts / "compare")
     rows = [row for side in sides for row in pairs.depth_rows(side)]
     write_csv(folder / "depth.csv", rows)
     write_bytes(folder / "depth.png", plots.depth(rows))
     write_csv(folder / "models.csv", [{"model": side.name, **side.analysis.metrics} for side in sides])
-    every, numbers = list(combinations_with_replacement(sides, 2)), {}
+    numbers = {}
+    every = [two for two in combinations_with_replacement(sides, 2) if pairs.shared(two[0].analysis, two[1].analysis)]
     with progress(len(every), "pair", "compare") as bar:
         for one, other in every:
             name = f"{one.name}--{other.name}"

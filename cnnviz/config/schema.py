@@ -60,20 +60,20 @@ class Params(Section):
             yield f"fixed_filters.borrowed.model: no model {borrowed.model!r}; {there}; or remove `borrowed`"
 
     def _of_images(self) -> Iterator[str]:
-        """What asks for an image that is not there."""
-        sets = self.images.sets
+        """What asks for an image that is not there, as far as it can be known before the images are read."""
+        sets = self.images.counts
         if self.maximize.start != "noise":
             name, index = self.maximize.start.split("/")
             if name not in sets:
                 yield f"maximize.start: no image set {name!r}; {choices(name, sets)}"
-            elif int(index) >= sets[name]:
-                yield f"maximize.start: the set {name!r} has {sets[name]} images, from 0 on"
+            elif (count := sets[name]) is not None and int(index) >= count:
+                yield f"maximize.start: the set {name!r} has {count} images, from 0 on"
         fixed = self.fixed_filters
         if fixed.set not in sets:
             yield f"fixed_filters.set: no image set {fixed.set!r}; {choices(fixed.set, sets)}"
-        elif fixed.images > sets[fixed.set]:
-            yield f"fixed_filters.images: {fixed.images} asked, the set has {sets[fixed.set]}"
+        elif (count := sets[fixed.set]) is not None and fixed.images > count:
+            yield f"fixed_filters.images: {fixed.images} asked, the set has {count}"
         highest = max(self.feature_maps.images)
         for name, count in sets.items():
-            if highest >= count:
+            if count is not None and highest >= count:
                 yield f"feature_maps.images: {highest} is out of range; {name} has 0..{count - 1}"

@@ -8,14 +8,14 @@ from cnnviz.errors import InputError
 from cnnviz.files import fresh, npz, write_bytes, write_json
 from cnnviz.filters import fixed
 from cnnviz.filters.section import FixedFiltersSection
-from cnnviz.images import load_set
+from cnnviz.images import load_sets
 from cnnviz.networks import read_description
 
 
 def apply(section: FixedFiltersSection, artifacts: Path) -> None:
     """Write `<artifacts>/fixed_filters`: kernels, outputs, ReLU, pooling, and where each kernel comes from."""
     kernels, origins = _chosen(section, artifacts)
-    image_set = load_set(artifacts / "images" / f"{section.set}.npz")
+    image_set = load_sets(artifacts, [section.set])[section.set]
     batch, sizes = fixed.prepare(image_set, section.images, len(kernels))
     arrays = fixed.apply(batch, sizes, kernels, section.pool_size)
     names = [str(name) for name in image_set.names[: len(batch)]]

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
 from cnnviz.errors import InputError, choices
-from cnnviz.images import ImageSet
-from cnnviz.pictures import montage
+from cnnviz.images import ImageSet, converted, resize
+from cnnviz.pictures import montage, shown
 
 Floats = NDArray[np.float32]
 
@@ -74,19 +73,22 @@ def pool(maps: NDArray, size: int, kind: str) -> NDArray:
 
 
 def borrow(path: Path, model: Mapping[str, Any], layer: str, filters: Sequence[int]) -> tuple[dict[str, Floats], bool]:
-    """Kernels `(kh, kw, 3)` of a layer that sees the image, for RGB images, by the name `<layer>_<filter>`.
+    """Kernels `(kh, kw, channels)` of a layer that sees the image, by the name `<layer>_<filter>`.
 
     path: `<layer>.npz` of the weights stage; model: its `model.json`. Where the network sees BGR the channels are
     reversed, so that applying the kernel to an RGB image is right; the second result says whether. Raises InputError
-    for an unknown layer, one that does not see three channels, or a filter that it does not have.
+    for an unknown layer, one that does not see the image's channels, or a filter that it does not have.
     """
     key = "fixed_filters.borrowed"
     layers = {each["name"]: each for each in model["conv_layers"]}
     if layer not in layers:
         raise InputError(f"{key}.layer: {model['name']} has no convolutional layer {layer!r}; {choices(layer, layers)}")
-    if layers[layer]["depthwise"] or layers[layer]["kernel_shape"][2] != 3:
-        seeing = [name for name, each in layers.items() if each["kernel_shape"][2] == 3 and not each["depthwise"]]
-        raise InputError(f"{key}.layer: {layer} does not see the image's 3 channels; valid: {', '.join(seeing) or '-'}")
+    channels = model["input_shape"][2]
+    seeing = [name for name, one in layers.items() if one["kernel_shape"][2] == channels and not one["depthwise"]]
+    if layer not in seeing:
+        raise InputError(
+            f"{key}.layer: {layer} does not see the image's {channels} channels; valid: {', '.join(seeing) or '-'}"
+        )
     count = layers[layer]["filters"]
     for index in filters:
         if not 0 <= index < count:
@@ -102,26 +104,26 @@ def borrow(path: Path, model: Mapping[str, Any], layer: str, filters: Sequence[i
 
 
 def prepare(image_set: ImageSet, count: int, kernels: int) -> tuple[Floats, NDArray[np.int32]]:
-    """First `count` images of a set: float32 `(n, h, w, 3)` in [0, 1], and their sizes int32 `(n, 2)`.
+    """First `count` images of a set: float32 `(n, h, w, channels)` in [0, 1], and their sizes int32 `(n, 2)`.
 
     Images over 512 pixels are scaled down. In a set of mixed sizes the images stand in the top left corner on 0.
     Raises InputError where `kernels` outputs of all of them would take too much memory.
     """
     images = [image_set.image(i) for i in range(min(count, len(image_set)))]
     for i, image in enumerate(images):
-        share = MAX_SIDE / max(image.shape)
+        share = MAX_SIDE / max(image.shape[:2])
         if share < 1:
             h, w = (max(1, round(side * share)) for side in image.shape[:2])
-            images[i] = np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
+            images[i] = resize([image], (h, w))[0].astype(np.uint8)
     sizes = np.array([image.shape[:2] for image in images], np.int32)
     height, width = sizes.max(axis=0)
-    most = int(MAX_VALUES // (height * width * (kernels + 3)))
+    most = int(MAX_VALUES // (height * width * (kernels + image_set.channels)))
     if len(images) > most:
         raise InputError(
             f"fixed_filters.images: {len(images)} images of {width}x{height} pixels with {kernels} kernels fill over "
             f"{MAX_VALUES * 4 // 10**6} MB; at most {most} fit"
         )
-    batch = np.zeros((len(images), height, width, 3), np.float32)
+    batch = np.zeros((len(images), height, width, image_set.channels), np.float32)
     for i, image in enumerate(images):
         batch[i, : image.shape[0], : image.shape[1]] = image / np.float32(255)
     return batch, sizes
@@ -130,20 +132,27 @@ def prepare(image_set: ImageSet, count: int, kernels: int) -> tuple[Floats, NDAr
 def apply(
     images: Floats, sizes: NDArray[np.int32], kernels: Mapping[str, Floats], pool_size: int
 ) -> dict[str, NDArray]:
-    """Arrays of outputs.npz (see docs/artifacts.md) from `(n, h, w, 3)` images and named kernels.
+    """Arrays of outputs.npz (see docs/artifacts.md) from `(n, h, w, channels)` images and named kernels.
 
-    Outputs outside an image's own size (a set of mixed sizes) are 0, in ReLU and pooling too.
+    A kernel of another number of channels sees the images as its network would (images.converted). Outputs outside an image's own size (a set of mixed sizes) are 0, in ReLU and pooling too.
     """
     if pool_size > sizes.min():
         raise InputError(
             f"fixed_filters.pool_size: {pool_size} is larger than the smallest image, {sizes.min()} pixels"
         )
-    outputs = np.stack([correlate(images, kernel) for kernel in kernels.values()], axis=-1)
+    outputs = np.stack([correlate(_for(kernel, images, name), kernel) for name, kernel in kernels.items()], axis=-1)
     for output, (height, width) in zip(outputs, sizes, strict=True):
         output[height:], output[:, width:] = 0, 0
     pooled = {f"pool_{kind}": pool(outputs, pool_size, kind) for kind in _POOLS}
     names = np.array(list(kernels), np.str_)
     return {"images": images, "kernels": names, "outputs": outputs, "relu": np.maximum(outputs, 0), **pooled}
+
+
+def _for(kernel: Floats, images: Floats, name: str) -> Floats:
+    """Images with the channels that a kernel wants."""
+    if kernel.ndim == 2 or kernel.shape[2] == images.shape[3]:
+        return images
+    return converted(images * 255, kernel.shape[2], f"fixed_filters.set: its images for {name}") / np.float32(255)
 
 
 def scaled(maps: NDArray, reference: NDArray) -> montage.Picture:
@@ -159,22 +168,22 @@ def scaled(maps: NDArray, reference: NDArray) -> montage.Picture:
 
 
 def draw_maps(
-    arrays: Mapping[str, NDArray], shown: Mapping[str, str], reference: str, row_labels: Sequence[str], tile: int
+    arrays: Mapping[str, NDArray], columns: Mapping[str, str], reference: str, row_labels: Sequence[str], tile: int
 ) -> montage.Picture:
-    """A row per image: the image, then for each kernel its map in each of the `shown` arrays.
+    """A row per image: the image, then for each kernel its map in each of the arrays that `columns` names.
 
-    arrays: of `apply`; shown: title (may be empty) -> name of an array `(n, h, w, k)`; reference: name of the array
+    arrays: of `apply`; columns: title (may be empty) -> name of an array `(n, h, w, k)`; reference: name of the array
     that the scale of each kernel is taken from; row_labels: one per image; tile: size of a map in pixels.
     """
     n = min(len(arrays["images"]), SHOWN)
-    originals = montage.fit(montage.to_uint8(arrays["images"][:n], 0, 1), tile)
-    greys = {title: scaled(arrays[name][:n], arrays[reference]) for title, name in shown.items()}
-    columns, titles = [originals], ["image"]
+    originals = montage.fit(shown(montage.to_uint8(arrays["images"][:n], 0, 1)), tile)
+    greys = {title: scaled(arrays[name][:n], arrays[reference]) for title, name in columns.items()}
+    drawn, titles = [originals], ["image"]
     for k, kernel in enumerate(arrays["kernels"]):
         for title, grey in greys.items():
-            columns.append(_canvas(montage.fit(grey[..., k], tile), originals.shape[1], originals.shape[2]))
+            drawn.append(_canvas(montage.fit(grey[..., k], tile), originals.shape[1], originals.shape[2]))
             titles.append(f"{kernel} {title}".strip())
-    tiles = np.stack(columns, axis=1).reshape(-1, *originals.shape[1:])
+    tiles = np.stack(drawn, axis=1).reshape(-1, *originals.shape[1:])
     return montage.label_grid(tiles, list(row_labels[:n]), titles)
 
 
@@ -189,12 +198,12 @@ def _canvas(tiles: montage.Picture, height: int, width: int) -> montage.Picture:
 
 
 def draw_kernels(kernels: Mapping[str, Floats]) -> montage.Picture:
-    """The kernels side by side, names above: red positive, blue negative; borrowed ones in colour, min to max."""
+    """The kernels side by side, names above: red positive, blue negative; borrowed ones as images, min to max."""
     width = max(TILE, *(montage.text_size(name)[0] + 4 for name in kernels))
     tiles = []
     for kernel in kernels.values():
         if kernel.ndim == 3:
-            picture = montage.to_uint8(kernel, kernel.min(), kernel.max())
+            picture = shown(montage.to_uint8(kernel, kernel.min(), kernel.max()))
         else:
             picture = montage.diverging(kernel, np.abs(kernel).max())
         framed = np.pad(montage.fit(picture[None], TILE - 2), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=200)

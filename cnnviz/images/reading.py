@@ -1,4 +1,4 @@
-"""Image sets read from their sources, always in the same order: a package file, Keras, a folder.
+"""Image sets that are known by name, read from their sources, always in the same order: a package, Keras, the web.
 
 Only `read_keras` imports Keras; it and `read_known` may use a network.
 """
@@ -14,14 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.errors import InputError, choices
-from cnnviz.images.decoding import _size, decode
-from cnnviz.images.sets import ImageSet, Pixels
-from cnnviz.sources import catalog, member_names, read_members
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
-
-MAX_BYTES = 1_000_000_000  # of all images of a set in memory
+from cnnviz.errors import InputError
+from cnnviz.images.decoding import decode
+from cnnviz.images.listing import evenly
+from cnnviz.images.sets import MAX_BYTES, ImageSet, Pixels, too_large
+from cnnviz.sources import archived, catalog, member_names, read_archived, read_members
 
 KERAS_HOST = "www.cs.toronto.edu"  # where keras.datasets gets CIFAR-10 from
 
@@ -37,11 +34,10 @@ def _stack(
 ) -> tuple[Pixels, NDArray[np.int32]]:
     """Make `images` and `sizes`, image by image, so that no second copy of a large set is ever in memory."""
     height, width = (max(side) for side in zip(*sizes, strict=True))
-    needed = len(sizes) * height * width * 3
-    if needed > MAX_BYTES:
+    if too_large(sizes):
         raise InputError(
-            f"images.sets: {len(sizes)} images of up to {width}x{height} pixels take {needed / 1e9:.1f} GB, "
-            f"the limit is {MAX_BYTES / 1e9:.0f} GB; scale the largest down or ask for fewer"
+            f"images.sets: {len(sizes)} images of up to {width}x{height} pixels take over {MAX_BYTES / 1e9:.0f} GB; at "
+            f"most {MAX_BYTES // (height * width * 3)} fit"
         )
     images = np.zeros((len(sizes), height, width, 3), np.uint8)
     for i, (h, w) in enumerate(sizes):
@@ -64,7 +60,7 @@ def read_package(name: str, count: int, members: Iterable[str], read: Reader, ti
     known, package = catalog.IMAGE_SETS[name], catalog.IMAGES_PACKAGE
     pattern = re.compile(re.escape(package.member + known.prefix) + r"(\d+)_(\d+)\.(?:png|jpg)")
     found = sorted((int(m[1]), m[0], int(m[2])) for m in map(pattern.fullmatch, members) if m)
-    _enough(name, count, len(found), "`source: keras` has 10000 of cifar10, `source: folder` what you put there")
+    _enough(name, count, len(found), "`source: keras` has 10000 of cifar10, a `folder` what you put there")
     content = read([member for _, member, _ in found[:count]])
     decoded = [decode(BytesIO(data), member) for member, data in content.items()]
     labels = [label for _, _, label in found[:count]]
@@ -84,15 +80,15 @@ def read_keras(name: str, count: int, reachable: Callable[[str], bool], tick: Ti
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     if not (home / "datasets" / KERAS_FILE).is_file() and not reachable(KERAS_HOST):
         raise InputError(
-            f"images.source: keras: {KERAS_HOST} cannot be reached and {name} is not in Keras's cache; "
-            "`source: package` has its first 20 images, `source: folder` takes your own"
+            f"images.sets: source: keras: {KERAS_HOST} cannot be reached and {name} is not in Keras's cache; "
+            "`source: package` has its first 20 images, a `folder` takes your own"
         )
     from keras.datasets import cifar10
 
     try:
         _, (pixels, labels) = cifar10.load_data()
     except Exception as error:  # Keras raises a bare Exception where a download breaks off
-        raise InputError(f"images.source: keras: {' '.join(str(error).split())[:200]}; try again") from error
+        raise InputError(f"images.sets: source: keras: {' '.join(str(error).split())[:200]}; try again") from error
     labels = labels[:count, 0].astype(np.int32)
     return ImageSet(
         *_stack([pixels.shape[1:3]] * count, pixels.__getitem__, tick),
@@ -104,44 +100,27 @@ def read_keras(name: str, count: int, reachable: Callable[[str], bool], tick: Ti
     )
 
 
-def read_folder(folder: Path, name: str, count: int, tick: Tick = lambda: None) -> ImageSet:
-    """First `count` PNG and JPEG files of `<folder>/<name>/<class>/` or `<folder>/<name>/`, sorted by path.
+def read_web(known: catalog.WebSet, count: int, tick: Tick = lambda: None) -> ImageSet:
+    """First `count` images of a set of the catalogue that is fetched by its address, evenly over its classes.
 
-    Classes are the sub-folders in sorted order; in a flat folder every label is -1. Files with another suffix are
-    ignored. Raises InputError for too few images, for both kinds mixed, for a link that leaves `folder` and for a file
-    that cannot be read.
+    Raises Unreachable where there is no network and no copy, InputError where what came is another file.
     """
-    files, classes, others = _listing(folder, name)
-    place = folder / name
-    hint = f"PNG and JPEG count, {others} other files were ignored; put more there or ask for fewer"
-    _enough(str(place), count, len(files), hint)
-    chosen = files[:count]
+    pattern = re.compile(known.members)
+    found = sorted(m.groups() + (m[0],) for m in map(pattern.fullmatch, archived(known.file)) if m)
+    _enough(known.file.name, count, len(found), "ask for fewer")
+    classes = list(known.classes)
+    labels = [classes.index(one[0]) for one in found]
+    chosen = evenly(labels, count)
+    content = read_archived(known.file, [found[i][-1] for i in chosen])
+    decoded = [decode(BytesIO(content[found[i][-1]]), found[i][-1]) for i in chosen]
     return ImageSet(
-        *_stack([_size(path) for path in chosen], lambda i: decode(chosen[i], str(chosen[i])), tick),
-        labels=np.array([classes.index(path.parent.name) if classes else -1 for path in chosen], np.int32),
-        names=np.array([path.relative_to(place).as_posix() for path in chosen], np.str_),
-        class_names=np.array(classes, np.str_),
-        origin=f"folder {folder.name}/{name}",
-        license="not stated",
+        *_stack([image.shape[:2] for image in decoded], decoded.__getitem__, tick),
+        labels=np.array([labels[i] for i in chosen], np.int32),
+        names=np.array([known.classes[found[i][0]] for i in chosen], np.str_),
+        class_names=np.array(list(known.classes.values()), np.str_),
+        origin=f"{known.file.url}, SHA-256 {known.file.sha256}",
+        license=known.license,
     )
-
-
-def _listing(folder: Path, name: str) -> tuple[list[Path], list[str], int]:
-    """Image files and class names in sorted order, and the number of other files."""
-    place = folder / name
-    if not place.is_dir():
-        have = [path.name for path in sorted(folder.glob("*/"))]
-        raise InputError(f"images.sets.{name}: no folder {place}; {choices(name, have) if have else 'make it'}")
-    subfolders = [path for path in sorted(place.iterdir()) if path.is_dir() and path.name[0] != "."]
-    files = [path for part in (place, *subfolders) for path in sorted(part.iterdir()) if path.is_file()]
-    found = [path for path in files if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
-    for path in (place, *subfolders, *found):
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"{path}: a link that leaves {folder}; copy the files, or set images.folder")
-    loose = [path for path in found if path.parent == place]
-    if loose and len(loose) < len(found):
-        raise InputError(f"{place}: images both in sub-folders and beside them ({loose[0].name}); use one of the two")
-    return found, [] if loose else [path.name for path in subfolders], len(files) - len(found)
 
 
 def _enough(name: str, asked: int, present: int, hint: str) -> None:

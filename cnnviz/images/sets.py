@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from cnnviz.errors import InputError
 
 ARRAYS = ("images", "sizes", "labels", "names", "class_names")  # of <set>.npz
 
+MAX_BYTES = 1_000_000_000  # of all images of a set in memory
+
 Pixels = NDArray[np.uint8]
 
 
@@ -22,9 +24,10 @@ Pixels = NDArray[np.uint8]
 class ImageSet:
     """n images of up to h x w pixels.
 
-    images: uint8 `(n, h, w, 3)`, RGB, smaller images in the top left corner, 0 elsewhere; sizes: int32 `(n, 2)`,
-    height and width; labels: int32 `(n,)`, -1 where unknown; names: str `(n,)`; class_names: str `(classes,)`.
-    origin, license: where the images come from and under which terms (empty in a set read back from its npz file).
+    images: uint8 `(n, h, w, 3)`, RGB (grey ones, too; or any other number of channels), smaller images in the top left
+    corner, 0 elsewhere; sizes: int32 `(n, 2)`, height and width; labels: int32 `(n,)`, -1 where unknown; names: str
+    `(n,)`; class_names: str `(classes,)`. origin, license, notes: where the images come from, under which terms, and
+    what was assumed in reading them (empty in a set read back from its npz file).
     """
 
     images: Pixels
@@ -34,12 +37,19 @@ class ImageSet:
     class_names: NDArray[np.str_]
     origin: str = ""
     license: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        return int(self.images.shape[3])
 
     def __len__(self) -> int:
         return len(self.images)
 
     def image(self, i: int) -> Pixels:
-        """Image i in its own size: uint8 `(h, w, 3)`, RGB."""
+        """Image i in its own size: uint8 `(h, w, channels)`. Raises InputError where there is none."""
+        if not 0 <= i < len(self):
+            raise InputError(f"image {i}: the set has 0..{len(self) - 1}")
         height, width = self.sizes[i]
         return self.images[i, :height, :width]
 
@@ -48,11 +58,17 @@ class ImageSet:
         return {key: getattr(self, key) for key in ARRAYS}
 
     def digest(self) -> str:
-        """SHA-256 over each image's height, width (int32, little-endian) and RGB bytes: the same from any source."""
+        """SHA-256 over each image's height, width (int32, little-endian) and pixels: the same from any source."""
         hasher = hashlib.sha256()
         for i, size in enumerate(self.sizes):
             hasher.update(size.astype("<i4").tobytes() + self.image(i).tobytes())
         return hasher.hexdigest()
+
+
+def too_large(sizes: Sequence[tuple[int, ...]], channels: int = 3) -> bool:
+    """Whether images of these sizes, in one array, take more than a set may."""
+    height, width = (max(side) for side in zip(*sizes, strict=True))
+    return len(sizes) * height * width * channels > MAX_BYTES
 
 
 def load_set(path: Path) -> ImageSet:
@@ -83,5 +99,5 @@ def _scaled(image: NDArray, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def resized(image_set: ImageSet, indices: Iterable[int], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Scale the chosen images of a set, see `resize`: float32 `(n, height, width, 3)` in 0..255."""
+    """Scale the chosen images of a set, see `resize`: float32 `(n, height, width, channels)` in 0..255."""
     return resize((image_set.image(i) for i in indices), size)

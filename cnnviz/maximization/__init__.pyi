@@ -1,5 +1,6 @@
 """The door of maximization/: what others may use, loaded when it is asked for. The rest is private."""
 
+from . import canvas as canvas  # on how large a canvas, out of what the network takes
 from .ascent import Settings as Settings  # what an image depends on besides network and objective
 from .ascent import scores as scores  # how good images are, and how alike
 from .ascent import settings as settings  # what an image depends on besides network and objective

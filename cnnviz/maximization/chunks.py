@@ -27,8 +27,8 @@ LARGEST = 16  # images: more gains nothing, and an interruption loses a chunk
 class Chunk:
     """Objectives of one structure to render with one group of settings.
 
-    model: folder of a stored model (`models.load`). starts: images to start from, float32 `(n, size, size, channels)`
-    in [0, 1], or None for noise; natural: `(m, size, size, channels)` in [0, 1], for MaCo.
+    model: folder of a stored model (`models.load`). starts: images to start from, float32 `(n, h, w, channels)` in
+    [0, 1], or None for noise; natural: `(m, h, w, channels)` in [0, 1], for MaCo.
     """
 
     model: str
@@ -41,10 +41,16 @@ class Chunk:
 
 
 class Workshop:
-    """A network and the last renderer that was traced for it."""
+    """A network and the last renderer that was traced for it.
 
-    def __init__(self, network: keras.Model, preprocessing: Any, digest: str, channels: int) -> None:
+    output: the layer whose output `logit` means, where the network has several.
+    """
+
+    def __init__(
+        self, network: keras.Model, preprocessing: Any, digest: str, channels: int, output: str | None = None
+    ) -> None:
         self.network, self.preprocessing, self.digest, self.channels = network, preprocessing, digest, channels
+        self.output = output
         self._key: tuple[Any, ...] = ()
         self._renderer: Renderer
 
@@ -53,7 +59,7 @@ class Workshop:
         key = (like.structure, settings.traced, None if natural is None else natural.tobytes())
         if key != self._key:
             self._renderer = Renderer(
-                self.network, self.preprocessing, like, settings, self.digest, self.channels, natural
+                self.network, self.preprocessing, like, settings, self.digest, self.channels, natural, self.output
             )
             self._key = key
         self._renderer.settings = settings
@@ -65,9 +71,12 @@ class Workshop:
         return renderer.render(chunk.objectives, chunk.starts, chunk.attempt, chunk.scored, tick)
 
     def size(self, like: Objective, settings: Settings, memory_mb: float, natural: np.ndarray | None = None) -> int:
-        """How many objectives fit into a budget of megabytes (at least 1)."""
-        each = self.renderer(like, settings, natural).bytes_per_image * settings.variants
-        return max(1, min(LARGEST, int(memory_mb * 2**20 / each)))
+        """How many objectives fit into a budget of megabytes (at least 1), with what fills their batch up."""
+        renderer = self.renderer(like, settings, natural)
+        if renderer.alone:
+            return 1
+        fit = int(memory_mb * 2**20 / (renderer.bytes_per_image * settings.variants))
+        return max(1, min(LARGEST, fit // renderer.fill * renderer.fill))
 
 
 def keep_heap() -> None:
@@ -97,4 +106,5 @@ def workshop(model: str) -> Workshop:
     """Load a stored model, once per process."""
     keep_heap()
     network, described = load(Path(model))
-    return Workshop(network, described["preprocessing"], described["digest"], described["input_shape"][2])
+    output = described.get("head", {}).get("output")
+    return Workshop(network, described["preprocessing"], described["digest"], described["input_shape"][2], output)

@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cnnviz.files import npz, write_bytes, write_json
 from cnnviz.maximization.ascent.renderer import Rendered
 from cnnviz.maximization.ladder import names
 from cnnviz.maximization.rendering import SCORES, Judged
-from cnnviz.pictures import montage, png_bytes
+from cnnviz.pictures import montage, png_bytes, shown
 
 
 def gain(rendered: Rendered, first: int, last: int) -> np.ndarray:
@@ -21,12 +22,8 @@ def gain(rendered: Rendered, first: int, last: int) -> np.ndarray:
     steps = rendered.snapshot_steps.tolist()
     if first not in steps or last not in steps or last <= first:
         return np.full(len(rendered.images), np.nan, "float32")
-    return rendered.snapshot_scores[:, steps.index(last)] - rendered.snapshot_scores[:, steps.index(first)]
-
-
-def pictures(images: np.ndarray) -> np.ndarray:
-    """Images of any number of channels as grey or RGB ones: all channels but the first three are left out."""
-    return images[..., :3] if images.shape[-1] >= 3 else images[..., 0]
+    with np.errstate(invalid="ignore"):
+        return rendered.snapshot_scores[:, steps.index(last)] - rendered.snapshot_scores[:, steps.index(first)]
 
 
 class _Growing:
@@ -46,10 +43,10 @@ class _Growing:
 
 
 class LayerWriter:
-    """Takes the chunks of one layer; `finish` writes `<layer>.npz` and `<layer>.png`."""
+    """Takes the chunks of one layer; `finish` writes `<layer>.npz` and `<layer>.png`. rgb: as `shown` takes it."""
 
-    def __init__(self, folder: Path, layer: str, filters: list[int]) -> None:
-        self.folder, self.layer, self.filters = folder, layer, filters
+    def __init__(self, folder: Path, layer: str, filters: list[int], rgb: Sequence[int] | None = None) -> None:
+        self.folder, self.layer, self.filters, self.rgb = folder, layer, filters, rgb
         self._parts = folder / f".{layer}.parts"
         self._parts.mkdir(parents=True)
         self._large: dict[str, _Growing] = {}
@@ -62,16 +59,17 @@ class LayerWriter:
         """Write the pictures of the next filters, in the order of `filters`."""
         rendered = judged.rendered
         self._steps = rendered.snapshot_steps
-        large = {"images": rendered.images, "snapshots": rendered.snapshots, **judged.extras}
+        extras = {name: shown(images, self.rgb) for name, images in judged.extras.items()}
+        large = {"images": rendered.images, "snapshots": shown(rendered.snapshots, self.rgb), **extras}
         for name, rows in large.items():
             if name not in self._large:
                 self._large[name] = _Growing(self._parts / name, len(self.filters), rows)
             self._large[name].append(rows)
-        self._images.append(pictures(rendered.images))
-        for i, images in enumerate(rendered.snapshots):
+        self._images.append(shown(rendered.images, self.rgb))
+        for i, images in enumerate(large["snapshots"]):
             index = self.filters[self._done]
             write_bytes(self.folder / self.layer / f"{index}.png", png_bytes(self._images[-1][i]))
-            strip = montage.montage(pictures(images), columns=len(self._steps))
+            strip = montage.montage(images, columns=len(self._steps))
             write_bytes(self.folder / self.layer / f"{index}_steps.png", png_bytes(strip))
             self._done += 1
         self._small.append(
@@ -102,20 +100,24 @@ class LayerWriter:
         return small
 
 
-def write_objective(folder: Path, name: str, description: str, rendered: Rendered) -> dict[str, Any]:
+def write_objective(
+    folder: Path, name: str, description: str, rendered: Rendered, rgb: Sequence[int] | None = None
+) -> dict[str, Any]:
     """Write `objectives/<name>.npz` and its pictures; return its entry of metrics.json."""
     kept = {field: array for field, array in rendered.items() if field not in ("peaks", "features", "robust")}
+    kept["snapshots"] = shown(rendered.snapshots, rgb)
     write_bytes(folder / "objectives" / f"{name}.npz", npz.pack({"description": np.array(description), **kept}))
-    write_bytes(folder / "objectives" / f"{name}.png", png_bytes(montage.montage(pictures(rendered.images), columns=4)))
+    pictures = montage.montage(shown(rendered.images, rgb), columns=4)
+    write_bytes(folder / "objectives" / f"{name}.png", png_bytes(pictures))
     return {"description": description, "score": _number(rendered.snapshot_scores[0, -1])}
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def _median(values: np.ndarray) -> float | None:
-    known = values[~np.isnan(values)]
+    known = values[np.isfinite(values)]
     return _number(float(np.median(known))) if len(known) else None
 
 
@@ -141,7 +143,8 @@ def write_numbers(
                 **{name: (rank or None) if name == "selectivity_rank" else known[name] for name in columns},
             }
             entries[layer][str(k)] = entry
-            rows.writerows([layer, k, step, f"{score:.6g}"] for step, score in enumerate(arrays["scores"][i]))
+            curve = (f"{score:.6g}" if np.isfinite(score) else "" for score in arrays["scores"][i])
+            rows.writerows([layer, k, step, score] for step, score in enumerate(curve))
             lines.writerow([layer, k, *(entry[name] for name in ("status", "reason", "score", *columns))])
 
     def every(name: str) -> np.ndarray:
@@ -149,7 +152,8 @@ def write_numbers(
         return np.array([np.nan if value is None else value for value in values], float)
 
     status = [entry["status"] for filters in entries.values() for entry in filters.values()]
-    rise = [arrays["snapshot_scores"][:, -1] - arrays["scores"][:, 0] for arrays in layers.values()]
+    with np.errstate(invalid="ignore"):  # of filters whose weights are infinite
+        rise = [arrays["snapshot_scores"][:, -1] - arrays["scores"][:, 0] for arrays in layers.values()]
     headline = {"median_score_gain": _median(np.concatenate(rise))} | {f"median_{n}": _median(every(n)) for n in SCORES}
     numbers: dict[str, Any] = {
         "filters": len(status),

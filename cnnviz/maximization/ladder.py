@@ -29,7 +29,8 @@ class Outcome:
 def rose(rendered: Rendered) -> np.ndarray:
     """Whether the score of the final image is above that of the start, bool `(n,)`."""
     start, end = rendered.scores[:, 0], rendered.snapshot_scores[:, -1]
-    return end - start > RISE * np.maximum(np.abs(start), np.abs(end))
+    with np.errstate(invalid="ignore"):
+        return (end - start > RISE * np.maximum(np.abs(start), np.abs(end))) & rendered.finite
 
 
 def alive(rendered: Rendered) -> np.ndarray:
@@ -44,7 +45,7 @@ def climb(
     natural_start: Callable[[int], np.ndarray | None],
     describe_start: Callable[[int], str] = lambda i: "its best natural image",
 ) -> Outcome:
-    """Render `count` filters, those that stay silent again.
+    """Render `count` filters, those that stay silent again, but for those whose weights are no numbers.
 
     natural_peaks: the highest pre-activation of each filter on any natural image `(count,)`, None without such images.
     natural_start(i): the best natural image of filter i as start image, or None.
@@ -54,7 +55,7 @@ def climb(
     attempt = np.zeros(count, "int32")
     tries = np.ones(count, "int32")
     for number in (NEW_SEED, FROM_NATURE):
-        silent = [i for i in range(count) if not alive(parts[i])[0]]
+        silent = [i for i in range(count) if parts[i].finite[0] and not alive(parts[i])[0]]
         starts = None
         if number == FROM_NATURE:
             found = {i: natural_start(i) for i in silent}
@@ -82,6 +83,13 @@ def _rank(one: Rendered) -> tuple[bool, bool, float]:
 
 
 def _verdict(one: Rendered, attempt: int, tries: int, nature: float | None, start: str) -> tuple[str, str]:
+    if not one.finite[0]:
+        when = "" if not np.isfinite(one.scores[0, 0]) else ", but for its first steps"
+        what = "NaN" if np.isnan([*one.scores[0], *one.snapshot_scores[0]]).any() else "infinite"
+        return (
+            "dead",
+            f"its score is {what}{when}: weights of it, or of what it sees, are NaN or infinite; not rendered",
+        )
     if alive(one)[0]:
         how = {SEED: "", NEW_SEED: "silent from the first seed, found with a second", FROM_NATURE:
                f"silent from two seeds, found starting from {start}"}[int(attempt)]  # fmt: skip

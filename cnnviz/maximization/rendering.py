@@ -9,11 +9,11 @@ import numpy as np
 
 from cnnviz import objectives
 from cnnviz.activations import Nature, nature
-from cnnviz.images import ImageSet, resized
+from cnnviz.images import ImageSet, fed
 from cnnviz.maximization import ladder
 from cnnviz.maximization.ascent import scores
 from cnnviz.maximization.ascent.renderer import Rendered, join
-from cnnviz.maximization.ascent.settings import Settings
+from cnnviz.maximization.ascent.settings import Settings, Size
 from cnnviz.maximization.cache import RenderCache
 from cnnviz.maximization.chunks import Chunk
 
@@ -54,7 +54,7 @@ class Wishes:
 class Surroundings:
     """Natural images around a layer: `nature` None where there are none.
 
-    pictures: `(m, size, size, c)` in [0, 1] at the canvas size, for the spectrum and MaCo; start(row): one natural
+    pictures: `(m, h, w, c)` in [0, 1] at the canvas size, for the spectrum and MaCo; start(row): one natural
     image of `nature.images` as start image at the canvas size; chosen: a start image `(1, …)` for all, None for noise.
     """
 
@@ -64,22 +64,24 @@ class Surroundings:
     chosen: np.ndarray | None = None
 
 
-def around(known: Nature, sets: Mapping[str, ImageSet], size: int, start: str = NOISE) -> Surroundings:
-    """Natural images for a layer at one canvas size, from stored sets; start: `noise` or `<set>/<index>`."""
+def around(
+    known: Nature, sets: Mapping[str, ImageSet], shape: tuple[int, int, int], start: str = NOISE
+) -> Surroundings:
+    """Natural images for a layer on one canvas (h, w, channels), from stored sets; start: `noise` or `<set>/<index>`."""
 
     def natural(row: int) -> np.ndarray:
         name, i = known.images[row]
-        return resized(sets[name], [i], (size, size))[0] / np.float32(255)
+        return fed(sets[name], [i], shape)[0] / np.float32(255)
 
-    return Surroundings(known, nature.pictures(sets, size), natural, start_image(sets, size, start))
+    return Surroundings(known, nature.pictures(sets, shape[:2], shape[2]), natural, start_image(sets, shape, start))
 
 
-def start_image(sets: Mapping[str, ImageSet], size: int, start: str) -> np.ndarray | None:
-    """The image `<set>/<index>` at the canvas size, `(1, size, size, c)` in [0, 1]; None for `noise`."""
+def start_image(sets: Mapping[str, ImageSet], shape: tuple[int, int, int], start: str) -> np.ndarray | None:
+    """The image `<set>/<index>` on a canvas (h, w, channels), `(1, h, w, channels)` in [0, 1]; None for `noise`."""
     if start == NOISE:
         return None
     name, index = start.split("/")
-    return resized(sets[name], [int(index)], (size, size)) / np.float32(255)
+    return fed(sets[name], [int(index)], shape) / np.float32(255)
 
 
 class Rendering:
@@ -179,34 +181,40 @@ def operations(filters: int, settings: Settings, wishes: Wishes) -> int:
     return filters * (settings.steps * (1 + wishes.negatives + (wishes.variants if wishes.variants > 1 else 0)) + seeds)
 
 
-def costs(described: Mapping[str, Any], sizes: Mapping[str, int], whole: int) -> dict[str, float]:
+def costs(described: Mapping[str, Any], sizes: Mapping[str, Size], whole: Size) -> dict[str, float]:
     """About how long an image·step takes at a layer, against others: multiplications of all conv layers up to it.
 
-    described: model.json; sizes: of the canvas, by layer; "" is the whole network at the size `whole`.
+    described: model.json; sizes: of the canvas (height, width), by layer; "" is the whole network at the size `whole`.
     """
     height, width = described["input_shape"][:2]
     per_pixel, found = OVERHEAD, {}
     for conv in described["conv_layers"]:
         per_pixel += math.prod((*conv["kernel_shape"], *conv["output_shape"][:2])) / (height * width)
         if conv["name"] in sizes:
-            found[conv["name"]] = per_pixel * sizes[conv["name"]] ** 2
-    return found | {"": per_pixel * whole**2}
+            found[conv["name"]] = per_pixel * math.prod(sizes[conv["name"]])
+    return found | {"": per_pixel * math.prod(whole)}
 
 
 def measure(
     rendered: Rendered, filters: np.ndarray, known: Nature | None, pictures: np.ndarray | None, seeds: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Score images: arrays `(n,)` by the names of SCORES, NaN (rank 0) where there is nothing to compare with."""
+    """Score images: arrays `(n,)` by the names of SCORES, NaN (rank 0) where there is nothing to compare with.
+
+    Channels that are no numbers on natural images take no part in comparisons of channels.
+    """
     count = len(filters)
     peaks = known.peaks[:, filters] if known is not None else np.zeros((0, count), "float32")
     natural = known.features if known is not None else np.zeros((0, rendered.features.shape[-1]), "float32")
     ratio, percentile = scores.against_nature(rendered.robust, peaks)
+    broken = ~(np.isfinite(natural).all(0) & np.isfinite(rendered.features[rendered.finite]).all((0, 1)))
+    own, natural, seeds = (np.where(broken, 0, one) for one in (rendered.features[:, -1], natural, seeds))
+    rank = scores.selectivity_rank(own, filters, natural)
     nothing = np.zeros((0, *rendered.images.shape[1:]), "float32")
     return {
         "robust_score": rendered.robust.astype("float32"),
         "against_nature": ratio,
         "nature_percentile": percentile,
-        "selectivity_rank": scores.selectivity_rank(rendered.features[:, -1], filters, natural),
+        "selectivity_rank": np.where(rendered.finite, rank, 0).astype("int32"),
         "seed_stability": scores.seed_stability(seeds, natural if len(natural) else None),
         "spectrum_distance": scores.spectrum_distance(
             rendered.images / np.float32(255), nothing if pictures is None else pictures

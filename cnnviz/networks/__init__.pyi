@@ -1,7 +1,7 @@
 """The door of networks/: what others may use, loaded when it is asked for. The rest is private."""
 
 from . import graph as graph  # a model as one flat graph of calls: trace, unit, Call, Conv, Graph
-from . import head as head  # the classifier head
+from . import head as head  # which output is the network's answer, and the scores behind it
 from . import receptive_field as receptive_field  # which pixels a neuron sees
 from . import selection as selection  # layers and filters that params.yaml asks for, checked
 from .description import fingerprint as fingerprint  # what a model computes, in a digest
@@ -10,7 +10,7 @@ from .folding import filter_kernels as filter_kernels  # kernels with their batc
 from .folding import foldable as foldable  # whether that is possible
 from .graph import Conv as Conv  # a convolution with what belongs to its unit
 from .graph import Graph as Graph  # a network's calls
-from .head import Head as Head  # a classifier head
+from .head import Head as Head  # what is known of a network's answer
 from .loading import known as known  # a model of the catalogue, verified
 from .opening import input_of as input_of  # height, width and channels of the images that a model takes
 from .opening import opened as opened  # a model that a user names: itself, its file or its key

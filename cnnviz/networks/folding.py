@@ -30,6 +30,8 @@ def filter_kernels(conv: Conv, filters: list[int]) -> tuple[np.ndarray, np.ndarr
         kernel = np.zeros((*native.shape[:3], len(index)), "float32")
         for n, k in enumerate(index):
             kernel[:, :, k // multiplier, n] = native[:, :, k // multiplier, k % multiplier]
+    elif isinstance(layer, keras.layers.Conv2DTranspose):
+        kernel = np.moveaxis(layer.kernel.numpy(), 2, 3)[..., index]
     else:
         kernel = _ungrouped(layer.kernel.numpy(), int(conv.input.shape[-1]), index)
     offset = layer.bias.numpy()[index] if layer.use_bias else np.zeros(len(index), "float32")

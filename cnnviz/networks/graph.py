@@ -60,10 +60,15 @@ class Conv(Call):
 
 @dataclass
 class Graph:
-    """`input` and the calls are Keras tensors of one functional graph; layers as in model.json."""
+    """`input` and the calls are Keras tensors of one functional graph; layers as in model.json.
+
+    outputs: the model's output tensors in order, none where its end was not reached; output_names: as Keras has them.
+    """
 
     input: Any
     calls: list[Call] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+    output_names: list[str] = field(default_factory=list)
     layers: list[dict[str, Any]] = field(default_factory=list)
     convs: dict[str, Conv] = field(default_factory=dict)
     users: dict[int, list[Call]] = field(default_factory=dict)
@@ -124,7 +129,8 @@ def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | Se
         )
 
     try:
-        walk(model, graph.input, "")
+        graph.outputs = keras.tree.flatten(walk(model, graph.input, ""))
+        graph.output_names = list(getattr(model, "output_names", []))
     except (ValueError, TypeError) as error:
         needed = [until] if isinstance(until, str) else until
         if needed and set(needed) <= {call.name for call in graph.calls}:

@@ -25,6 +25,7 @@ class ModelSection(Section):
     license: str = "not stated"
     trained_on: str = "not stated"
     class_names: list[str] = []
+    output: str | None = None
     random_weights: Index | None = None
     layers: PerLayer = "auto"
     channels: PerLayer = "auto"

@@ -11,4 +11,4 @@ def run(key: str, section: ModelSection, artifacts: Path) -> None:
     from cnnviz.networks import loading, store  # TensorFlow: only after the params are known to be right
 
     loaded = loading.get(key, section)
-    store.save(key, loaded, fresh(artifacts / "models" / key))
+    store.save(key, loaded, fresh(artifacts / "models" / key), section.output)

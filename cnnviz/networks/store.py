@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
-from cnnviz.networks import graph
+from cnnviz.networks import graph, head
 
 WEIGHTS = "weights.weights.h5"
 
@@ -44,16 +44,21 @@ def digest(network: keras.Model) -> str:
     return sha.hexdigest()
 
 
-def save(key: str, loaded: Loaded, folder: Path) -> None:
-    """Write model.json and the weights file."""
+def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> None:
+    """Write model.json and the weights file. output: the name of the layer whose output is the answer, if need be.
+
+    Raises InputError, before anything is written, for a network that can't be shown.
+    """
     network, size = loaded.network, loaded.input_size
     channels = int(network.input_shape[-1])
     if channels != 3:
         raise InputError(f"models.{key}: expects {channels} input channels; the pipeline feeds RGB images")
-    network.save_weights(folder / WEIGHTS)
     traced = graph.trace(network, (size, size, channels))
     if not traced.convs:
         raise InputError(f"models.{key}: has no convolutional layer")
+    where = f"params.yaml: models.{key}"
+    found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
+    network.save_weights(folder / WEIGHTS)
     with h5py.File(folder / WEIGHTS) as file:
         keys = _keys_by_content(file)
     write_json(
@@ -70,6 +75,7 @@ def save(key: str, loaded: Loaded, folder: Path) -> None:
             "preprocessing": loaded.preprocessing,
             "parameters": int(network.count_params()),
             "class_names": loaded.class_names,
+            "head": found.described(),
             "layers": traced.layers,
             "conv_layers": [graph.describe(conv, keys) for conv in traced.convs.values()],
             "config": json.loads(network.to_json()),

@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from cnnviz.activations import nature
 from cnnviz.errors import InputError
 from cnnviz.images import resize
-from cnnviz.maximization import Chunk, Judged, Rendering, Settings, Surroundings, Wishes, Workshop, rose, settings
+from cnnviz.maximization import (
+    Chunk,
+    Judged,
+    Rendering,
+    Settings,
+    Surroundings,
+    Wishes,
+    Workshop,
+    canvas,
+    rose,
+    settings,
+)
 from cnnviz.networks import digest, graph
 from cnnviz.notebook import given, pixels
 from cnnviz.notebook.options import checked
@@ -29,7 +40,7 @@ def maximize(
     preprocessing: given.Preprocessing | None = None,
     natural: Any = None,
     start: Any = None,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     memory_mb: float = 1000,
     stability_steps: int = 0,
     **options: Any,
@@ -41,8 +52,9 @@ def maximize(
     (cnnviz.objectives). preprocessing: a name (raw, unit, tf, torch, caffe), the range (lowest, highest) that the
     network expects, or a function from images in 0..255 to its input; a stored model knows its own, nothing is guessed.
     natural: images in 0..255 to hold the results against, as `feature_maps` takes them. start: one such image to start
-    from instead of noise. size: canvas in pixels, chosen by the receptive field if None. options: fields of
-    `settings.Settings`. Raises InputError for a layer, filter or option that does not exist.
+    from instead of noise. size: canvas in pixels, one number or (height, width); chosen by the receptive field if None,
+    or what the network takes. options: fields of `settings.Settings`. Raises InputError for a layer, filter or option
+    that does not exist, and for a size that the network does not take.
     """
     checked(options)
     given.whole(stability_steps, "stability_steps", lowest=0)
@@ -53,7 +65,7 @@ def maximize(
     numbers = _filters(of, layer, filters) if layer else []
     wanted = [channel(layer, k) for k in numbers] if layer else _listed(what, filters)
     chosen = _settings(of, wanted, size, stability_steps, options)
-    shop = Workshop(of.network, spec, digest(of.network), of.channels)
+    shop = Workshop(of.network, spec, digest(of.network), of.channels, of.stored.get("head", {}).get("output"))
     if chosen.parameterization == "maco" and natural is None:
         raise InputError("natural: not given; the parameterization 'maco' takes its spectrum from natural images")
     around = _around(of, spec, layer, natural, start, chosen.size)
@@ -101,29 +113,33 @@ def _listed(what: Any, filters: Sequence[int]) -> list[Objective]:
 
 def _plainly(rendered: Any) -> Judged:
     """Objectives of any kind: whether the score rose, and the robust score."""
-    rising = rose(rendered)
-    reason = np.where(rising, "", "its score did not rise")
-    return Judged(rendered, np.where(rising, "ok", "weak"), reason, {"robust_score": rendered.robust})
+    rising, finite = rose(rendered), rendered.finite
+    reason = np.select([~finite, ~rising], ["its score is NaN or infinite: not rendered", "its score did not rise"], "")
+    status = np.select([~finite, ~rising], ["dead", "weak"], "ok")
+    return Judged(rendered, status, reason, {"robust_score": rendered.robust})
 
 
 def _settings(
-    of: given.Subject, wanted: Sequence[Objective], size: int | None, stability_steps: int, options: dict[str, Any]
+    of: given.Subject, wanted: Sequence[Objective], size: Any, stability_steps: int, options: dict[str, Any]
 ) -> Settings:
     """The default recipe at a canvas for the largest receptive field of the layers that are named."""
-    side = of.size[0]
     names = list(dict.fromkeys(name for one in wanted for name in one.layers))
     logit = any(kind == "logit" for one in wanted for kind, _ in one.structure)
-    field: float | None = None
+    field: Any = None
     if names:
-        traced = of.trace((side, side), names)
+        traced = of.trace(until=names)
         known = [graph.unit(traced, name) for name in names]
         # what a layer of one's own sees is not known
-        field = max(c.receptive_field if type(c.layer).__module__.startswith("keras.") else np.inf for c in known)
-    field = None if field is None or not np.isfinite(field) else field
-    if size is None:
-        size = side if logit else settings.canvas(field, side, LARGEST)
+        fields = [_field(one) if type(one.layer).__module__.startswith("keras.") else None for one in known]
+        field = None if None in fields else tuple(np.max(np.array(fields, float), axis=0).tolist())
+    asked = None if size is None else _sides(size)
+    fitting = canvas.Fitting(of.network, (*of.size, of.channels))
+    if logit:
+        chosen = canvas.Chosen(asked or of.size)
+    else:
+        chosen = fitting.layers(names, asked, canvas.wanted(field, of.size, LARGEST))
     resolved = {
-        "size": _side(size),
+        "size": chosen.size,
         "precision": settings.resolve_precision(options.get("precision", "auto")),
         "optimizer": settings.optimizer_for(options.get("optimizer", "auto"), field),
         "snapshots": tuple(sorted({*options.get("snapshots", ()), stability_steps} - {0})),
@@ -131,13 +147,24 @@ def _settings(
     return Settings(**{**options, **resolved})
 
 
-def _side(size: Any) -> int:
-    if given.whole(size, "size") > CANVAS:
-        raise InputError(f"size: {size} given; expected at most {CANVAS} pixels")
-    return int(size)
+def _field(unit: graph.Conv) -> Any:
+    """Height and width of what a unit sees, None where that is all or unknown."""
+    found = canvas.pair(unit.receptive_field)
+    return found if found and np.isfinite(found).all() else None
 
 
-def _around(of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: int) -> Surroundings:
+def _sides(size: Any) -> tuple[int, int]:
+    """One whole number for both sides, or two."""
+    both = size if isinstance(size, list | tuple) and len(size) == 2 else (size, size)
+    height, width = (given.whole(side, "size") for side in both)
+    if max(height, width) > CANVAS:
+        raise InputError(f"size: {given.said(size)} given; expected at most {CANVAS} pixels")
+    return height, width
+
+
+def _around(
+    of: given.Subject, spec: Any, layer: str | None, natural: Any, start: Any, size: tuple[int, int]
+) -> Surroundings:
     """Natural images, measured at the network's size and held against the results at the canvas size."""
     chosen = None if start is None else _canvas(pixels.alone(pixels.listed(start, of.channels, "start"), "start"), size)
     if natural is None:
@@ -148,6 +175,6 @@ def _around(of: given.Subject, spec: Any, layer: str | None, natural: Any, start
     return Surroundings(known, pictures, lambda row: pictures[row], chosen)
 
 
-def _canvas(images: Sequence[NDArray], size: int) -> NDArray[np.float32]:
+def _canvas(images: Sequence[NDArray], size: tuple[int, int]) -> NDArray[np.float32]:
     """Images in 0..255 at the canvas size, float32 in [0, 1]."""
-    return resize(images, (size, size)) / np.float32(255)
+    return resize(images, size) / np.float32(255)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnviz.errors import InputError
-from cnnviz.images import decode, resize
+from cnnviz.images import converted, decode, fits, resize
 from cnnviz.notebook.given import Subject, said, whole
 
 EXPECTED = "(n, height, width, {c}) or (height, width, {c}), uint8 or float in 0..255, or a list of images or files"
@@ -24,19 +24,25 @@ def images(given: Any, of: Subject, size: int | None = None, name: str = "images
     several = listed(given, of.channels, name)
     if size is not None:
         side = whole(size, "size")
-        return resize(several, (side, side))
+        return _at(several, (side, side), of.channels)
     own = {image.shape[:2] for image in several}
     if not (of.height and of.width) and len(own) > 1:
         raise InputError(f"{name}: of {len(own)} sizes, and {of.name} takes any; say which: size=224")
     height, width = several[0].shape[:2]
-    return resize(several, (of.height or height, of.width or width))
+    return _at(several, (of.height or height, of.width or width), of.channels)
+
+
+def _at(several: list[NDArray], size: tuple[int, int], channels: int) -> NDArray[np.float32]:
+    """Images at one size, then with the channels of the network, as images.fed does it."""
+    return np.concatenate([converted(resize([one], size), channels) for one in several])
 
 
 def listed(given: Any, channels: int, name: str = "images") -> list[NDArray]:
     """Images `(h, w, channels)` of any sizes, uint8 or float32 in 0..255.
 
     given: an array `(n, h, w, channels)`; or one image, or a list of images, each an array `(h, w, channels)`, a
-    PIL image or the path of a PNG or JPEG file. Raises InputError for another shape, dtype or range, and for NaN.
+    PIL image or the path of an image file. For a network of one channel or of four they may be RGB, which `images`
+    converts; grey ones may be `(n, h, w)` or `(h, w)`. Raises InputError for another shape, dtype or range, and for NaN.
     """
     if isinstance(given, str | Path | Image.Image):
         return [_opened(given, channels, name)]
@@ -45,11 +51,10 @@ def listed(given: Any, channels: int, name: str = "images") -> list[NDArray]:
             raise InputError(f"{name}: none given")
         return [one for i, image in enumerate(given) for one in listed(image, channels, f"{name}[{i}]")]
     array = _numbers(given, channels, name)
-    if array.ndim == 2 and channels == 1:
-        array = array[..., None]
-    if array.ndim not in (3, 4) or array.shape[-1] != channels or 0 in array.shape:
-        hint = "; grey: images.mean(-1, keepdims=True)" if array.shape[-1:] == (3,) and channels == 1 else ""
-        raise InputError(f"{name}: shape {array.shape} given; expected {EXPECTED.format(c=channels)}{hint}")
+    if channels == 1 and (array.ndim == 2 or (array.ndim == 3 and array.shape[-1] > 4)):
+        array = array[..., None]  # (h, w) or (n, h, w)
+    if array.ndim not in (3, 4) or not fits(array.shape[-1], channels) or 0 in array.shape:
+        raise InputError(f"{name}: shape {array.shape} given; expected {EXPECTED.format(c=channels)}")
     return list(array) if array.ndim == 4 else [array]
 
 
@@ -82,8 +87,8 @@ def _numbers(given: Any, channels: int, name: str) -> NDArray:
 
 
 def _opened(given: Any, channels: int, name: str) -> NDArray[np.uint8]:
-    """A PIL image, or a PNG or JPEG file, as RGB or grey, whichever the network reads."""
-    if channels not in (1, 3):
+    """A PIL image, or an image file, as RGB, for a network of four channels with its transparency; grey as it is."""
+    if channels not in (1, 3, 4):
         raise InputError(f"{name}: a picture has 1 or 3 channels, the network reads {channels}; give an array")
     if not isinstance(given, Image.Image):
         if not Path(given).is_file():
@@ -91,5 +96,6 @@ def _opened(given: Any, channels: int, name: str) -> NDArray[np.uint8]:
         given = Image.fromarray(decode(Path(given), str(given)))
     if given.mode[0] in "IF":
         raise InputError(f"{name}: a PIL image of mode {given.mode}; expected 8 bits a channel")
-    array = np.asarray(given.convert("RGB" if channels == 3 else "L"))
-    return array if channels == 3 else array[..., None]
+    grey = channels == 1 and given.mode in ("1", "L", "LA")
+    array = np.asarray(given.convert("L" if grey else "RGBA" if channels == 4 else "RGB"))
+    return array[..., None] if grey else array

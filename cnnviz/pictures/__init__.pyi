@@ -2,6 +2,7 @@
 
 from . import montage as montage  # tiles of equal size on a grid, colours, labels
 from . import plots as plots  # matplotlib in one style
+from .colours import shown as shown  # images of any number of channels as RGB
 from .heat import over as over  # a map laid over an image
 from .montage import Picture as Picture  # the type of a picture: uint8 (h, w[, 3])
 from .montage import fit as fit  # tiles brought to a size

@@ -157,6 +157,57 @@ IMAGE_SETS = {
 }
 KERAS_SETS = {"cifar10": 10_000}  # set: images in the canonical test split
 
+
+@dataclass(frozen=True)
+class WebFile:
+    """A tar archive on the web, pinned by its SHA-256. bytes: its size."""
+
+    url: str
+    sha256: str
+    bytes: int
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class WebSet:
+    """Images in an archive. members: pattern of their names, its first group the class; classes: that group -> name."""
+
+    file: WebFile
+    members: str
+    count: int
+    license: str
+    classes: dict[str, str]
+
+
+# Its digest as TensorFlow Datasets has it, too; the size as fastai has it.
+WEB_SETS = {
+    "imagenette": WebSet(
+        file=WebFile(
+            "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz",
+            "64d0c4859f35a461889e0147755a999a48b49bf38a7e0f9bd27003f10db02fe5",
+            99_003_388,
+        ),
+        members=r"imagenette2-160/val/(n\d{8})/[^/]+\.JPEG",
+        count=3925,
+        license="Imagenette (fast.ai, Apache 2.0), ten classes of ImageNet; research use under ImageNet's terms of access",
+        classes={
+            "n01440764": "tench",
+            "n02102040": "English springer",
+            "n02979186": "cassette player",
+            "n03000684": "chain saw",
+            "n03028079": "church",
+            "n03394916": "French horn",
+            "n03417042": "garbage truck",
+            "n03425413": "gas pump",
+            "n03445777": "golf ball",
+            "n03888257": "parachute",
+        },
+    )
+}
+
 # How each family of keras.applications wants its input; "raw" where the network rescales by itself.
 _FAMILIES = {
     "caffe": "VGG16 VGG19 ResNet50 ResNet101 ResNet152",

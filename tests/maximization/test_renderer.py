@@ -1,6 +1,7 @@
 """The maximizer: right numbers, rising scores, the same image alone and in company."""
 
 import dataclasses
+import hashlib
 import pickle
 import subprocess
 import sys
@@ -26,7 +27,10 @@ from cnnviz.maximization.chunks import Chunk
 from cnnviz.networks import folding, graph, selection, store
 from cnnviz.objectives import Objective
 
-SHORT = Settings(steps=24, size=32, snapshots=(1, 10))
+SHORT = Settings(steps=24, size=(32, 32), snapshots=(1, 10))
+
+
+FOR_EVER = {32: "ccafc8f8d5925c9f", 33: "1c595e1cd13e8e0f", 128: "ebc15f01c67af39b"}
 
 
 def channels(layer: str, *filters: int) -> list[Objective]:
@@ -176,25 +180,29 @@ def test_unknown_layers_and_channels_are_named(tiny: Callable[..., Any], raw: di
         evaluation.data([objectives.channel("first", 6)])
 
 
-@pytest.mark.parametrize("size", [12, 13])
-def test_fourier_images_equal_numpys_inverse_fft(size: int, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("size", [(12, 12), (13, 13), (12, 18), (9, 14), (16, 7), (1, 20)])
+def test_fourier_images_equal_numpys_inverse_fft(size: tuple[int, int], rng: np.random.Generator) -> None:
     coefficients = 100 * parameterization.Fourier(size).noise(rng)
     got = parameterization.Fourier(size).images(tf.constant(coefficients[None])).numpy()[0]
     spectrum = (coefficients[:, :, 0] + 1j * coefficients[:, :, 1]) * parameterization.spectrum_scale(size)
-    planes = np.fft.irfft2(spectrum.transpose(0, 2, 1), s=(size, size))
+    planes = np.fft.irfft2(spectrum.transpose(0, 2, 1), s=size)
     colours = np.einsum("chw,dc->hwd", planes, parameterization.COLOUR)
     np.testing.assert_allclose(got, 1 / (1 + np.exp(-colours)), atol=1e-5)
 
 
 def test_amplitudes_fall_as_one_over_the_frequency() -> None:
-    scale = parameterization.spectrum_scale(64)
+    scale = parameterization.spectrum_scale((64, 64))
     assert scale[4, 0] == pytest.approx(2 * scale[8, 0])
     assert scale[8, 0] == scale[0, 8] == scale[0, -8]
+    wide = parameterization.spectrum_scale((64, 128))  # as many cycles along twice the width are half the frequency
+    assert wide.shape == (65, 64)
+    assert wide[8, 0] == wide[0, 4] == pytest.approx(2 * wide[16, 0])
+    assert wide[16, 0] == pytest.approx(scale[8, 0] * np.sqrt(2))  # so that the variance of a pixel stays about one
 
 
 def test_no_amount_is_the_identity_and_a_shift_moves_pixels(rng: np.random.Generator) -> None:
     images = tf.constant(rng.uniform(size=(2, 8, 8, 3)).astype("float32"))
-    still = transforms.draw(rng, 1, 8, jitter=0, scale=0, rotate=0)
+    still = transforms.draw(rng, 1, (8, 8), jitter=0, scale=0, rotate=0)
     np.testing.assert_allclose(transforms.apply(images, tf.constant(np.repeat(still, 2, 0))), images, atol=1e-6)
     right = np.array([[1, 0, 2, 0, 1, 0, 0, 0], [1, 0, 0, 0, 1, 0, 0, 0]], "float32")  # output (x, y) reads (x + 2, y)
     moved = transforms.apply(images, tf.constant(right)).numpy()
@@ -203,8 +211,35 @@ def test_no_amount_is_the_identity_and_a_shift_moves_pixels(rng: np.random.Gener
     np.testing.assert_allclose(moved[1], images[1], atol=1e-6)
 
 
+def test_transforms_of_a_square_canvas_are_these_for_ever() -> None:
+    """SHA-256 of what they were when only square canvases were known."""
+    found = {}
+    for size in (32, 33, 128):
+        both = (size, size)
+        drawn = transforms.draw(np.random.default_rng(3), 20, both)
+        made = parameterization.Fourier(both)
+        arrays = drawn, made.noise(np.random.default_rng(4)), made.scale, made.along_y, made.along_x
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(a, "<f4").tobytes() for a in arrays))
+        found[size] = digest.hexdigest()[:16]
+    assert found == FOR_EVER
+
+
+@pytest.mark.parametrize("size", [(20, 40), (31, 16)])
+def test_nothing_is_sheared_on_a_wide_canvas(size: tuple[int, int]) -> None:
+    """Turned and scaled by the same amount along both sides; shifted by a share of each."""
+    height, width = size
+    drawn = transforms.draw(np.random.default_rng(1), 300, size, jitter=0.1, scale=0.2, rotate=30)
+    np.testing.assert_array_equal(drawn[:, 0], drawn[:, 4])
+    np.testing.assert_array_equal(drawn[:, 1], -drawn[:, 3])
+    centre = np.array([(width - 1) / 2, (height - 1) / 2, 1])
+    moved = np.stack([drawn[:, :3] @ centre, drawn[:, 3:6] @ centre], 1) - centre[:2]
+    most = np.abs(moved).max(0)
+    assert (0.095 * np.array([width, height]) < most).all()
+    assert (most <= 0.1 * np.array([width, height]) + 1e-4).all()
+
+
 def test_transforms_stay_in_their_bounds_around_the_centre() -> None:
-    drawn = transforms.draw(np.random.default_rng(1), 500, 100, jitter=0.06, scale=0.1, rotate=5)
+    drawn = transforms.draw(np.random.default_rng(1), 500, (100, 100), jitter=0.06, scale=0.1, rotate=5)
     factor = 1 / np.hypot(drawn[:, 0], drawn[:, 3])
     angle = np.rad2deg(np.arctan2(drawn[:, 3], drawn[:, 0]))
     assert 0.9 <= factor.min() < 0.92
@@ -217,16 +252,20 @@ def test_transforms_stay_in_their_bounds_around_the_centre() -> None:
 
 @pytest.mark.parametrize("kind", ["pixel", "fourier"])
 @pytest.mark.parametrize("depth", [1, 3, 5])
-def test_parameterizations_give_a_start_image_back(kind: str, depth: int, rng: np.random.Generator) -> None:
-    image = rng.uniform(0.02, 0.98, (12, 12, depth)).astype("float32")
-    chosen = parameterization.choose(dataclasses.replace(SHORT, parameterization=kind, size=12), depth, None)
+@pytest.mark.parametrize("size", [(12, 12), (9, 14)])
+def test_parameterizations_give_a_start_image_back(
+    kind: str, depth: int, size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    image = rng.uniform(0.02, 0.98, (*size, depth)).astype("float32")
+    chosen = parameterization.choose(dataclasses.replace(SHORT, parameterization=kind, size=size), depth, None)
     got = chosen.images(tf.constant(chosen.encode(image)[None])).numpy()[0]
     np.testing.assert_allclose(got, image, atol=1e-4)
 
 
-def test_maco_keeps_the_magnitudes_of_nature(rng: np.random.Generator) -> None:
-    natural = rng.uniform(0.1, 0.9, (4, 12, 12, 1)).astype("float32")
-    chosen = parameterization.choose(dataclasses.replace(SHORT, parameterization="maco", size=12), 1, natural)
+@pytest.mark.parametrize("size", [(12, 12), (10, 16)])
+def test_maco_keeps_the_magnitudes_of_nature(size: tuple[int, int], rng: np.random.Generator) -> None:
+    natural = rng.uniform(0.1, 0.9, (4, *size, 1)).astype("float32")
+    chosen = parameterization.choose(dataclasses.replace(SHORT, parameterization="maco", size=size), 1, natural)
     logits = np.log(natural / (1 - natural))[..., 0]
     expected = np.abs(np.fft.rfft2(logits)).mean(0)
     image = chosen.images(tf.constant(chosen.encode(natural[0])[None])).numpy()[0, :, :, 0]
@@ -252,12 +291,12 @@ def test_score_rises(
     np.testing.assert_array_equal(result.images, result.snapshots[:, -1])
 
 
-@pytest.mark.parametrize("size", [32, 33])  # whole vector registers, and a rest
+@pytest.mark.parametrize(("size", "wider"), [(32, 0), (33, 0), (24, 9)])  # whole vector registers, and a rest
 @pytest.mark.parametrize("change", [{}, {"optimizer": "adam"}, {"parameterization": "pixel"}], ids=str)
 def test_same_image_alone_in_company_in_any_order(
-    size: int, change: dict[str, Any], tiny: Callable[..., Any], raw: dict[str, Any]
+    size: int, wider: int, change: dict[str, Any], tiny: Callable[..., Any], raw: dict[str, Any]
 ) -> None:
-    settings, wanted = dataclasses.replace(SHORT, size=size, **change), channels("dilated", 0, 7, 3, 11)
+    settings, wanted = dataclasses.replace(SHORT, size=(size, size + wider), **change), channels("dilated", 0, 7, 3, 11)
     renderer = Renderer(tiny(None), raw, wanted[0], settings, "d")
     together = renderer.render(wanted)
     turned = renderer.render(wanted[::-1])
@@ -319,7 +358,7 @@ def test_cache_returns_what_was_stored_and_nothing_else(
 def test_every_setting_is_part_of_the_cache_key(field: str, tmp_path: Path, raw: dict[str, Any]) -> None:
     cache = render_cache.RenderCache(tmp_path, "d")
     value = getattr(SHORT, field)
-    other: Any = value + "x" if isinstance(value, str) else (*value, 3) if isinstance(value, tuple) else value + 1
+    other: Any = value + "x" if isinstance(value, str) else (*value, 3) if field == "snapshots" else (9, 7) if isinstance(value, tuple) else value + 1
     chunk = Chunk("m", tuple(channels("a", 0)), SHORT)
     changed = dataclasses.replace(chunk, settings=dataclasses.replace(SHORT, **{field: other}))
     assert cache.key(chunk, 0) != cache.key(changed, 0)
@@ -337,7 +376,7 @@ def test_whatever_else_changes_the_image_is_part_of_the_key(tmp_path: Path, raw:
 
 def test_unreachable_canvas_is_an_error(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="does not accept"):
-        Renderer(tiny(None), raw, objectives.channel("separable", 0), dataclasses.replace(SHORT, size=8), "d")
+        Renderer(tiny(None), raw, objectives.channel("separable", 0), dataclasses.replace(SHORT, size=(8, 8)), "d")
 
 
 @pytest.mark.pipeline
@@ -391,14 +430,6 @@ def test_gains_by_hand() -> None:
     assert np.isnan(files.gain(result, 10, 512)).all()
 
 
-@pytest.mark.parametrize(
-    ("field", "input_size", "expected"),
-    [(3, 224, 64), (14, 224, 112), (40, 224, 128), (None, 224, 128), (14, 32, 64), (32, 32, 64), (3, 16, 32)],
-)
-def test_canvas_by_hand(field: int | None, input_size: int, expected: int) -> None:
-    assert recipe.canvas(field, input_size, 128) == expected
-
-
 MODEL = {"name": "net", "conv_layers": [{"name": f"conv{i}", "filters": 10 * i} for i in range(1, 4)]}
 
 
@@ -421,9 +452,11 @@ def test_selection_errors_name_the_choices(chosen: Any, expected: str) -> None:
         selection.filters(chosen, MODEL, "p")
 
 
-@pytest.mark.parametrize(("field", "expected"), [(5, "adam"), (16, "adam"), (24, "momentum"), (None, "momentum")])
-def test_auto_takes_adam_in_the_first_layers(field: float | None, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "expected"), [((5, 5), "adam"), ((16, 16), "adam"), ((3, 24), "momentum"), (None, "momentum")]
+)
+def test_auto_takes_adam_in_the_first_layers(field: tuple[int, int] | None, expected: str) -> None:
     options = MaximizeSection(steps=4)
-    assert recipe.settings_for(options, 0, field, 224).optimizer == expected
+    assert recipe.settings_for(options, 0, field, (64, 64)).optimizer == expected
     fixed = MaximizeSection(steps=4, optimizer="adam")
-    assert recipe.settings_for(fixed, 0, field, 224).optimizer == "adam"
+    assert recipe.settings_for(fixed, 0, field, (64, 64)).optimizer == "adam"

@@ -54,7 +54,7 @@ def explain(
     with progress(len(places), "prediction", f"explain {key}") as bar:
         for name, i in places:
             classes = int(found[name].predicted[i]), found[name].contrast(i)[0]
-            entries.append(writer.explained(name, i, explainer.explain(writer.image(name, i), classes)))
+            entries.append(writer.explained(name, i, explainer.explain(writer.seen(name, i), classes)))
             bar.update()
     writer.table()
     writer.summary(entries)

@@ -34,8 +34,12 @@ class Writer:
     rendered: Mapping[int, NDArray[np.uint8]]
     examples: dict[str, NDArray]
 
-    def image(self, name: str, i: int) -> NDArray[np.uint8]:
+    def seen(self, name: str, i: int) -> NDArray[np.uint8]:
         """As the network sees it."""
+        return self.pixels.seen(int(self.pixels.starts[self.pixels.names.index(name)]) + i)
+
+    def image(self, name: str, i: int) -> NDArray[np.uint8]:
+        """The same as RGB."""
         return self.pixels[int(self.pixels.starts[self.pixels.names.index(name)]) + i]
 
     def row(self, name: str, i: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from cnnviz.errors import InputError, choices
 from cnnviz.maximization.ascent import channel_maps
 from cnnviz.maximization.ascent.trunk import Trunk
-from cnnviz.networks import filter_kernels, foldable, graph, preprocess
+from cnnviz.networks import filter_kernels, foldable, graph, head, preprocess
 from cnnviz.objectives import Objective, Term
 
 LINEAR = ("channel", "neuron", "direction")
@@ -24,11 +24,15 @@ Data = list[dict[str, tf.Tensor]]  # per term: `weight` (n,) and what its kind n
 
 @dataclass
 class _Point:
-    """Where a term looks: what is computed there, and for a convolution the call itself."""
+    """Where a term looks: what is computed there, and the call itself, for a logit the last dense layer, if that is plain.
+
+    count: of the channels or logits.
+    """
 
     kind: str
     tensor: Any
-    call: graph.Call
+    call: Any
+    count: int
     folded: bool = False
 
 
@@ -36,12 +40,18 @@ class Evaluation:
     """Objectives of one structure on one network at one input shape (h, w, channels).
 
     preprocessing: a mapping as in model.json, or a function from images in 0..255 to the network's input.
-    `group` images that follow one another belong together (for `diversity`). Raises InputError for a layer that is
-    not there, with the nearest names.
+    `group` images that follow one another belong together (for `diversity`). output: the layer whose output `logit`
+    means, where the network has several (head.find). Raises InputError for a layer that is not there, with the nearest names.
     """
 
     def __init__(
-        self, network: keras.Model, preprocessing: Any, shape: Sequence[int], objective: Objective, group: int = 1
+        self,
+        network: keras.Model,
+        preprocessing: Any,
+        shape: Sequence[int],
+        objective: Objective,
+        group: int = 1,
+        output: str | None = None,
     ) -> None:
         self.structure, self.preprocessing, self.group = objective.structure, preprocessing, group
         logit = any(kind == "logit" for kind, _ in self.structure)
@@ -50,17 +60,23 @@ class Evaluation:
         for name in objective.layers:
             if name not in calls:
                 raise InputError(f"the network has no layer {name!r}; {choices(name, traced.convs or calls)}")
-        self.points = [_point(kind, calls[name] if name else traced.calls[-1]) for kind, name in self.structure]
-        last = max(i for i, call in enumerate(traced.calls) if any(call is point.call for point in self.points))
+        self.points = [
+            _point(kind, calls[name]) if name else _logit_point(head.find(traced, (), output))
+            for kind, name in self.structure
+        ]
+        last = max(
+            i for i, call in enumerate(traced.calls) if logit or any(call is point.call for point in self.points)
+        )
         used = traced.calls[: last + 1]
-        sizes = [_size(tensor) for call in used for tensor in keras.tree.flatten(call.output)]
+        made = [tensor for call in used for tensor in keras.tree.flatten(call.output)]
+        sizes = [_size(tensor) for tensor in made if isinstance(tensor, keras.KerasTensor)]
         self.numbers = sum(sizes)  # computed per image
         self.grain = math.gcd(math.prod(shape), *sizes)  # what the sizes have in common: see Renderer._filled
         first = self.points[0]
         self.trunk = Trunk(traced, [point.tensor for point in self.points], preprocessing)
-        unit = first.call.unit if isinstance(first.call, graph.Conv) else first.call
         # what the scores compare: the whole layer, for a logit all of them
         self.features_from = first if first.kind == "logit" else None
+        unit = first.call.unit if isinstance(first.call, graph.Conv) else first.call
         layer = [] if self.features_from else [unit.output]
         self.whole = keras.Model(traced.input, [point.tensor for point in self.points] + layer)
 
@@ -128,42 +144,41 @@ class Evaluation:
 
 
 def _size(tensor: Any) -> int:
-    return math.prod(int(side) for side in tensor.shape[1:])
+    return math.prod(int(side or 1) for side in tensor.shape[1:])
 
 
 def _point(kind: str, call: graph.Call) -> _Point:
-    if kind == "logit":
-        return _logit_point(call)
-    if len(call.output.shape) != 4:
-        raise InputError(f"{kind}({call.name!r}): its output {tuple(call.output.shape)} is no (n, h, w, channels)")
-    if kind in LINEAR and foldable(call):
-        return _Point(kind, call.input, call, folded=True)
+    shape = getattr(call.output, "shape", ())
+    if len(shape) != 4 or None in shape[1:]:
+        raise InputError(f"{kind}({call.name!r}): its output {tuple(shape)} is no (n, h, w, channels) of known size")
+    if kind in LINEAR and (foldable(call) or channel_maps.transposed(call)):
+        return _Point(kind, call.input, call, int(shape[-1]), folded=True)
     unit = call.unit if isinstance(call, graph.Conv) and kind not in LINEAR else call
-    return _Point(kind, unit.output, call)
+    return _Point(kind, unit.output, call, int(shape[-1]))
 
 
-def _logit_point(call: graph.Call) -> _Point:
-    if len(call.output.shape) != 2:
-        raise InputError(f"logit: the network ends in {call.name!r} {tuple(call.output.shape)}; it has no class scores")
-    if type(call.layer) is keras.layers.Dense:
-        return _Point("logit", call.input, call, folded=True)
-    activation = isinstance(call.layer, keras.layers.Activation | keras.layers.Softmax)
-    return _Point("logit", call.input if activation else call.output, call)
+def _logit_point(found: head.Head) -> _Point:
+    if not found.answers:
+        raise InputError(f"logit: the network has no class scores: {found.why}; expected channel, neuron or layer")
+    count = int(found.scores.shape[-1])
+    if found.dense is not None:
+        return _Point("logit", found.features, found.dense, count, folded=True)
+    return _Point("logit", found.scores, None, count)
 
 
 def _term_data(point: _Point, terms: list[Term]) -> dict[str, tf.Tensor]:
     if point.kind == "logit":
-        index, classes = [term.index for term in terms], int(point.call.output.shape[-1])
-        _check(index, classes, "logit: class")
-        columns, offsets = np.eye(classes, dtype="float32")[index], np.zeros(len(index), "float32")
+        index = [term.index for term in terms]
+        _check(index, point.count, "logit: class")
+        columns, offsets = np.eye(point.count, dtype="float32")[index], np.zeros(len(index), "float32")
         if point.folded:
-            layer = point.call.layer
+            layer = point.call
             columns = np.ascontiguousarray(layer.kernel.numpy().T[index])
             offsets = layer.bias.numpy()[index] if layer.use_bias else offsets
         return {"columns": tf.constant(columns), "offsets": tf.constant(offsets)}
     if point.kind not in LINEAR:
         return {}
-    count = int(point.call.output.shape[-1])
+    count = point.count
     used = sorted({k for term in terms for k, _ in term.channels})
     _check(used, count, f"{point.call.name!r}: channel")
     height, width = (int(side) for side in point.call.output.shape[1:3])
@@ -205,13 +220,15 @@ def _check(indices: Sequence[int], count: int, what: str) -> None:
 def _maps(point: _Point, tensor: tf.Tensor, given: dict[str, tf.Tensor]) -> tf.Tensor:
     if point.folded:
         return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"])  # type: ignore[arg-type]
-    return tf.reduce_sum(tensor * given["columns"][:, None, None, :], -1)
+    columns = given["columns"][:, None, None, :]
+    # a channel that is NaN is no part of others
+    return tf.reduce_sum(tf.where(columns != 0, tensor * columns, 0.0), -1)
 
 
 def _logits(point: _Point, tensor: tf.Tensor) -> tf.Tensor:
     if not point.folded:
         return tensor
-    layer = point.call.layer
+    layer = point.call
     logits = tf.matmul(tensor[:, None, :], layer.kernel[None])[
         :, 0
     ]  # one product per image: the same bits in any batch

@@ -4,16 +4,18 @@ Gradient ascent on Fourier coefficients in a decorrelated colour space favours n
 natural images do, which is what keeps the pictures from turning into high-frequency noise. Source: Olah, Mordvintsev,
 Schubert, "Feature Visualization", Distill 2017; the colour matrix is the one measured on ImageNet by tensorflow/lucid.
 
-Coefficients of an image are float32 `(channels, size // 2 + 1, 2, size)`: frequency along x (the half that a real image
+Coefficients of an image are float32 `(channels, width // 2 + 1, 2, height)`: frequency along x (the half that a real image
 needs), real and imaginary part, frequency along y. The inverse transform is two matrix products, several times faster
 on a CPU than TensorFlow's FFT at these sizes.
 """
+
+import math
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cnnviz.maximization.ascent.settings import Settings
+from cnnviz.maximization.ascent.settings import Settings, Size
 
 Floats = NDArray[np.float32]
 
@@ -24,10 +26,21 @@ START = 0.01  # standard deviation of the start noise
 DARKEST = 0.02  # of a start image: 0 and 1 lie infinitely far out behind the sigmoid
 
 
-def spectrum_scale(size: int, decay: float = 1.0) -> Floats:
-    """Return the 1/f**decay weights of the coefficients, float32 `(size // 2 + 1, size)`, for about unit variance."""
-    frequency = np.hypot(np.fft.rfftfreq(size)[:, None], np.fft.fftfreq(size)[None, :])
-    return (size / np.maximum(frequency, 1 / size) ** decay / 4).astype("float32")
+def spectrum_scale(size: Size, decay: float = 1.0) -> Floats:
+    """Return the 1/f**decay weights of the coefficients, float32 `(width // 2 + 1, height)`, for about unit variance.
+
+    f: cycles per pixel, so that a wave is weighted alike along both sides.
+    """
+    height, width = size
+    frequency = np.hypot(np.fft.rfftfreq(width)[:, None], np.fft.fftfreq(height)[None, :])
+    slowest = 1 / max(size)  # stands for the mean colour
+    return (math.sqrt(height * width) / np.maximum(frequency, slowest) ** decay / 4).astype("float32")
+
+
+def _waves(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cosine and sine of each whole frequency at each place, `(size, size)`."""
+    angle = 2 * np.pi * np.outer(np.arange(size), np.arange(size)) / size
+    return np.cos(angle), np.sin(angle)
 
 
 def _logit(images: Floats) -> Floats:
@@ -36,79 +49,81 @@ def _logit(images: Floats) -> Floats:
 
 
 class Pixel:
-    """Each pixel by itself: variables `(n, size, size, channels)`, image = sigmoid of them."""
+    """Each pixel by itself: variables `(n, h, w, channels)`, image = sigmoid of them."""
 
-    def __init__(self, size: int, channels: int = 3) -> None:
-        self.shape = (size, size, channels)
+    def __init__(self, size: Size, channels: int = 3) -> None:
+        self.shape = (*size, channels)
 
     def noise(self, rng: np.random.Generator) -> Floats:
         """Draw start variables of one image."""
         return rng.normal(0.0, START, self.shape).astype("float32")
 
     def encode(self, image: Floats) -> Floats:
-        """Return the variables that give an image `(size, size, channels)` in [0, 1] (0.02 to 0.98 exactly)."""
+        """Return the variables that give an image `(h, w, channels)` in [0, 1] (0.02 to 0.98 exactly)."""
         return _logit(image)
 
     def images(self, variables: tf.Tensor) -> tf.Tensor:
-        """Turn variables `(n, …)` into images `(n, size, size, channels)` in (0, 1)."""
+        """Turn variables `(n, …)` into images `(n, h, w, channels)` in (0, 1)."""
         return tf.sigmoid(variables)
 
 
 class Fourier:
     """Scaled Fourier coefficients, in decorrelated colours where there are 3 channels and `colour` is set."""
 
-    def __init__(self, size: int, channels: int = 3, decay: float = 1.0, colour: bool = True) -> None:
-        self.size, self.channels, half = size, channels, size // 2 + 1
+    def __init__(self, size: Size, channels: int = 3, decay: float = 1.0, colour: bool = True) -> None:
+        self.size, self.channels = size, channels
+        (height, width), half = size, size[1] // 2 + 1
         self.mixing = COLOUR if colour and channels == 3 else np.eye(channels, dtype="float32")
-        angle = 2 * np.pi * np.outer(np.arange(size), np.arange(size)) / size
-        cos, sin = np.cos(angle), np.sin(angle)
+        cos, sin = _waves(height)
         self.scale = spectrum_scale(size, decay)[:, None, :]
         self.along_y = np.block([[cos, sin], [-sin, cos]]).astype("float32")  # (re|im of y frequency) x (re|im of y)
         count = np.full(half, 2.0)  # each coefficient stands for its conjugate too, but for the two real ones
         count[0] = 1.0
-        if size % 2 == 0:
+        if width % 2 == 0:
             count[-1] = 1.0
-        along_x = np.stack([cos[:half], -sin[:half]], 1) * count[:, None, None] / size**2
-        self.along_x = along_x.reshape(2 * half, size).astype("float32")
+        cos, sin = _waves(width)
+        along_x = np.stack([cos[:half], -sin[:half]], 1) * count[:, None, None] / (height * width)
+        self.along_x = along_x.reshape(2 * half, width).astype("float32")
 
     def noise(self, rng: np.random.Generator) -> Floats:
         """Draw start variables of one image."""
-        return rng.normal(0.0, START, (self.channels, self.size // 2 + 1, 2, self.size)).astype("float32")
+        height, width = self.size
+        return rng.normal(0.0, START, (self.channels, width // 2 + 1, 2, height)).astype("float32")
 
     def spectrum(self, image: Floats) -> Floats:
-        """Return the unscaled coefficients of an image `(size, size, channels)` in [0, 1]."""
+        """Return the unscaled coefficients of an image `(h, w, channels)` in [0, 1]."""
         planes = np.einsum("dc,hwc->dhw", np.linalg.inv(self.mixing), _logit(image))
         spectrum = np.fft.rfft2(planes).transpose(0, 2, 1)
         return np.stack([spectrum.real, spectrum.imag], 2).astype("float32")
 
     def encode(self, image: Floats) -> Floats:
-        """Return the variables that give an image `(size, size, channels)` in [0, 1] (0.02 to 0.98 exactly)."""
+        """Return the variables that give an image `(h, w, channels)` in [0, 1] (0.02 to 0.98 exactly)."""
         return self.spectrum(image) / self.scale
 
     def images(self, variables: tf.Tensor) -> tf.Tensor:
-        """Turn variables `(n, …)` into images `(n, size, size, channels)` in (0, 1)."""
+        """Turn variables `(n, …)` into images `(n, h, w, channels)` in (0, 1)."""
         return self._decode(variables * self.scale)
 
     def _decode(self, coefficients: tf.Tensor) -> tf.Tensor:
-        """Inverse real Fourier transform `(n, channels, size // 2 + 1, 2, size)`, colour mixing, sigmoid."""
-        size, half, channels = self.size, self.size // 2 + 1, self.channels
-        rows = tf.reshape(tf.reshape(coefficients, [-1, 2 * size]) @ self.along_y, [-1, channels, half * 2, size])
+        """Inverse real Fourier transform `(n, channels, width // 2 + 1, 2, height)`, colour mixing, sigmoid."""
+        (height, width), half, channels = self.size, self.size[1] // 2 + 1, self.channels
+        rows = tf.reshape(tf.reshape(coefficients, [-1, 2 * height]) @ self.along_y, [-1, channels, half * 2, height])
         rows = tf.reshape(tf.transpose(rows, [0, 3, 1, 2]), [-1, 2 * half])  # n, y, channel, x frequency
-        planes = tf.reshape(rows @ self.along_x, [-1, size, channels, size])
+        planes = tf.reshape(rows @ self.along_x, [-1, height, channels, width])
         images = tf.transpose(planes, [0, 1, 3, 2])
         if channels == 3:
-            images = tf.reshape(tf.reshape(images, [-1, 3]) @ self.mixing.T, [-1, size, size, 3])
+            images = tf.reshape(tf.reshape(images, [-1, 3]) @ self.mixing.T, [-1, height, width, 3])
         return tf.sigmoid(images)
 
 
 class MaCo(Fourier):
-    """Phases only: each coefficient's magnitude is the mean of those of natural images `(m, size, size, channels)`.
+    """Phases only: each coefficient's magnitude is the mean of those of natural images `(m, h, w, channels)`.
 
-    Variables `(n, channels, size // 2 + 1, 1, size)`, in radians. Source: Fel et al., "Unlocking Feature Visualization
+    Variables `(n, channels, width // 2 + 1, 1, height)`, in radians. Source: Fel et al., "Unlocking Feature Visualization
     for Deeper Networks with MAgnitude Constrained Optimization", NeurIPS 2023.
     """
 
-    def __init__(self, size: int, channels: int, colour: bool, natural: Floats) -> None:
+    def __init__(self, size: Size, channels: int, colour: bool, natural: Floats) -> None:
         super().__init__(size, channels, colour=colour)
         spectra = np.stack([self.spectrum(image) for image in natural])
         self.magnitude = np.hypot(spectra[:, :, :, :1], spectra[:, :, :, 1:]).mean(0).astype("float32")

@@ -26,13 +26,16 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults; BETA1 also for 
 TINY = 1e-20  # added to a mean square, so that a gradient of 0 stays 0
 KEPT = 2.5  # float32 numbers in memory at once for each number that the network computes, measured (docs/benchmarks.md)
 LANES = 16  # float32 numbers in the widest vector register
+ALONE = 2**30  # bytes that images may take which only fill a batch up; each is rendered by itself where it were more
+GREY = 128  # of the image of what is no number
 
 
 @dataclass(frozen=True)
 class Rendered:
     """n images: see docs/artifacts.md, `artifacts/maximize/`. Arrays as long as the images, but for snapshot_steps.
 
-    features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot.
+    features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot. Where a score
+    is NaN or infinite, since a weight is, the image is grey.
     """
 
     images: np.ndarray
@@ -43,6 +46,11 @@ class Rendered:
     peaks: np.ndarray
     robust: np.ndarray
     features: np.ndarray
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Whether all scores on the way are numbers, bool `(n,)`."""
+        return np.isfinite(self.scores).all(1) & np.isfinite(self.snapshot_scores).all(1)
 
     def part(self, start: int, stop: int) -> "Rendered":
         """Images start..stop-1."""
@@ -62,7 +70,8 @@ def join(parts: Sequence[Rendered]) -> Rendered:
 class Renderer:
     """The step for objectives of one structure on one network, traced once and used for any of them.
 
-    `like`: an objective of that structure; natural: images float32 `(m, size, size, channels)` in [0, 1] for MaCo.
+    `like`: an objective of that structure; natural: images float32 `(m, h, w, channels)` in [0, 1] for MaCo; output: as
+    Evaluation takes it.
     """
 
     def __init__(
@@ -74,16 +83,21 @@ class Renderer:
         model_digest: str,
         channels: int = 3,
         natural: np.ndarray | None = None,
+        output: str | None = None,
     ) -> None:
         if settings.parameterization == "maco" and (natural is None or not len(natural)):
             raise InputError("parameterization maco: needs natural images, whose magnitudes it keeps")
-        shape = (settings.size, settings.size, channels)
-        self.evaluation = Evaluation(network, preprocessing, shape, like, settings.variants)
+        shape = (*settings.size, channels)
+        self.evaluation = Evaluation(network, preprocessing, shape, like, settings.variants, output)
         self.settings, self.digest = settings, model_digest
         self.parameterization = parameterization.choose(settings, channels, natural)
         example = self.parameterization.noise(np.random.default_rng(0))
-        self.grain = math.gcd(self.evaluation.grain, example.size)
+        grain = math.gcd(self.evaluation.grain, example.size)
         self.bytes_per_image = 4 * (KEPT * self.evaluation.numbers + 8 * (example.size + math.prod(shape)))
+        # objectives until no tensor of a batch ends in the middle of a vector register: see _filled
+        self.fill = LANES // math.gcd(LANES, settings.variants * grain)
+        self.alone = self.fill > 1 and self.fill * settings.variants * self.bytes_per_image > ALONE
+        self.fill = 1 if self.alone else self.fill
         # one graph for batches of any size: graphs made for different sizes may round differently
         images, data = tf.TensorSpec([None, *shape]), _any_batch(self.evaluation.data([like] * settings.variants))
         variables = _any_batch(tf.constant(example[None]))
@@ -145,12 +159,17 @@ class Renderer:
     ) -> Rendered:
         """Render each objective `settings.variants` times, variants of one behind one another.
 
-        starts: images to start from, float32 `(n, size, size, channels)` in [0, 1], instead of noise. attempt: another
+        starts: images to start from, float32 `(n, h, w, channels)` in [0, 1], instead of noise. attempt: another
         number is another seed. `scored`: whether to compute the robust score (else NaN). `tick` is called with the
         number of image·steps just made. Scores of the images are computed in float32.
         """
+        if self.alone and len(objectives) > 1:
+            rows = [None if starts is None else starts[i : i + 1] for i in range(len(objectives))]
+            return join(
+                [self.render([one], row, attempt, scored, tick) for one, row in zip(objectives, rows, strict=True)]
+            )
         chosen, groups, wanted = self.settings, self.settings.variants, len(objectives) * self.settings.variants
-        objectives = self._filled(objectives, groups)
+        objectives = self._filled(objectives)
         every = [objective for objective in objectives for _ in range(groups)]
         data = self.evaluation.data(every)
         streams = [
@@ -158,7 +177,7 @@ class Renderer:
         ]
         variables = np.stack([self.parameterization.noise(rng) for rng in streams])
         if starts is not None:
-            images = np.repeat(self._filled(starts, groups), groups, 0)
+            images = np.repeat(self._filled(starts), groups, 0)
             variables = np.stack([self.parameterization.encode(image) for image in images])
         amounts = (chosen.steps, chosen.size, chosen.jitter, chosen.scale, chosen.rotate)
         moves = np.stack([transforms.draw(rng, *amounts) for rng in streams], 1)
@@ -171,31 +190,39 @@ class Renderer:
             tick(wanted)
             if number + 1 in chosen.snapshot_steps:
                 kept.append([a.numpy() for a in self.inspect(state[0], data)])
-        snapshots = np.stack([np.round(images * 255).astype("uint8") for images, *_ in kept], 1)
-        return Rendered(
+            if number == 0 and not np.isfinite(curve[0]).any():  # nothing to climb
+                curve *= chosen.steps
+                kept = [[a.numpy() for a in self.inspect(state[0], data)]] * len(chosen.snapshot_steps)
+                tick(wanted * (chosen.steps - 1))
+                break
+        snapshots = np.stack([np.round(np.nan_to_num(images) * 255).astype("uint8") for images, *_ in kept], 1)
+        made = Rendered(
             images=snapshots[:, -1],
             scores=np.stack(curve, 1),
             snapshot_steps=np.asarray(chosen.snapshot_steps, "int32"),
             snapshots=snapshots,
             snapshot_scores=np.stack([value for _, value, _, _ in kept], 1),
             peaks=kept[-1][2],
-            robust=self.score(snapshots[:, -1], every) if scored else np.full(len(every), np.nan, "float32"),
+            robust=np.full(len(every), np.nan, "float32"),
             features=np.stack([features for *_, features in kept], 1),
-        ).part(0, wanted)
+        )
+        snapshots[~made.finite] = GREY
+        if scored and made.finite.any():
+            made.robust[:] = np.where(made.finite, self.score(snapshots[:, -1], every), np.nan)
+        return made.part(0, wanted)
 
     def score(self, images: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
-        """Robust scores of images uint8 `(n, size, size, channels)`, each for its objective, float32 `(n,)`."""
+        """Robust scores of images uint8 `(n, h, w, channels)`, each for its objective, float32 `(n,)`."""
         pixels = np.stack(self._filled(images)).astype("float32") / np.float32(255)
         found: np.ndarray = self.robust(pixels, self.evaluation.data(self._filled(objectives))).numpy()
         return found[: len(images)]
 
-    def _filled(self, items: Any, groups: int = 1) -> list[Any]:
+    def _filled(self, items: Any) -> list[Any]:
         """Repeat the last item until no tensor of the batch ends in the middle of a vector register.
 
         What is left over there is computed one by one, and rounds otherwise: an image would depend on its company.
         """
-        step = LANES // math.gcd(LANES, groups * self.grain)
-        return [*items, *[items[-1]] * (-len(items) % step)]
+        return [*items, *[items[-1]] * (-len(items) % self.fill)]
 
 
 def _any_batch(tensors: Any) -> Any:

@@ -27,10 +27,11 @@ ROUNDING = 1e-8  # share of the power per bin that rounding to 8 bits makes at 1
 REC601 = (0.299, 0.587, 0.114)
 
 
-def held_out(size: int) -> Floats:
+def held_out(size: tuple[int, int]) -> Floats:
     """Return the transforms that every image is scored under: float32 `(32, 8)`, as transforms.draw gives them.
 
-    Shift up to 6% of the canvas, scale 0.9 to 1.1, rotation up to 10 degrees; the same in proportion at any size.
+    Shift up to 6% of the canvas, scale 0.9 to 1.1, rotation up to 10 degrees; the same in proportion at any size
+    (height, width).
     """
     rng = np.random.default_rng(HELD_OUT_SEED)
     return transforms.draw(rng, HELD_OUT, size, jitter=0.06, scale=0.1, rotate=10.0)
@@ -39,30 +40,31 @@ def held_out(size: int) -> Floats:
 def blur(images: tf.Tensor, sigma: float = 1.0) -> tf.Tensor:
     """Blur images `(n, h, w, c)`, float32, by a Gaussian of `sigma` pixels, cut off at 3 pixels, sum 1.
 
-    Borders are mirrored (edge pixel repeated): no new edge, and a constant image stays as it is. Sides of 3 or more.
+    Borders are mirrored (edge pixel repeated): no new edge, and a constant image stays as it is. A side of less than 3
+    pixels, which has to be known, is left as it is.
     Shifted sums, not a depthwise convolution: that one would be rounded to bfloat16 where convolutions are.
     """
     offsets = np.arange(-BLUR_RADIUS, BLUR_RADIUS + 1)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
     weights = [float(w) for w in kernel / kernel.sum()]
     r, height, width = BLUR_RADIUS, tf.shape(images)[1], tf.shape(images)[2]
-    rows = tf.pad(images, [[0, 0], [r, r], [0, 0], [0, 0]], "SYMMETRIC")
-    images = tf.add_n([w * rows[:, i : i + height] for i, w in enumerate(weights)])
-    columns = tf.pad(images, [[0, 0], [0, 0], [r, r], [0, 0]], "SYMMETRIC")
-    return tf.add_n([w * columns[:, :, i : i + width] for i, w in enumerate(weights)])
+    if (images.shape[1] or r) >= r:
+        rows = tf.pad(images, [[0, 0], [r, r], [0, 0], [0, 0]], "SYMMETRIC")
+        images = tf.add_n([w * rows[:, i : i + height] for i, w in enumerate(weights)])
+    if (images.shape[2] or r) >= r:
+        columns = tf.pad(images, [[0, 0], [0, 0], [r, r], [0, 0]], "SYMMETRIC")
+        images = tf.add_n([w * columns[:, :, i : i + width] for i, w in enumerate(weights)])
+    return images
 
 
 def robust(images: tf.Tensor, maps: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
     """Return the robust score of each image, float32 `(n,)`: its mean pre-activation over 32 transforms, each blurred.
 
-    images: float32 `(n, h, h, c)` in [0, 1]; maps: images -> each image's own channel before its nonlinearity,
+    images: float32 `(n, h, w, c)` in [0, 1], h and w known; maps: images -> each image's own channel before its nonlinearity,
     `(n, h', w')`. An image's score doesn't depend on the others. For eager use and inside tf.function; one transform's
-    images are in memory at a time. Raises InputError for images that are not square.
+    images are in memory at a time.
     """
-    height, width = images.shape[1:3]
-    if height is None or height != width:
-        raise InputError(f"robust score: images {tuple(images.shape)} given; expected a square canvas of known size")
-    moves = tf.constant(held_out(int(height)))
+    moves = tf.constant(held_out(tuple(images.shape[1:3])))
     count = tf.shape(images)[0]
 
     def add(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -142,24 +144,24 @@ def seed_stability(features: ArrayLike, natural: ArrayLike | None = None) -> Flo
 
 
 def radial_spectrum(images: ArrayLike) -> Floats:
-    """Return the radial power spectrum of images `(n, h, h, c)` in [0, 1]: float32 `(n, h // 2)`, sum 1 per image.
+    """Return the radial power spectrum of images `(n, h, w, c)` in [0, 1]: float32 `(n, s // 2)`, sum 1 per image.
 
-    Entry k - 1 is the mean power of the luminance (Rec. 601 for 3 channels, else their mean) at the frequencies that
-    round to k cycles per image, Hann window, mean removed. NaN for an image of one colour. Raises InputError for images
-    that are not square.
+    s is the shorter side. Entry k - 1 is the mean power of the luminance (Rec. 601 for 3 channels, else their mean) at
+    the frequencies that round to k cycles per s pixels, in any direction, Hann window, mean removed. NaN for an image
+    of one colour.
     """
     pixels = np.asarray(images, float)
-    if pixels.ndim != 4 or pixels.shape[1] != pixels.shape[2] or pixels.shape[1] < 2:
-        raise InputError(f"spectrum: images {pixels.shape} given; expected (n, h, h, c), h of 2 or more")
-    size, channels = pixels.shape[2:]
+    if pixels.ndim != 4 or min(pixels.shape[1:3]) < 2:
+        raise InputError(f"spectrum: images {pixels.shape} given; expected (n, h, w, c), h and w of 2 or more")
+    height, width, channels = pixels.shape[1:]
+    size = min(height, width)
     luminance = pixels @ np.array(REC601 if channels == 3 else [1 / channels] * channels)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    window = np.outer(hann, hann)
+    window = np.outer(*(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(side) / side) for side in (height, width)))
     # the mean under the window: of any other, the window would put the rest into bin 1
     centred = luminance - (luminance * window).sum((1, 2), keepdims=True) / window.sum()
     power = np.abs(np.fft.fft2(centred * window)) ** 2
-    frequency = np.fft.fftfreq(size, 1 / size)
-    ring = np.rint(np.hypot(frequency[:, None], frequency[None, :])).astype(int)
+    down, along = (np.fft.fftfreq(side, 1 / size) for side in (height, width))
+    ring = np.rint(np.hypot(down[:, None], along[None, :])).astype(int)
     mean = np.stack([power[:, ring == k].mean(axis=1) for k in range(1, size // 2 + 1)], axis=1)
     mean[luminance.std(axis=(1, 2)) < FLAT] = np.nan
     return (mean / mean.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -168,11 +170,12 @@ def radial_spectrum(images: ArrayLike) -> Floats:
 def spectrum_distance(images: ArrayLike, natural: ArrayLike) -> Floats:
     """Return how far the images' spectra are from those of natural images, in decades (powers of ten), float32 `(n,)`.
 
-    Root mean square over the bins of log10(spectrum) less its mean over the natural images. images `(n, h, h, c)` and
-    natural `(m, h, h, c)` in [0, 1], of one size. NaN where there is no natural image or an image has one colour.
+    Root mean square over the bins of log10(spectrum) less its mean over the natural images. images `(n, h, w, c)` and
+    natural `(m, h, w, c)` in [0, 1], of one size. NaN where there is no natural image, an image has one colour or is a
+    single line.
     """
     own, nature = np.asarray(images), np.asarray(natural)
-    if not len(nature):
+    if not len(nature) or min(own.shape[1:3]) < 2:
         return np.full(len(own), np.nan, np.float32)
     if own.shape[1:3] != nature.shape[1:3]:
         raise InputError(f"spectrum distance: images {own.shape}, natural {nature.shape} given; expected one size")

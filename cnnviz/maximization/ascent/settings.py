@@ -3,20 +3,24 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
 from cnnviz.files import machine
-from cnnviz.objectives import Objective
+
+Size = tuple[int, int]  # height and width
 
 FINE = 16  # pixels of receptive field up to which momentum leaves flat areas
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Lengths in pixels or as shares of the canvas, angles in degrees; docs/params.md explains each."""
+    """Lengths in pixels or as shares of the canvas, angles in degrees; docs/params.md explains each.
+
+    size: height and width of the canvas.
+    """
 
     steps: int = 100
     optimizer: str = "momentum"
@@ -26,7 +30,7 @@ class Settings:
     parameterization: str = "fourier"
     decay: float = 1.0
     colour: str = "decorrelated"
-    size: int = 128
+    size: Size = (128, 128)
     jitter: float = 0.06
     scale: float = 0.1
     rotate: float = 5.0
@@ -38,6 +42,10 @@ class Settings:
     def snapshot_steps(self) -> list[int]:
         """Steps after which the image is kept: those asked for, 10 and 100, and the last."""
         return sorted({s for s in (*self.snapshots, 10, 100) if s < self.steps} | {self.steps})
+
+    def written(self) -> dict[str, Any]:
+        """As settings.json has it: one number for the size of a square canvas."""
+        return asdict(self) | ({"size": self.size[0]} if self.size[0] == self.size[1] else {})
 
     @property
     def traced(self) -> "Settings":
@@ -64,26 +72,15 @@ def resolve_precision(precision: str) -> str:
     return ("bfloat16" if machine.processor().has_bfloat16 else "float32") if precision == "auto" else precision
 
 
-def canvas(receptive_field: float | None, input_size: int, max_size: int) -> int:
-    """Choose a canvas in pixels: eight receptive fields wide, so that a pattern can repeat, in multiples of 16.
-
-    At least 64 px, at most max_size and twice the size that the network was trained on: a 32-px network has nothing to
-    say about larger pictures.
-    """
-    wanted = -(-8 * receptive_field // 16) * 16 if receptive_field else max_size
-    return int(min(max(wanted, 64), max_size, max(2 * input_size, 32)))
-
-
-def optimizer_for(optimizer: str, receptive_field: float | None) -> str:
+def optimizer_for(optimizer: str, receptive_field: Size | None) -> str:
     """Turn `auto` into the optimizer whose images score better at that receptive field (docs/recipe.md)."""
     if optimizer != "auto":
         return optimizer
-    return "adam" if receptive_field and receptive_field <= FINE else "momentum"
+    return "adam" if receptive_field and max(receptive_field) <= FINE else "momentum"
 
 
-def settings_for(options: Any, seed: int, receptive_field: float | None, input_size: int) -> Settings:
-    """Turn params.yaml's `maximize` section into the settings of one layer."""
-    auto = canvas(receptive_field, input_size, options.max_size)
+def settings_for(options: Any, seed: int, receptive_field: Size | None, size: Size) -> Settings:
+    """Turn params.yaml's `maximize` section into the settings of one layer at a canvas."""
     return Settings(
         steps=options.steps,
         optimizer=optimizer_for(options.optimizer, receptive_field),
@@ -93,16 +90,10 @@ def settings_for(options: Any, seed: int, receptive_field: float | None, input_s
         parameterization=options.parameterization,
         decay=options.decay,
         colour=options.colour,
-        size=auto if options.size == "auto" else options.size,
+        size=size,
         jitter=options.jitter,
         scale=options.scale,
         rotate=options.rotate,
         precision=resolve_precision(options.precision),
         seed=seed,
     )
-
-
-def for_objective(settings: Settings, objective: Objective, input_size: int) -> Settings:
-    """The settings of an objective of its own: a classifier's head wants the size it was trained with."""
-    logit = any(kind == "logit" for kind, _ in objective.structure)
-    return replace(settings, size=input_size) if logit else settings

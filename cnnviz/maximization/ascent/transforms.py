@@ -1,7 +1,8 @@
 """Random shift, scaling and rotation, drawn for each image by itself, inside the gradient.
 
 What survives small transforms is a pattern; what does not is noise. Amounts are relative to the canvas, so that 32-px
-networks are not shaken like 224-px ones.
+networks are not shaken like 224-px ones: a shift is a share of the side that it goes along. Angles and sizes are in
+pixels, so that nothing is sheared where the sides differ.
 """
 
 import numpy as np
@@ -9,18 +10,25 @@ import tensorflow as tf
 
 
 def draw(
-    rng: np.random.Generator, steps: int, size: int, jitter: float = 0.06, scale: float = 0.1, rotate: float = 5.0
+    rng: np.random.Generator,
+    steps: int,
+    size: tuple[int, int],
+    jitter: float = 0.06,
+    scale: float = 0.1,
+    rotate: float = 5.0,
 ) -> np.ndarray:
     """Draw one image's transforms for all steps: float32 `(steps, 8)`, projective matrices from output to input pixels.
 
-    jitter: largest shift as a share of the canvas; scale: largest relative change of size; rotate: degrees.
+    size: height and width; jitter: largest shift as a share of them; scale: largest relative change of size; rotate:
+    degrees, about the centre.
     """
-    shift = rng.uniform(-jitter, jitter, (steps, 2)) * size
+    height, width = size
+    shift = rng.uniform(-jitter, jitter, (steps, 2)) * (width, height)
     factor = 1 + rng.uniform(-scale, scale, steps)
     angle = np.deg2rad(rng.uniform(-rotate, rotate, steps))
-    cos, sin, centre = np.cos(angle) / factor, np.sin(angle) / factor, (size - 1) / 2
-    x = centre - cos * centre + sin * centre + shift[:, 0]
-    y = centre - sin * centre - cos * centre + shift[:, 1]
+    cos, sin, middle, centre = np.cos(angle) / factor, np.sin(angle) / factor, (height - 1) / 2, (width - 1) / 2
+    x = centre - cos * centre + sin * middle + shift[:, 0]
+    y = middle - sin * centre - cos * middle + shift[:, 1]
     zero = np.zeros(steps)
     return np.stack([cos, -sin, x, sin, cos, y, zero, zero], axis=1).astype("float32")
 

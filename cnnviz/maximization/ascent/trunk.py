@@ -33,7 +33,7 @@ class Trunk:
             if uses[id(call.layer)] > 1:
                 continue
             taps = None
-            alone = len(traced.users[id(traced.input)]) == 1 and id(traced.input) not in seen
+            alone = len(traced.users.get(id(traced.input), [])) == 1 and id(traced.input) not in seen
             if call.input is traced.input and alone and _splits(call.layer):
                 taps = call.layer.kernel.numpy()
                 if isinstance(preprocessing, dict) and preprocessing["reverse_channels"]:

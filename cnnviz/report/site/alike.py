@@ -25,6 +25,7 @@ class Columns:
 
     values: NDArray[np.float32]
     places: list[Place]
+    sets: list[str]
 
     @cached_property
     def index(self) -> dict[Place, int]:
@@ -45,7 +46,7 @@ class Columns:
                     )
                 )
                 places += [(model.key, layer.name, k) for k in range(layer.filters)]
-        return cls(np.concatenate(found, axis=1), places) if found else None
+        return cls(np.concatenate(found, axis=1), places, model.sets) if found else None
 
 
 def _standard(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -85,7 +86,7 @@ class Alike:
         mine = own.values[:, [own.index[place] for place in chosen]]
         for key in self.models:
             other = None if key == chosen[0][0] else self.columns(key)
-            if other is None or len(other.values) != len(mine):
+            if other is None or other.sets != own.sets or len(other.values) != len(mine):
                 continue
             correlations = mine.T @ other.values
             for place, row in zip(chosen, correlations, strict=True):

@@ -20,6 +20,7 @@ from cnnviz.report.site.layers import Layer, Model
 from cnnviz.report.site.links import Filter, url
 from cnnviz.report.site.pairs import Place, Twins
 from cnnviz.report.site.photos import Photos
+from cnnviz.report.site.photos import Eye, eye
 
 LINKS = 4  # input and output channels of each sign
 SMALLEST = 256  # the histogram shows values down to this part of the largest
@@ -173,7 +174,7 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
             shown[-1] |= {"inside": within, "whole": within[2:] == (100.0, 100.0)}
         found.append({"kind": kind, "examples": shown})
     name = f"{k}_patches.webp"
-    site.files.later(f"{layer.folder}/{name}", lambda: _patches(site, tiles, (height, width)))
+    site.files.later(f"{layer.folder}/{name}", lambda: _patches(site, tiles, eye(layer.model.facts)))
     start = 0
     for part in found:
         part |= {"src": url(*layer.folder.split("/"), name), "start": start, "count": len(tiles)}
@@ -181,9 +182,9 @@ def _natural(site: Site, context: Context, k: int) -> list[Facts]:
     return found
 
 
-def _patches(site: Site, tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]], size: tuple[int, int]) -> bytes:
+def _patches(site: Site, tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]], of: Eye) -> bytes:
     """Patches as they are stored, the others cut out of their images now."""
-    drawn = [one if isinstance(one, np.ndarray) else site.photos.patch(*one, size) for one in tiles]
+    drawn = [one if isinstance(one, np.ndarray) else site.photos.patch(*one, of) for one in tiles]
     return pictures.strip(drawn, examples.TILE)
 
 

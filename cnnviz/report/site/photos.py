@@ -9,12 +9,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnviz.analysis import examples
-from cnnviz.images import ImageSet, load_set, resized
+from cnnviz.images import ImageSet, fed, load_set
+from cnnviz.pictures import Picture, shown
 from cnnviz.report import data
 from cnnviz.report.site import pictures
 from cnnviz.report.site.links import url
 
 LONGEST = 224  # pixels of an image's longer side on a page
+Eye = tuple[tuple[int, ...], tuple[int, ...] | None]  # input shape of a network, and which channels are drawn, see `eye`
+
+
+def eye(facts: data.Facts) -> Eye:
+    """How a network sees images, by its model.json."""
+    rgb = facts.get("bands", {}).get("rgb")
+    return tuple(facts["input_shape"]), None if rgb is None else tuple(rgb)
 
 
 @dataclass(frozen=True)
@@ -49,16 +57,17 @@ class Photos:
     def photo(self, name: str, i: int) -> Photo:
         """Image i of a set for a page."""
         if (name, i) not in self.written:
-            image = Image.fromarray(self.sets[name].image(i))
+            image = Image.fromarray(shown(self.sets[name].image(i)))
             image.thumbnail((LONGEST, LONGEST))
             path = f"assets/images/{name}/{i}.webp"
             self.files.later(path, lambda: pictures.webp(image))
             self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, self.titles[name][i])
         return self.written[name, i]
 
-    def _seen(self, name: str, i: int, height: int, width: int) -> NDArray[np.uint8]:
-        return np.rint(resized(self.sets[name], [i], (height, width))[0]).astype(np.uint8)
+    def _seen(self, name: str, i: int, shape: tuple[int, ...], rgb: tuple[int, ...] | None = None) -> Picture:
+        """An image as a network of this input shape sees it, drawn; rgb: see pictures.shown."""
+        return shown(np.rint(fed(self.sets[name], [i], shape)[0]).astype(np.uint8), rgb)
 
-    def patch(self, name: str, i: int, box: list[int], size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Cut a box out of an image as a network of this input size sees it: `(t, t, 3)`."""
-        return examples.tile(examples.window(self.seen(name, i, *size), box), examples.TILE)
+    def patch(self, name: str, i: int, box: list[int], eye: Eye) -> NDArray[np.uint8]:
+        """Cut a box out of an image as a network sees it: `(t, t, 3)`."""
+        return examples.tile(examples.window(self.seen(name, i, *eye), box), examples.TILE)

@@ -131,14 +131,24 @@ def rewrite_overview(files: Files, path: str, source: Path, count: int, gap: int
 
 
 def strip(images: Sequence[NDArray[np.uint8]], size: int) -> bytes:
-    """Images side by side without a gap, each `size` pixels wide at most."""
-    tiles = [Image.fromarray(i) for i in images]
+    """Images side by side without a gap, each `size` pixels wide at most; on a square of white where they are none."""
+    tiles = [Image.fromarray(i) for i in map(_square, images)]
     side = min(size, tiles[0].width)
     sheet = Image.new("RGB", (side * len(tiles), side))
     for i, picture in enumerate(tiles):
         small = picture if picture.size == (side, side) else picture.resize((side, side), Image.Resampling.LANCZOS)
         sheet.paste(small, (i * side, 0))
     return webp(sheet)
+
+
+def _square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    side = max(image.shape[:2])
+    if image.shape[0] == image.shape[1]:
+        return image
+    square = np.full((side, side, 3), 255, np.uint8)
+    above, left = (side - image.shape[0]) // 2, (side - image.shape[1]) // 2
+    square[above : above + image.shape[0], left : left + image.shape[1]] = image
+    return square
 
 
 def diverging(kernels: Sequence[NDArray[np.float32]]) -> str:

@@ -11,6 +11,7 @@ from cnnviz.report.site import heat, pictures
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.links import url
+from cnnviz.report.site.photos import eye
 
 SHOWN = 40  # predictions on a page
 
@@ -48,8 +49,7 @@ def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
     stored = npz.read(model.artifacts / "analysis" / model.key / f"{one['files']}.npz")
     if "gradcam_over_image" not in stored or one["set"] not in site.photos.sets:
         return None
-    height, width = stored["gradcam_over_image"].shape[1:]
-    tiles = heat.drawn(site.photos.seen(one["set"], one["image"], height, width), stored)
+    tiles = heat.drawn(site.photos.seen(one["set"], one["image"], *eye(model.facts)), stored)
     path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
     site.files.later(path, partial(pictures.strip, tiles, 224))
     names = (one["predicted_class"], one["contrast"]["name"])

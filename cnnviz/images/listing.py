@@ -1,0 +1,100 @@
+"""The files of a folder of images: which count, in which order, and which class each belongs to."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnviz.errors import InputError, choices
+
+PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".gif", ".bmp")
+ARRAYS = (".npy", ".npz")
+SUFFIXES = (*PICTURES, *ARRAYS)
+# What file managers leave behind; hidden files and folders besides. `.dvcignore` names the same.
+LEFT = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """files: in the order of their paths; classes: sub-folders that hold images, sorted; of: each file's class, -1 in a
+    flat folder; others: suffixes of files that are no images, and how many there are."""
+
+    files: list[Path]
+    classes: list[str]
+    of: list[int]
+    others: Counter[str]
+
+
+def listed(place: Path, root: Path) -> Listing:
+    """All images below a folder.
+
+    A class is a sub-folder, with all that lies below it at any depth. Raises InputError where there is no such folder,
+    where images lie both in sub-folders and beside them, and for a link that leaves `root`.
+    """
+    _inside(place, root)
+    if not place.is_dir():
+        above = place.parent
+        have = sorted(entry.name for entry in above.iterdir() if entry.is_dir()) if above.is_dir() else []
+        raise InputError(f"no folder {said(place)}; {choices(place.name, have) if have else 'make it'}")
+    found: list[Path] = []
+    others: Counter[str] = Counter()
+    for path in _walk(place, root, (place.resolve(),)):
+        if path.suffix.lower() in SUFFIXES:
+            found.append(path)
+        else:
+            others[path.suffix.lower() or "without a suffix"] += 1
+    depth = len(place.parts)
+    found.sort(key=lambda path: path.parts)
+    folders = [path.parts[depth] if len(path.parts) > depth + 1 else "" for path in found]
+    loose = [path for path, folder in zip(found, folders, strict=True) if not folder]
+    if loose and len(loose) < len(found):
+        raise InputError(
+            f"{said(place)}: images both in sub-folders and beside them ({said(loose[0].name)}); use one of the two"
+        )
+    classes = sorted(set(folders) - {""})
+    numbers = {name: i for i, name in enumerate(classes)}
+    return Listing(found, classes, [numbers.get(folder, -1) for folder in folders], others)
+
+
+def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """Files below a folder, not those that are hidden or left by file managers. above: folders that one came through."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name[0] == "." or entry.name in LEFT:
+                continue
+            path = folder / entry.name
+            if entry.is_symlink():
+                _inside(path, root)
+            if entry.is_file():
+                yield path
+            elif entry.is_dir():
+                whole = path.resolve() if entry.is_symlink() else above[-1] / entry.name
+                if whole in above:
+                    raise InputError(f"{said(path)}: a link to a folder that it lies in; remove it")
+                yield from _walk(path, root, (*above, whole))
+
+
+def _inside(path: Path, root: Path) -> None:
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{said(path)}: a link that leaves {root}; copy the files")
+
+
+def evenly(groups: list[int], count: int | None) -> list[int]:
+    """Numbers of the first `count` items (all for None), evenly over the groups that they belong to.
+
+    The first of each group in the groups' order, then the second of each, and so on: how many are asked for does not
+    change which come first.
+    """
+    seen: Counter[int] = Counter()
+    ranks = []
+    for i, group in enumerate(groups):
+        ranks.append((seen[group], group, i))
+        seen[group] += 1
+    return [i for _, _, i in sorted(ranks)][:count]
+
+
+def said(path: Path | str) -> str:
+    """A path or name as text, in one line, also where it is not UTF-8."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,98 @@
+"""Which of a network's outputs is its answer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from cnnviz.errors import InputError, choices
+from cnnviz.networks.graph import Graph
+from cnnviz.networks.head import ends
+from cnnviz.networks.head.kinds import Head, describe
+
+NAMED = ("classes", "binary", "labels")
+
+
+def find(
+    graph: Graph, class_names: Sequence[str] = (), output: str | None = None, where: str = "", key: str = ""
+) -> Head:
+    """The head of a network: the output that is named, else the classifier among its outputs, else the first of them.
+
+    class_names: as the user gives them, none where unknown; where: what an error begins with; key: what `output` is
+    called where the user may name one. Raises InputError for an output that is not there, and for a number of class
+    names that does not fit.
+    """
+    begin = f"{where}: " if where else ""
+    if not graph.outputs:
+        return Head("none", None, "its end was not reached")
+    names = [_name(graph, tensor) for tensor in graph.outputs]
+    if output is not None:
+        place = _place(graph, names, output)
+        if place is None:
+            raise InputError(f"{begin}output: {output!r} is no output of the network; {choices(output, names)}")
+        chosen = describe(graph.outputs[place], names[place], class_names, graph.input)
+        chosen = replace(chosen, why=f"{chosen.why}; named by `output`")
+    else:
+        every = [describe(t, n, class_names, graph.input) for t, n in zip(graph.outputs, names, strict=True)]
+        chosen = _choose(every, class_names, key)
+    _check(chosen, class_names, begin)
+    return chosen
+
+
+def _name(graph: Graph, tensor: Any) -> str:
+    for call in graph.calls:
+        if any(one is tensor for one in keras.tree.flatten(call.output)):
+            return str(call.name)
+    return str(ends.made_by(tensor)[0].name)
+
+
+def _place(graph: Graph, names: list[str], output: str) -> int | None:
+    """Which output is called so: by its layer here, or as Keras's `output_names` has it (a nested model's name)."""
+    for known in (names, graph.output_names):
+        if output in known and len(known) == len(names):
+            return known.index(output)
+    return None
+
+
+def _fits(head: Head, class_names: Sequence[str]) -> bool:
+    return head.kind in NAMED and head.known and bool(class_names)
+
+
+def _choose(every: list[Head], class_names: Sequence[str], key: str) -> Head:
+    if len(every) == 1:
+        return every[0]
+    fitting = [head for head in every if _fits(head, class_names)]
+    like = fitting or [head for head in every if head.kind in NAMED]
+    classes = [head for head in like if head.kind == "classes"]
+    rest = [head for head in every if head.kind != "none"]
+    taken = (classes or like or rest or every)[0]
+    others = ", ".join(repr(head.output) for head in every if head is not taken)
+    alone = len(classes or like) == 1
+    reason = (
+        "the one that the class_names fit"
+        if len(fitting) == 1
+        else f"the one {'softmax' if classes else 'classifier'}"
+        if alone
+        else f"the first {'classifier' if like else 'one'}"
+    )
+    advice = f"; {key} names another" if key else ""
+    return replace(taken, why=f"{taken.why}; taken as {reason} of {len(every)} outputs (others: {others}){advice}")
+
+
+def _check(head: Head, class_names: Sequence[str], begin: str) -> None:
+    given = len(class_names)
+    if not given or head.known or head.kind in ("pictures", "none"):
+        return
+    count = len(head.names)
+    expected = {"binary": "2, or 1 for the class of high values"}.get(head.kind, str(count))
+    if head.kind == "regression":
+        expected = f"{count}, or none: it ends in values, not in classes" if count > 1 else "2 for two classes, or none"
+    raise InputError(
+        f"{begin}class_names: {given} given ({_short(class_names)}), "
+        f"but the output {head.output!r} has {count if head.kind != 'binary' else 1}; expected {expected}"
+    )
+
+
+def _short(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
