@@ -45,8 +45,8 @@ class Params(Section):
             name, index = self.maximize.start.split("/")
             if name not in self.images.sets:
                 raise ValueError(f"maximize.start: no image set {name!r}; {choices(name, self.images.sets)}")
-            if int(index) >= self.images.sets[name]:
-                raise ValueError(f"maximize.start: the set {name!r} has {self.images.sets[name]} images, from 0 on")
+            if (count := self.images.counts[name]) is not None and int(index) >= count:
+                raise ValueError(f"maximize.start: the set {name!r} has {count} images, from 0 on")
         for path, chosen in (("analyze.explain", self.analyze.explain), ("analyze.labels", self.analyze.labels)):
             for model, sets in chosen.items():
                 for key in sorted(set(sets) - set(self.images.sets)):
@@ -55,11 +55,11 @@ class Params(Section):
             raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")
         if (given := self.fixed_filters.set) not in self.images.sets:
             raise ValueError(f"fixed_filters.set: no image set {given!r}; {choices(given, self.images.sets)}")
-        have = self.images.sets[self.fixed_filters.set]
-        if self.fixed_filters.images > have:
+        have = self.images.counts[self.fixed_filters.set]
+        if have is not None and self.fixed_filters.images > have:
             raise ValueError(f"fixed_filters.images: {self.fixed_filters.images} asked, the set has {have}")
-        for name, count in self.images.sets.items():
-            if max(self.feature_maps.images) >= count:
+        for name, count in self.images.counts.items():
+            if count is not None and max(self.feature_maps.images) >= count:
                 raise ValueError(
                     f"feature_maps.images: {max(self.feature_maps.images)} is out of range; {name} has 0..{count - 1}"
                 )

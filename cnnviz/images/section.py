@@ -10,7 +10,6 @@ from cnnviz.errors import choices
 from cnnviz.fields import Key, Section
 from cnnviz.sources import catalog
 
-ALL = "all"
 ROOT = "inputs/images"
 FORMS = "a number of images, {source: package, count: 20} or {folder: inputs/images/mine, count: all}"
 HAVE = {
@@ -21,7 +20,7 @@ HAVE = {
 
 
 def _count(value: Any) -> Any:
-    if value != ALL and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+    if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ValueError("expected a whole number, at least 1, or all")
     return value
 
@@ -43,8 +42,10 @@ def _colour(value: Any) -> Any:
 
 
 def _gone(value: Any) -> Any:
-    raise ValueError("each set has its own now: sets: {cifar10: {source: package, count: 20}, mine: " + "{folder: "
-                     f"{ROOT}/mine, count: all}}}}")
+    raise ValueError(
+        "each set has its own now: sets: {cifar10: {source: package, count: 20}, mine: " + "{folder: "
+        f"{ROOT}/mine, count: all}}}}"
+    )
 
 
 class SetSection(Section):
@@ -52,7 +53,7 @@ class SetSection(Section):
 
     source: Literal["package", "keras", "web"] | None = None
     folder: Annotated[str | None, BeforeValidator(_folder)] = None
-    count: Annotated[int | Literal["all"], BeforeValidator(_count)] = ALL
+    count: Annotated[int | Literal["all"], BeforeValidator(_count)] = "all"
     background: Annotated[str, BeforeValidator(_colour)] = "white"
     key: Annotated[str, Field(exclude=True)] = ""
 
@@ -65,7 +66,7 @@ class SetSection(Section):
     @property
     def total(self) -> int | None:
         """How many images it has; None where only reading tells."""
-        if self.count != ALL:
+        if self.count != "all":
             return int(self.count)
         return None if self.source is None else HAVE[self.source][self.known]
 
@@ -80,11 +81,11 @@ class SetSection(Section):
             raise ValueError(f"source: {self.source} does not have {self.key!r}; {choices(self.key, have)}")
         if "background" in self.model_fields_set:
             raise ValueError("background: only the images of a folder may be transparent")
-        if self.count != ALL and int(self.count) > have[self.known]:
+        if self.count != "all" and int(self.count) > have[self.known]:
             more = "`source: keras` has 10000 of cifar10, " if self.source == "package" else ""
             raise ValueError(
-                f"count: {self.count} images asked, `source: {self.source}` has {have[self.known]}; {more}a `folder` as "
-                "many as you put there"
+                f"count: {self.count} images asked, `source: {self.source}` has {have[self.known]}; {more}a `folder` "
+                "as many as you put there"
             )
         return self
 
