@@ -51,12 +51,11 @@ def some(wanted: dict[str, list[int]], layers: int, each: int) -> dict[str, list
 
 def preview(params: config.Params) -> config.Params:
     """params.yaml with few images and a quick recipe."""
-    sets = {name: min(count, IMAGES) for name, count in params.images.sets.items()}
-    shown = [i for i in params.feature_maps.images if i < min(sets.values())] or [0]
+    fewest = min([IMAGES, *(count for count in params.images.counts.values() if count is not None)])
+    shown = [i for i in params.feature_maps.images if i < fewest] or [0]
     asked = params.maximize
     recipe = {"steps": min(STEPS, asked.steps), "max_size": min(SIZE, asked.max_size)}
     changed = {
-        "images": params.images.model_copy(update={"sets": sets}),
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),
         "maximize": asked.model_copy(update=recipe | PLAIN),
         "analyze": params.analyze.model_copy(update={"mistakes": 1, "doubtful": 1}),
@@ -73,7 +72,7 @@ def make(params: config.Params, watch: Stopwatch) -> str:
     keys, short = {whole: f"{whole} whole", partly: f"a few filters of {partly}"}, preview(params)
     todo = {key: what for key, what in keys.items() if key}
     say(f"first look: {', '.join(todo.values())}; a minute or two")
-    images.run(short.images, FOLDER)
+    images.run(short.images, FOLDER, IMAGES)
     done: dict[str, networks.ModelSection] = {}
     for number, key in enumerate(todo, 1):
         networks.run(key, params.models[key], FOLDER)
@@ -94,9 +93,9 @@ def make(params: config.Params, watch: Stopwatch) -> str:
 
 def _sets(names: list[str], described: Mapping[str, Any]) -> list[str]:
     """The image set whose images are nearest in size to what the network sees."""
-    size = described["input_shape"][0]
-    sides = {name: images.load_set(FOLDER / "images" / f"{name}.npz").sizes.min(axis=1).mean() for name in names}
-    return [min(names, key=lambda name: abs(math.log(sides[name] / size)))]
+    size, known = described["input_shape"][0], images.load_sets(FOLDER, names, described["input_shape"][2])
+    sides = {name: one.sizes.min(axis=1).mean() for name, one in known.items()}
+    return [min(sides, key=lambda name: abs(math.log(sides[name] / size)))]
 
 
 def _show(params: config.Params, what: str) -> None:

@@ -11,7 +11,6 @@ from cnnviz.errors import choices
 from cnnviz.fields import Key, Section
 from cnnviz.sources import catalog
 
-ALL = "all"
 ROOT = "inputs/images"
 FORMS = "a number of images, {source: package, count: 20} or {folder: inputs/images/mine, count: all}"
 HAVE = {
@@ -22,7 +21,7 @@ HAVE = {
 
 
 def _count(value: Any) -> Any:
-    if value != ALL and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+    if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ValueError("expected a whole number, at least 1, or all")
     return value
 
@@ -48,7 +47,7 @@ class SetSection(Section):
 
     source: Literal["package", "keras", "web"] | None = None
     folder: Annotated[str | None, BeforeValidator(_folder)] = None
-    count: Annotated[int | Literal["all"], BeforeValidator(_count)] = ALL
+    count: Annotated[int | Literal["all"], BeforeValidator(_count)] = "all"
     background: Annotated[str, BeforeValidator(_colour)] = "white"
     key: Annotated[str, Field(exclude=True)] = ""
 
@@ -61,7 +60,7 @@ class SetSection(Section):
     @property
     def total(self) -> int | None:
         """How many images it has; None where only reading tells."""
-        if self.count != ALL:
+        if self.count != "all":
             return int(self.count)
         return None if self.source is None else HAVE[self.source][self.known]
 
@@ -72,7 +71,7 @@ class SetSection(Section):
             have = HAVE[self.source]
             if self.key not in have and (len(have) > 1 or any(self.key in others for others in HAVE.values())):
                 yield f"source: {self.source} does not have {self.key!r}; {choices(self.key, have)}"
-            elif self.count != ALL and int(self.count) > have[self.known]:
+            elif self.count != "all" and int(self.count) > have[self.known]:
                 more = "`source: keras` has 10000 of cifar10, " if self.source == "package" else ""
                 yield (
                     f"count: {self.count} images asked, `source: {self.source}` has {have[self.known]}; {more}a `folder` "

@@ -171,7 +171,9 @@ def _stack(
     if 0 in shape:
         raise InputError(f"{name}: an array of shape {given} holds no image")
     if prod(shape[1:]) * dtype.itemsize > MAX_IMAGE or shape[3] > MAX_CHANNELS:
-        raise InputError(f"{name}: images of {shape[1:]} are too large; expected 1 GB and {MAX_CHANNELS} channels at most")
+        raise InputError(
+            f"{name}: images of {shape[1:]} are too large; expected 1 GB and {MAX_CHANNELS} channels at most"
+        )
     if fortran and member is not None and prod(shape) * dtype.itemsize > MAX_IMAGE:
         raise InputError(f"{name}: over 1 GB in Fortran's order; save np.ascontiguousarray(images)")
     n, height, width, channels = shape
@@ -214,5 +216,6 @@ def _shape(given: tuple[int, ...], name: str, labelled: bool) -> tuple[int, int,
         return n, h, w, 1
     raise InputError(
         f"{name}: shape {given} is {n} grey images of {h} x {w}, or one of {n} x {h} with {w} channels; "
-        f"save it as {(n, h, w, 1)} or {(1, n, h, w)}" + (f" ({n} channels first: transpose(1, 2, 0))" if n == 3 else "")
+        f"save it as {(n, h, w, 1)} or {(1, n, h, w)}"
+        + (f" ({n} channels first: transpose(1, 2, 0))" if n == 3 else "")
     )
