@@ -146,7 +146,7 @@ def test_values_are_no_classes(activation: str, images: np.ndarray) -> None:
     assert (found.kind, found.names[3]) == ("regression", "landmarks[3]")
     np.testing.assert_allclose(scores, network(images), rtol=1e-6)
     np.testing.assert_array_equal(values, scores)
-    with pytest.raises(InputError, match="class_names: 2 given .* has 30; expected 30, or none"):
+    with pytest.raises(InputError, match=r"class_names: 2 given .* has 30; expected 30, or none"):
         head.find(traced(network), ["a", "b"])
 
 

@@ -158,7 +158,7 @@ def wrong(argument: str, cases: list[Any], functions: tuple[str, ...]) -> list[A
         ("explain", "class_", 4, r"class_: 4 is out of range; there are 0\.\.3"),
         ("explain", "class_", "cat", "class_: no class 'cat'; valid: class 0"),
         ("explain", "class_", 1.5, "class_: float 1.5 given; expected a whole number"),
-        ("explain", "class_names", ["a", "b"], r"class_names: list \['a', 'b'\] given; expected a list of 4 names"),
+        ("explain", "class_names", ["a", "b"], r"class_names: 2 given \(a, b\), but the output .* has 4; expected 4"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -70,7 +70,7 @@ def _made(output: Any, head: Head) -> Any:
     return output if head.ends_in in (*SIGMOID, "sparsemax") else tf.nn.softmax(output)
 
 
-class _Both(keras.layers.Layer):
+class _Both(keras.layers.Layer):  # type: ignore[misc]
     """Logits of two classes from the one of the second: -z/2 and z/2, of which softmax makes its sigmoid."""
 
     def call(self, z: Any) -> Any:
