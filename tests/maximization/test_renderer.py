@@ -358,7 +358,15 @@ def test_cache_returns_what_was_stored_and_nothing_else(
 def test_every_setting_is_part_of_the_cache_key(field: str, tmp_path: Path, raw: dict[str, Any]) -> None:
     cache = render_cache.RenderCache(tmp_path, "d")
     value = getattr(SHORT, field)
-    other: Any = value + "x" if isinstance(value, str) else (*value, 3) if field == "snapshots" else (9, 7) if isinstance(value, tuple) else value + 1
+    other: Any = (
+        value + "x"
+        if isinstance(value, str)
+        else (*value, 3)
+        if field == "snapshots"
+        else (9, 7)
+        if isinstance(value, tuple)
+        else value + 1
+    )
     chunk = Chunk("m", tuple(channels("a", 0)), SHORT)
     changed = dataclasses.replace(chunk, settings=dataclasses.replace(SHORT, **{field: other}))
     assert cache.key(chunk, 0) != cache.key(changed, 0)

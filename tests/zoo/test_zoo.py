@@ -118,9 +118,13 @@ def test_maps_and_kernels_are_keras_own(made: tuple[Path, list[str]]) -> None:
                 continue
             layer = network.get_layer(path[0])
             node = 0 if name != "shared_on_two_crops" else -1
-            output = layer._inbound_nodes[node].output_tensors[0] if name in ("siamese",) else layer.output if (
-                name != "shared_on_two_crops"
-            ) else None
+            output = (
+                layer._inbound_nodes[node].output_tensors[0]
+                if name in ("siamese",)
+                else layer.output
+                if (name != "shared_on_two_crops")
+                else None
+            )
             if output is None:
                 continue
             maps = np.asarray(keras.Model(network.inputs, output)(x, training=False))

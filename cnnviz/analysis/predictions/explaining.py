@@ -61,7 +61,11 @@ def explain(
 
 
 def against_labels(
-    outputs: Mapping[str, predictions.Outputs], head: Head, pixels: Pixels, fits: Mapping[str, predictions.Fit], where: str
+    outputs: Mapping[str, predictions.Outputs],
+    head: Head,
+    pixels: Pixels,
+    fits: Mapping[str, predictions.Fit],
+    where: str,
 ) -> predictions.Found:
     """The scores of each set, with the true class of every image where a label tells it."""
     if head.kind == "regression":
