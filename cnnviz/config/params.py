@@ -9,10 +9,14 @@ from pydantic import BaseModel, ValidationError
 from cnnviz.config.schema import Params
 from cnnviz.errors import InputError, choices
 
-# of older versions: where it was -> what it is called in the model's block
-MOVED = {("maximize", "layers"): "layers", ("maximize", "objectives"): "objectives"}
-MOVED |= {("feature_maps", "channels"): "channels", ("analyze", "layers"): "analyzed_layers"}
-MOVED |= {("analyze", name): name for name in ("explain", "explained_layer", "labels")}
+# Keys of older versions, and what stands for them now
+IN_ITS_BLOCK = "it stands in the model's block now: models.<model>."
+MOVED: dict[tuple[Any, ...], str] = {("maximize", name): IN_ITS_BLOCK + name for name in ("layers", "objectives")}
+MOVED |= {("analyze", name): IN_ITS_BLOCK + name for name in ("explain", "explained_layer", "labels")}
+MOVED[("feature_maps", "channels")] = IN_ITS_BLOCK + "channels"
+MOVED[("analyze", "layers")] = IN_ITS_BLOCK + "analyzed_layers"
+OF_EACH_SET = "each set has its own now: sets: {mine: {folder: inputs/images/mine, count: all}}"
+MOVED |= {("images", name): OF_EACH_SET for name in ("source", "folder")}
 NEEDED = [name for name, field in Params.model_fields.items() if field.is_required()]
 
 
@@ -52,18 +56,13 @@ def _lines(error: Any, data: Any, path: Path) -> list[str]:
     message = message.replace(", unable to parse string as a number", "")
     if error["type"] == "extra_forbidden":
         parents = [str(part) for part in place[:-1]]
-        return [f"{path}: {dotted}: unknown key; {_moved(place) or choices(str(place[-1]), _valid_keys(parents))}"]
+        now = MOVED.get(tuple(place)) or choices(str(place[-1]), _valid_keys(parents))
+        return [f"{path}: {dotted}: unknown key; {now}"]
     if error["type"] == "missing":
         return [f"{path}: {'.'.join([*map(str, place), str(error['loc'][-1])])}: missing"]
     if error["type"] == "value_error" and not place:  # what sections say of their values together
         return [f"{path}: {line}" for line in message.splitlines()]
     return [f"{path}: {dotted}: given {value!r}; {message}"]
-
-
-def _moved(place: list[Any]) -> str:
-    """Where a key of older versions stands now."""
-    now = MOVED.get(tuple(place))
-    return f"it stands in the model's block now: models.<model>.{now}" if now else ""
 
 
 class _Loader(yaml.SafeLoader):
