@@ -23,7 +23,14 @@ from cnnviz.maximization.chunks import Chunk
 
 ROOT = Path(__file__).parents[1]
 # What makes pixels; tests/test_architecture.py holds this against the imports of ascent/renderer.py
-CODE = ("maximization/ascent", "networks/folding.py", "networks/graph.py", "networks/preprocessing.py", "objectives.py")
+CODE = (
+    "maximization/ascent",
+    "networks/folding.py",
+    "networks/graph.py",
+    "networks/nesting.py",
+    "networks/preprocessing.py",
+    "objectives.py",
+)
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -11,7 +11,7 @@ from cnnviz.activations import nature
 from cnnviz.errors import InputError
 from cnnviz.images import resize
 from cnnviz.maximization import Chunk, Judged, Rendering, Settings, Surroundings, Wishes, Workshop, rose, settings
-from cnnviz.networks import digest, graph
+from cnnviz.networks import digest, graph, receptive_field
 from cnnviz.notebook import given, pixels
 from cnnviz.notebook.options import checked
 from cnnviz.notebook.result import Result
@@ -117,9 +117,8 @@ def _settings(
     if names:
         traced = of.trace((side, side), names)
         known = [graph.unit(traced, name) for name in names]
-        # what a layer of one's own sees is not known
-        field = max(c.receptive_field if type(c.layer).__module__.startswith("keras.") else np.inf for c in known)
-    field = None if field is None or not np.isfinite(field) else field
+        sizes = [receptive_field.field(conv.output).size for conv in known]
+        field = max((max(one) for one in sizes if one), default=None) if all(sizes) else None
     if size is None:
         size = side if logit else settings.canvas(field, side, LARGEST)
     resolved = {

@@ -1,7 +1,7 @@
 """What a rendered image depends on besides the network and the objective."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,12 +81,13 @@ def optimizer_for(optimizer: str, receptive_field: float | None) -> str:
     return "adam" if receptive_field and receptive_field <= FINE else "momentum"
 
 
-def settings_for(options: Any, seed: int, receptive_field: float | None, input_size: int) -> Settings:
-    """Turn params.yaml's `maximize` section into the settings of one layer."""
-    auto = canvas(receptive_field, input_size, options.max_size)
+def settings_for(options: Any, seed: int, receptive_field: Sequence[float] | None, input_size: int) -> Settings:
+    """Turn params.yaml's `maximize` section into the settings of one layer. receptive_field: [height, width]."""
+    field = max(receptive_field) if receptive_field else None
+    auto = canvas(field, input_size, options.max_size)
     return Settings(
         steps=options.steps,
-        optimizer=optimizer_for(options.optimizer, receptive_field),
+        optimizer=optimizer_for(options.optimizer, field),
         learning_rate=options.learning_rate,
         snapshots=tuple(sorted({*options.snapshots, options.stability_steps} - {0})),
         objective=options.objective,
