@@ -59,7 +59,7 @@ SKIPPED = {"mobilenetv2-dogs": ("100 steps", "momentum, rate 0.1", "decay 1.5", 
 Measures = dict[str, list[Any]]
 
 
-def settings(model: str, layer: str, field: float | None, size: int, changes: dict[str, Any]) -> recipe.Settings:
+def settings(model: str, layer: str, field: list[int] | None, size: int, changes: dict[str, Any]) -> recipe.Settings:
     """The settings of a layer with the changes of an alternative."""
     chosen = params.load()
     made = recipe.settings_for(chosen.maximize, chosen.random_seed, field, size)
@@ -89,7 +89,7 @@ def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
         found["status"] += judged.status.tolist()
         found["layer"] += [layer] * len(filters)
         found["filter"] += filters
-        found["fine"] += [bool(conv["receptive_field"] and conv["receptive_field"] <= recipe.FINE)] * len(filters)
+        found["fine"] += [bool(conv["receptive_field"] and max(conv["receptive_field"]) <= recipe.FINE)] * len(filters)
         pictures += [np.asarray(Image.fromarray(one).resize((128, 128), Image.Resampling.NEAREST))
                      for one in judged.rendered.images]  # fmt: skip
     return found, np.stack(pictures)

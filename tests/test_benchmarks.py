@@ -72,7 +72,7 @@ def test_snapshots_end_with_the_last_step() -> None:
 
 
 def test_robust_score_prefers_the_filters_own_pattern(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
-    convs = [{"name": "first", "receptive_field": 3}]
+    convs = [{"name": "first", "receptive_field": [3, 3]}]
     network = (tiny(size=None), {"preprocessing": raw, "digest": "x", "input_shape": [32, 32, 3], "conv_layers": convs})
     noise = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), "uint8")
     rendered = ours.render(network, "first", [1, 4], 40, 32, "float32", [1, 40])

@@ -42,15 +42,16 @@ class Statistics:
         """The entry of statistics.json."""
         return {
             "measured_at": self.measured_at,
-            "firing_rate": _rounded(self.positive / self.positions),
+            "firing_rate": _rounded(np.where(np.isnan(self.total), np.nan, self.positive / self.positions)),
             "mean": _rounded(self.total / self.positions),
             "maximum": _rounded(self.maximum),
             "never_active": [bool(m <= 0) for m in self.maximum],
         }
 
 
-def _rounded(values: np.ndarray) -> list[float]:
-    return [float(f"{v:.7g}") for v in values]
+def _rounded(values: np.ndarray) -> list[float | None]:
+    """Seven digits; None for what is no number, as where a filter's weights are none."""
+    return [float(f"{v:.7g}") if np.isfinite(v) else None for v in values]
 
 
 class FeatureMaps:
@@ -70,13 +71,14 @@ class FeatureMaps:
             raise InputError(f"model: {network.name} has no conv layer")
         convs = self.convs.values()
         # the network runs once for both: a unit's output, and its pre-activation or what that is computed from
-        self._units = keras.Model(traced.input, [[conv.unit.output for conv in convs], [_before(c) for c in convs]])
+        self._units = keras.Model(traced.input, [conv.unit.output for conv in convs] + [_before(c) for c in convs])
         self._outputs = keras.Model(traced.input, [conv.output for conv in convs])
         self._measured = tf.function(self._measure, autograph=False, reduce_retracing=True)
         self._computed = tf.function(self._compute, autograph=False, reduce_retracing=True)
 
     def _measure(self, images: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
-        units, before = self._units(preprocess(images, self.preprocessing), training=False)
+        made = keras.tree.flatten(self._units(preprocess(images, self.preprocessing), training=False))
+        units, before = made[: len(self.convs)], made[len(self.convs) :]
         return [
             (
                 tf.math.count_nonzero(u > 0, [0, 1, 2]),
@@ -105,7 +107,7 @@ class FeatureMaps:
                 positions = int(np.prod(conv.unit.output.shape[1:3]))
                 entry.positive = entry.positive + positive
                 entry.total = entry.total + total.sum(0)
-                entry.maximum = np.maximum(entry.maximum, most)
+                entry.maximum = np.where(np.isnan(entry.total), np.nan, np.maximum(entry.maximum, most))
                 entry.positions += len(indices) * positions
                 entry.peak[list(indices)], entry.feature[list(indices)] = peak, total / positions
             tick(len(indices))
@@ -123,7 +125,12 @@ def _hidden(conv: graph.Conv) -> bool:
 
     ReLU's can: above 0 it is the same number, and no higher than 0 elsewhere.
     """
-    return getattr(conv.layer, "activation", None) not in (None, keras.activations.linear, keras.activations.relu)
+    own = getattr(conv.layer, "activation", None)
+    return isinstance(conv.layer, graph.CONVOLUTIONS) and own not in (
+        None,
+        keras.activations.linear,
+        keras.activations.relu,
+    )
 
 
 def _before(conv: graph.Conv) -> Any:
@@ -133,11 +140,8 @@ def _before(conv: graph.Conv) -> Any:
 
 def _linear(layer: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
     """Call a layer without its own activation."""
-    own, layer.activation = layer.activation, keras.activations.linear
-    try:
+    with graph.activated_by(layer, keras.activations.linear):
         return layer(inputs)
-    finally:
-        layer.activation = own
 
 
 def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:

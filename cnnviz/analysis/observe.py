@@ -4,7 +4,7 @@ A unit is a conv layer with the batch normalization and the nonlinearity that fo
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -41,7 +41,7 @@ class Observer:
         with _inputs_of_activations(self.graph.convs) as before:
             made = self._network(preprocess(images, self.preprocessing), training=False)
         outputs = keras.tree.flatten(made)  # Keras gives a single output without its list
-        found = [before.get(name, output) for name, output in zip(self.convs, outputs[: len(self.convs)], strict=True)]
+        found = [before.get(id(output), (output, output))[0] for output in outputs[: len(self.convs)]]
         classified = tuple(outputs[len(self.convs) :])
         return [tf.transpose(pre, [0, 3, 1, 2]) for pre in found], classified
 
@@ -80,7 +80,7 @@ class Batch(dict[str, Seen]):
 
 def _activated(conv: graph.Conv, pre: tf.Tensor) -> tf.Tensor:
     """The unit's output for its pre-activation, both `(b, channels, h, w)`."""
-    if conv.layer.activation not in (None, keras.activations.linear):
+    if graph.activation_of(conv.layer) != "linear":
         function = conv.layer.activation
     elif conv.nonlinearity is not None:
         function = conv.nonlinearity.layer
@@ -90,31 +90,24 @@ def _activated(conv: graph.Conv, pre: tf.Tensor) -> tf.Tensor:
 
 
 @contextmanager
-def _inputs_of_activations(convs: dict[str, graph.Conv]) -> Iterator[dict[str, tf.Tensor]]:
+def _inputs_of_activations(convs: dict[str, graph.Conv]) -> Iterator[dict[int, tuple[tf.Tensor, tf.Tensor]]]:
     """Note what goes into the activation that a conv layer has itself, while a network of these layers is traced.
 
-    That tensor is in no Keras graph; computing it again would run every such layer twice.
+    By the id of what comes out, since a layer may be called again in any order: pairs of both. The first is in no Keras
+    graph; computing it again would run every such layer twice.
     """
-    found: dict[str, tf.Tensor] = {}
-    own: dict[int, tuple[keras.layers.Layer, Any, list[str]]] = {}
-    for conv in convs.values():
-        if conv.layer.activation in (None, keras.activations.linear):
-            continue
-        own.setdefault(id(conv.layer), (conv.layer, conv.layer.activation, []))[2].append(conv.name)
+    found: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+    own = {id(conv.layer): conv.layer for conv in convs.values() if graph.activation_of(conv.layer) != "linear"}
 
-    def noting(function: Callable[[tf.Tensor], tf.Tensor], names: list[str]) -> Callable[[tf.Tensor], tf.Tensor]:
-        waiting = iter(names)  # a layer that is called again appears under another name, in the order of the calls
-
+    def noting(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
         def noted(x: tf.Tensor) -> tf.Tensor:
-            found[next(waiting)] = x
-            return function(x)
+            out = function(x)
+            found[id(out)] = (x, out)  # held, so that no id is used twice
+            return out
 
         return noted
 
-    try:
-        for layer, function, names in own.values():
-            layer.activation = noting(function, names)
+    with ExitStack() as stack:
+        for layer in own.values():
+            stack.enter_context(graph.activated_by(layer, noting(layer.activation)))
         yield found
-    finally:
-        for layer, function, _ in own.values():
-            layer.activation = function

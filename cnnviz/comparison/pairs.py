@@ -137,7 +137,7 @@ def depth_rows(side: Side) -> list[dict[str, Any]]:
                 "model": side.name,
                 "layer": layer,
                 "depth": order.index(layer) / max(1, len(order) - 1),
-                "receptive_field": entry["receptive_field"],
+                "receptive_field": max(entry["receptive_field"] or [0]) or None,
                 "maximized_frequency": depth.median(depth.dominant_frequency(image) for image in images),
                 "patch_frequency": entry["patch_frequency"],
                 "maximized_chroma": depth.median(depth.chroma_share(image) for image in images),

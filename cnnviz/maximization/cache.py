@@ -28,6 +28,7 @@ CODE = (
     "networks/folding.py",
     "networks/graph.py",
     "networks/head",
+    "networks/nesting.py",
     "networks/preprocessing.py",
     "objectives.py",
 )

@@ -2,33 +2,35 @@
 belongs to its unit.
 """
 
-import hashlib
-import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 
 from cnnviz.errors import InputError, choices
+from cnnviz.networks import nesting
+from cnnviz.networks.nesting import CONVOLUTIONS as CONVOLUTIONS
+from cnnviz.networks.nesting import composite, inside, is_graph, opens
 
-CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
-_POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 _RELUS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU)
-_SMOOTH = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "softplus", "hard_silu", "hard_swish"}
+_NONLINEAR = {
+    *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "mish", "softplus", "softsign"),
+    *("hard_silu", "hard_swish", "tanh", "hard_tanh", "tanh_shrink", "soft_shrink", "hard_shrink", "threshold"),
+    *("sigmoid", "hard_sigmoid", "log_sigmoid", "squareplus", "sparse_plus", "exponential"),
+}
 
 
 @dataclass
 class Call:
-    """One call of a layer: Keras tensors in the flat graph."""
+    """One call of a layer, or of an operation that is no layer (`x + y`, `ops.relu`): tensors of the flat graph."""
 
     name: str
-    layer: keras.layers.Layer
+    layer: Any
     input: Any
     output: Any
-    receptive_field: float
-    jump: float
 
 
 @dataclass
@@ -43,10 +45,16 @@ class Conv(Call):
 
     @property
     def kernel_shape(self) -> tuple[int, ...]:
-        """(kh, kw, in, out); depthwise (kh, kw, in, multiplier)."""
+        """(kh, kw, in, out), in: the input channels that a filter reads; depthwise (kh, kw, in, multiplier)."""
         if isinstance(self.layer, keras.layers.SeparableConv2D):
             return (*self.layer.kernel_size, int(self.input.shape[-1]), int(self.output.shape[-1]))
-        return tuple(int(n) for n in self.layer.kernel.shape)
+        height, width, *channels = (int(n) for n in self.layer.kernel.shape)
+        return (height, width, *(reversed(channels) if self.transposed else channels))
+
+    @property
+    def transposed(self) -> bool:
+        """Whether Keras keeps the kernel as (kh, kw, out, in)."""
+        return isinstance(self.layer, keras.layers.Conv2DTranspose)
 
     @property
     def filters(self) -> int:
@@ -63,6 +71,7 @@ class Graph:
     """`input` and the calls are Keras tensors of one functional graph; layers as in model.json.
 
     outputs: the model's output tensors in order, none where its end was not reached; output_names: as Keras has them.
+    notes: what of the network can't be shown, a sentence each.
     """
 
     input: Any
@@ -72,74 +81,93 @@ class Graph:
     layers: list[dict[str, Any]] = field(default_factory=list)
     convs: dict[str, Conv] = field(default_factory=dict)
     users: dict[int, list[Call]] = field(default_factory=dict)
-
-
-def _opened(layer: Any) -> bool:
-    return isinstance(layer, keras.Sequential) or (
-        isinstance(layer, keras.Model) and type(layer).__name__ in ("Functional", "Model")
-    )
+    notes: list[str] = field(default_factory=list)
 
 
 def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | Sequence[str] | None = None) -> Graph:
-    """Walk a functional or sequential model (nested too) on a fresh input of shape (h, w, channels).
+    """Walk a model (nested ones too) on a fresh input of shape (h, w, channels).
 
     Weights are shared with the model. With `until`, only those layers and their units must accept the size: the
     classifier head behind them need not. Raises InputError if the model is no graph of layers or does not accept the
     size.
     """
-    if not _opened(model):
-        raise InputError(
-            f"{type(model).__name__} is a subclassed model without a graph; build it with the functional API"
-        )
     graph = Graph(keras.Input(tuple(input_shape)))
-    reach: dict[int, tuple[float, float]] = {id(graph.input): (1.0, 1.0)}
-    names: dict[str, int] = {}
-    keep: list[Any] = []  # tensors are looked up by id: hold them, so that no id is used twice
+    network = model if is_graph(model) else inside(model, graph.input)
+    if network is None:
+        raise InputError(
+            f"{type(model).__name__} is a subclassed model whose call can't be traced; let it call Keras's layers and "
+            "keras.ops only, or build it with the functional API"
+        )
+    names, times = nesting.names(network), Counter[str]()
+    twins: dict[int, Any] = {}  # by the id of a layer: itself, or under the name that it has in the flat graph
+    held: list[Any] = []  # so that no id is used twice
 
-    def call(layer: Any, prefix: str, *args: Any, **kwargs: Any) -> Any:
-        if _opened(layer):
-            return walk(layer, args[0], f"{layer.name}.")
+    def call(layer: Any, path: tuple[str, ...], *args: Any, **kwargs: Any) -> Any:
         inputs = [t for t in keras.tree.flatten((args, kwargs)) if isinstance(t, keras.KerasTensor)]
+        if is_graph(layer):
+            return walk(layer, keras.tree.flatten(args) or inputs, (*path, layer.name))
+        hidden = composite(layer)
+        if hidden and opens(layer) and not kwargs.keys() - {"training"} and (opened := inside(layer, args)):
+            return walk(opened, inputs, (*path, layer.name))
+        if id(layer) not in twins:
+            own = names.get(id(layer)) or nesting.passing(layer, path, {*names.values(), *times})
+            if isinstance(layer, keras.layers.Layer) and not layer.built:
+                layer(*args, **kwargs)
+            twins[id(layer)] = layer if own == layer.name else nesting.renamed(layer, own)
+            held.append(layer)
+        layer = twins[id(layer)]
         output = layer(*args, **kwargs)
-        keep.append(output)
-        name = layer.name if layer.name not in names else prefix + layer.name
-        names[layer.name] = names.get(layer.name, 0) + 1
-        if name in {c.name for c in graph.calls}:
-            name = f"{name}-{names[layer.name]}"  # one layer called again: its weights are shared
-        field_, jump = _grow(layer, [reach[id(t)] for t in inputs if id(t) in reach])
-        for tensor in keras.tree.flatten(output):
-            reach[id(tensor)] = (field_, jump)
-        kind = Conv if isinstance(layer, CONVOLUTIONS) else Call
-        made = kind(name, layer, args[0] if args else None, output, field_, jump)
+        name = nesting.called(layer.name, times, names.values())
+        if hidden:
+            convs = [one.name for one in layer._flatten_layers() if isinstance(one, CONVOLUTIONS)]
+            graph.notes.append(
+                f"{name} ({type(layer).__name__}) has convolutions inside that can't be shown: {', '.join(convs)}"
+            )
+        first = args[0] if args and any(isinstance(t, keras.KerasTensor) for t in keras.tree.flatten(args[0])) else None
+        made = (Conv if isinstance(layer, CONVOLUTIONS) else Call)(
+            name, layer, inputs[0] if first is None else first, output
+        )
         graph.calls.append(made)
         for tensor in inputs:
             graph.users.setdefault(id(tensor), []).append(made)
         return output
 
-    def walk(nested: Any, tensor: Any, prefix: str) -> Any:
+    def walk(nested: Any, tensors: list[Any], path: tuple[str, ...]) -> Any:
         if isinstance(nested, keras.Sequential):
+            tensor = tensors[0]
             for layer in nested.layers:
-                tensor = call(layer, prefix, tensor)
+                tensor = call(layer, path, tensor)
             return tensor
         # What clone_model does, but its result would hang on inputs of its own, cut off from the graph around it.
         return nested._run_through_graph(
-            tensor,
+            tensors,
             operation_fn=lambda layer: layer,  # Keras before 3.14 asks for it
-            call_fn=lambda layer, *args, **kwargs: call(layer, prefix, *args, **kwargs),
+            call_fn=lambda layer, *args, **kwargs: call(layer, path, *args, **kwargs),
         )
 
     try:
-        graph.outputs = keras.tree.flatten(walk(model, graph.input, ""))
+        graph.outputs = keras.tree.flatten(walk(network, [graph.input], ()))
         graph.output_names = list(getattr(model, "output_names", []))
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # Keras raises almost anything for a size that a layer does not take
         needed = [until] if isinstance(until, str) else until
-        if needed and set(needed) <= {call.name for call in graph.calls}:
-            _find_units(graph)
-            return graph
-        reason = " ".join(str(error).split())[:240]
-        raise InputError(f"the network does not accept an input of shape {tuple(input_shape)}: {reason}") from error
+        if not needed or not set(needed) <= {call.name for call in graph.calls}:
+            reason = " ".join(str(error).split())[:240]
+            raise InputError(f"the network does not accept an input of shape {tuple(input_shape)}: {reason}") from error
     _find_units(graph)
     return graph
+
+
+def accepts(model: keras.Model, input_shape: Sequence[int], until: str | Sequence[str] | None = None) -> bool:
+    """Whether a network, or what of it leads to the layers `until`, computes images of shape (h, w, channels)."""
+    try:
+        traced = trace(model, input_shape, until)
+        needed = {until} if isinstance(until, str) else set(until or ())
+        outputs = [call.output for call in traced.calls if call.name in needed] or [traced.calls[-1].output]
+        # once for real: a layer may take a shape and then not compute it
+        keras.Model(traced.input, outputs)(keras.ops.zeros((1, *input_shape)), training=False)
+    except Exception:
+        return False
+    return True
 
 
 def unit(graph: Graph, layer: str) -> Conv:
@@ -162,77 +190,60 @@ def _find_units(graph: Graph) -> None:
 
     for call in graph.calls:
         shape = [list(t.shape[1:]) for t in keras.tree.flatten(call.output)]
+        counted = isinstance(call.layer, keras.layers.Layer) and call.layer.built
         graph.layers.append(
             {
                 "name": call.name,
                 "type": type(call.layer).__name__,
                 "output_shape": shape[0] if len(shape) == 1 else shape,
-                "parameters": int(call.layer.count_params()) if call.layer.built else 0,
+                "parameters": int(call.layer.count_params()) if counted else 0,
             }
         )
         if not isinstance(call, Conv):
             continue
         graph.convs[call.name] = call
-        if keras.activations.serialize(call.layer.activation) != "linear":
+        if activation_of(call.layer) != "linear":
             continue
         after = only_user(call)
-        if after and isinstance(after.layer, keras.layers.BatchNormalization):
+        if after and _normalizes(after):
             call.norm, after = after, only_user(after)
         if after and is_nonlinearity(after.layer):
             call.nonlinearity = after
 
 
+def _normalizes(call: Call) -> bool:
+    """Whether a call is a batch normalization of the channels with numbers of its own, not with those of the batch."""
+    layer = call.layer
+    if not isinstance(layer, keras.layers.BatchNormalization) or layer.axis not in (-1, 3):
+        return False
+    operation, node, _ = call.output._keras_history
+    return not operation._inbound_nodes[node].arguments.kwargs.get("training")
+
+
 def is_nonlinearity(layer: Any) -> bool:
-    """Whether a layer is an elementwise nonlinearity such as ReLU."""
-    activation = layer.activation if isinstance(layer, keras.layers.Activation) else None
-    return isinstance(layer, _RELUS) or getattr(activation, "__name__", "") in _SMOOTH
+    """Whether a layer, or an operation that is none, is an elementwise nonlinearity such as ReLU."""
+    if isinstance(layer, keras.layers.Layer):
+        own = isinstance(layer, keras.layers.Activation) and activation_of(layer) in _NONLINEAR
+        return own or isinstance(layer, _RELUS)
+    return nesting.snake(type(layer).__name__) in _NONLINEAR
 
 
-def _grow(layer: Any, inputs: list[tuple[float, float]]) -> tuple[float, float]:
-    """Receptive field and jump (input pixels per output pixel) after a layer, from those of its inputs."""
-    size, jump = max((i[0] for i in inputs), default=1.0), max((i[1] for i in inputs), default=1.0)
-    if isinstance(layer, CONVOLUTIONS):
-        extent, stride = (
-            max(d * (k - 1) for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)),
-            layer.strides[0],
-        )
-    elif isinstance(layer, _POOLINGS):
-        extent, stride = max(layer.pool_size) - 1, layer.strides[0]
-    elif isinstance(layer, keras.layers.UpSampling2D):
-        return size, jump / layer.size[0]
-    elif "Global" in type(layer).__name__ or isinstance(layer, keras.layers.Flatten):
-        return math.inf, math.inf
-    else:
-        return size, jump
-    return size + extent * jump, jump * stride
+def activation_of(layer: Any) -> str:
+    """What the nonlinearity is called that a layer has itself; "linear" where it has none."""
+    own = getattr(layer, "activation", None)
+    if own is None or own is keras.activations.linear:
+        return "linear"
+    if isinstance(own, keras.layers.Layer):
+        return activation_of(own) if isinstance(own, keras.layers.Activation) else nesting.snake(type(own).__name__)
+    return str(getattr(own, "__name__", None) or nesting.snake(type(own).__name__))
 
 
-def content(array: np.ndarray) -> str:
-    """SHA-256 of an array's shape and float32 content."""
-    return hashlib.sha256(repr(array.shape).encode() + np.ascontiguousarray(array, "<f4").tobytes()).hexdigest()
-
-
-def describe(conv: Conv, keys: dict[str, str]) -> dict[str, Any]:
-    """A conv layer as model.json lists it; `keys` maps content() of an array to its key in the weights file."""
-    layer = conv.layer
-    if isinstance(layer, keras.layers.SeparableConv2D):
-        kernel: Any = [keys[content(k.numpy())] for k in (layer.depthwise_kernel, layer.pointwise_kernel)]
-    else:
-        kernel = keys[content(layer.kernel.numpy())]
-    return {
-        "name": conv.name,
-        "type": type(layer).__name__,
-        "kernel_shape": list(conv.kernel_shape),
-        "filters": conv.filters,
-        "strides": list(layer.strides),
-        "padding": layer.padding,
-        "dilation": list(layer.dilation_rate),
-        "activation": keras.activations.serialize(layer.activation),
-        "input_shape": list(conv.input.shape[1:]),
-        "output_shape": list(conv.output.shape[1:]),
-        "depthwise": isinstance(layer, keras.layers.DepthwiseConv2D),
-        "receptive_field": conv.receptive_field if math.isfinite(conv.receptive_field) else None,
-        "kernel_key": kernel,
-        "bias_key": keys[content(layer.bias.numpy())] if layer.use_bias else None,
-        "unit": [call.name for call in (conv.norm, conv.nonlinearity) if call],
-    }
+@contextmanager
+def activated_by(layer: keras.layers.Layer, function: Any) -> Iterator[None]:
+    """Let a layer have another activation for a while."""
+    own = layer.activation
+    object.__setattr__(layer, "activation", function)  # Keras would track what it is given, and refuse it afterwards
+    try:
+        yield
+    finally:
+        object.__setattr__(layer, "activation", own)

@@ -1,20 +1,35 @@
-"""Which pixels of the input a neuron sees: walked back from its position through every layer, forks included.
+"""Which pixels of the input a neuron sees: walked back from its position through every operation, forks included.
 
 Araujo, Norris, Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019; here with intervals
 instead of its closed formulas, so that scaling up, cropping and forks of unequal offset come out right as well.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.networks.graph import CONVOLUTIONS
+from cnnviz.networks.nesting import inside
+from cnnviz.networks.reach import Interval, Needs, Step, before
 
-Interval = tuple[NDArray[np.int64], NDArray[np.int64]]  # first and last position, one of each per neuron
-_POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+FAR = 720720 * 5040  # positions from one another: a multiple of what networks scale by
+_opened: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # a call of a layer of one's own -> what is inside it
+
+
+@dataclass(frozen=True)
+class Field:
+    """What the neurons of a layer see, in pixels of the input, [height, width]; None where it is the whole image.
+
+    size: the largest box of any of them; jump: how far apart the boxes of neighbours are, less than 1 where the map is
+    finer than the image.
+    """
+
+    size: list[int] | None
+    jump: list[float] | None
 
 
 def boxes(tensor: Any, positions: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -23,24 +38,80 @@ def boxes(tensor: Any, positions: NDArray[np.integer]) -> NDArray[np.int64]:
     tensor: a Keras tensor `(None, h, w, channels)` of a flat graph with one input (graph.Conv.output); positions: int
     `(n, 2)`, y and x in it. Returns int `(n, 4)`: top, left, bottom, right, the last two not included. Boxes of a layer
     without forks have one size, and reach beyond the image (below 0, above its size) where padding fills them.
-    A layer that looks at the whole map, such as a global pooling, makes the box the whole image.
+    A neuron that looks at the whole map, such as one behind a global pooling, sees the whole image.
     """
     rows, columns = np.asarray(positions, np.int64).reshape(-1, 2).T
-    seen: dict[int, tuple[Interval, Interval]] = {id(tensor): ((rows, rows), (columns, columns))}
-    last = tensor
-    for last in _backwards(tensor):
-        operation, node, _ = last._keras_history
-        intervals = seen[id(last)]
-        for source in operation._inbound_nodes[node].input_tensors:
-            found = (
-                _before(operation, 0, intervals[0], source, last),
-                _before(operation, 1, intervals[1], source, last),
-            )
-            if id(source) in seen:  # a fork: what any of its branches sees
-                found = tuple(map(_union, seen[id(source)], found))  # type: ignore[assignment]
-            seen[id(source)] = found
-    (top, bottom), (left, right) = seen[id(last)]
+    image, needs = _needed(tensor, rows, columns, False)
+    sides = []
+    for axis in (1, 2):
+        whole = np.zeros_like(rows), np.full_like(rows, (image.shape[axis] or 1) - 1)
+        sides.append(needs.get(axis, whole))
+    (top, bottom), (left, right) = sides
     return np.stack([top, left, bottom + 1, right + 1], axis=1)
+
+
+def field(tensor: Any, local: bool = False) -> Field:
+    """The receptive field of the neurons of a Keras tensor `(None, h, w, channels)` of a flat graph with one input.
+
+    local: what they see of their surroundings, without what a gate (squeeze and excitation) or a normalization over
+    the map lets them know of the rest of the image.
+    """
+    height, width = (int(side) for side in tensor.shape[1:3])
+    places = np.arange(max(height, width))
+    rows, columns = (np.append(np.minimum(places, side - 1), [0, FAR]) for side in (height, width))
+    image, needs = _needed(tensor, rows, columns, local)
+    size: list[int] = []
+    jump: list[float] = []
+    for axis in (1, 2):
+        if axis not in needs:  # of one side all is seen, or of both
+            size.append(int(image.shape[axis]))
+            jump.append(size[-1])
+            continue
+        first, last = needs[axis]
+        size.append(int((last - first)[:-2].max()) + 1)
+        apart = round(abs(int(first[-1] - first[-2])) / FAR, 6)
+        jump.append(int(apart) if apart == int(apart) else apart)
+    return Field(size, jump) if needs.keys() & {1, 2} and min(size) > 0 else Field(None, None)
+
+
+def _needed(tensor: Any, rows: NDArray[np.int64], columns: NDArray[np.int64], local: bool) -> tuple[Any, Needs]:
+    """The image that a tensor is made from, and what its neurons need of it."""
+    found = _walk(tensor, {1: (rows, rows), 2: (columns, columns)}, local)
+    image, needs = next((t, n) for t, n in found if isinstance(t._keras_history.operation, keras.layers.InputLayer))
+    return image, {axis: _full(interval, len(rows)) for axis, interval in needs.items()}
+
+
+def _full(interval: Interval, count: int) -> Interval:
+    return np.broadcast_to(interval[0], (count,)), np.broadcast_to(interval[1], (count,))
+
+
+def _walk(tensor: Any, needs: Needs, local: bool) -> list[tuple[Any, Needs]]:
+    """All tensors that lead to this one, with what `needs` of it asks of each."""
+    seen: dict[int, Needs] = {id(tensor): needs}
+    order = list(_backwards(tensor))
+    for one in order:
+        operation, node, part = one._keras_history
+        arguments = operation._inbound_nodes[node].arguments
+        for number, source in enumerate(arguments.keras_tensors):
+            step = Step(operation, arguments, number, source, one, part)
+            asked = _through(step, seen[id(one)], local)
+            asked = before(step, seen[id(one)], local) if asked is None else asked
+            seen[id(source)] = _union(seen[id(source)], asked, local) if id(source) in seen else asked
+    return [(one, seen[id(one)]) for one in order]
+
+
+def _through(step: Step, needs: Needs, local: bool) -> Needs | None:
+    """A layer of one's own, by the operations that it calls; None where they can't be traced."""
+    if not isinstance(step.operation, keras.layers.Layer) or type(step.operation).call.__module__.startswith("keras."):
+        return None
+    if step.arguments not in _opened:
+        _opened[step.arguments] = inside(step.operation, step.arguments.args)
+    opened = _opened[step.arguments]
+    if opened is None:
+        return None
+    inner = opened.inputs[step.number]
+    found = _walk(opened.outputs[step.part], needs, local)
+    return next((asked for one, asked in found if one is inner), {})
 
 
 def _backwards(tensor: Any) -> Iterator[Any]:
@@ -56,51 +127,13 @@ def _backwards(tensor: Any) -> Iterator[Any]:
             done.add(id(one))
             stack.append((one, True))
             operation, node, _ = one._keras_history
-            stack += [(source, False) for source in operation._inbound_nodes[node].input_tensors]
+            stack += [(source, False) for source in operation._inbound_nodes[node].arguments.keras_tensors]
     return reversed(order)
 
 
-def _union(a: Interval, b: Interval) -> Interval:
-    return np.minimum(a[0], b[0]), np.maximum(a[1], b[1])
-
-
-def _before(operation: Any, axis: int, interval: Interval, source: Any, output: Any) -> Interval:
-    """What `interval` of the output on one axis (0: y, 1: x) needs of the source."""
-    first, last = interval
-    whole = np.zeros_like(first), np.full_like(last, (source.shape[axis + 1] or 1) - 1 if len(source.shape) > 1 else 0)
-    if len(source.shape) != 4 or len(output.shape) != 4:
-        return whole
-    size = source.shape[axis + 1]
-    if isinstance(operation, (*CONVOLUTIONS, *_POOLINGS)):
-        extent, stride, dilation = _window(operation, axis)
-        extent = dilation * (extent - 1)
-        start = _same(size, extent, stride) if operation.padding == "same" else 0
-        return first * stride - start, last * stride - start + extent
-    if isinstance(operation, keras.layers.Conv2DTranspose):
-        extent, stride, dilation = _window(operation, axis)
-        extent = dilation * (extent - 1)
-        start = max(extent + 1 - stride, 0) // 2 if operation.padding == "same" else 0
-        return -((extent - first - start) // stride), (last + start) // stride
-    if isinstance(operation, keras.layers.ZeroPadding2D):
-        return first - operation.padding[axis][0], last - operation.padding[axis][0]
-    if isinstance(operation, keras.layers.Cropping2D):
-        return first + operation.cropping[axis][0], last + operation.cropping[axis][0]
-    if isinstance(operation, keras.layers.UpSampling2D):
-        factor = operation.size[axis]
-        if operation.interpolation == "nearest":
-            return first // factor, last // factor
-        # half-pixel centres: output o lies at (o + 1/2) / factor - 1/2, between two inputs
-        return (2 * first + 1 - factor) // (2 * factor), -((factor - 2 * last - 1) // (2 * factor))
-    return interval if size == output.shape[axis + 1] else whole
-
-
-def _window(operation: Any, axis: int) -> tuple[int, int, int]:
-    """Extent, stride and dilation."""
-    if isinstance(operation, _POOLINGS):
-        return operation.pool_size[axis], operation.strides[axis], 1
-    return operation.kernel_size[axis], operation.strides[axis], operation.dilation_rate[axis]
-
-
-def _same(size: int, extent: int, stride: int) -> int:
-    """Padding before the first position that TensorFlow's "same" adds: half of the total, rounded down."""
-    return max((-(-size // stride) - 1) * stride + extent + 1 - size, 0) // 2
+def _union(a: Needs, b: Needs, local: bool) -> Needs:
+    """What either of two branches of a fork needs: all along an axis where one of them does; locally the other's."""
+    both = {
+        axis: (np.minimum(a[axis][0], b[axis][0]), np.maximum(a[axis][1], b[axis][1])) for axis in a.keys() & b.keys()
+    }
+    return {**a, **b, **both} if local else both

@@ -6,6 +6,7 @@ A stored model is `model.json` (architecture, provenance, conv layers) and `weig
 import hashlib
 import json
 import warnings
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
-from cnnviz.networks import graph, head
+from cnnviz.networks import graph, head, receptive_field
+from cnnviz.networks.origins import sources
 
 WEIGHTS = "weights.weights.h5"
 
@@ -55,12 +57,17 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
         raise InputError(f"models.{key}: expects {channels} input channels; the pipeline feeds RGB images")
     traced = graph.trace(network, (size, size, channels))
     if not traced.convs:
-        raise InputError(f"models.{key}: has no convolutional layer")
+        raise InputError(f"models.{key}: has no layer that convolves images: {_contents(traced)}")
     where = f"params.yaml: models.{key}"
     found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
     network.save_weights(folder / WEIGHTS)
     with h5py.File(folder / WEIGHTS) as file:
         keys = _keys_by_content(file)
+    titles, origins = getattr(loaded, "titles", {}), sources(traced)
+    convs = [
+        describe(conv, keys) | {"sources": origins[name]} | ({"title": titles[name]} if name in titles else {})
+        for name, conv in traced.convs.items()
+    ]
     write_json(
         folder / "model.json",
         {
@@ -77,7 +84,8 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
             "class_names": loaded.class_names,
             "head": found.described(),
             "layers": traced.layers,
-            "conv_layers": [graph.describe(conv, keys) for conv in traced.convs.values()],
+            "conv_layers": convs,
+            "notes": [*getattr(loaded, "notes", []), *traced.notes],
             "config": json.loads(network.to_json()),
         },
     )
@@ -89,10 +97,51 @@ def _keys_by_content(file: h5py.File) -> dict[str, str]:
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.shape:
-            keys.setdefault(graph.content(item[()]), name)
+            keys.setdefault(content(item[()]), name)
 
     file.visititems(visit)
     return keys
+
+
+def _contents(traced: graph.Graph) -> str:
+    """What a network has instead: kinds of layers, the commonest first."""
+    kinds = Counter(entry["type"] for entry in traced.layers)
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6)) or "no layers"
+
+
+def content(array: np.ndarray) -> str:
+    """SHA-256 of an array's shape and float32 content."""
+    return hashlib.sha256(repr(array.shape).encode() + np.ascontiguousarray(array, "<f4").tobytes()).hexdigest()
+
+
+def describe(conv: graph.Conv, keys: dict[str, str]) -> dict[str, Any]:
+    """A conv layer as model.json lists it; `keys` maps content() of an array to its key in the weights file."""
+    layer, seen = conv.layer, receptive_field.field(conv.output)
+    local = seen if seen.size else receptive_field.field(conv.output, local=True)
+    if isinstance(layer, keras.layers.SeparableConv2D):
+        kernel: Any = [keys[content(k.numpy())] for k in (layer.depthwise_kernel, layer.pointwise_kernel)]
+    else:
+        kernel = keys[content(layer.kernel.numpy())]
+    return {
+        "name": conv.name,
+        "type": type(layer).__name__,
+        "kernel_shape": list(conv.kernel_shape),
+        "filters": conv.filters,
+        "strides": list(layer.strides),
+        "padding": layer.padding,
+        "dilation": list(layer.dilation_rate),
+        "activation": graph.activation_of(layer),
+        "input_shape": list(conv.input.shape[1:]),
+        "output_shape": list(conv.output.shape[1:]),
+        "depthwise": isinstance(layer, keras.layers.DepthwiseConv2D),
+        "transposed": conv.transposed,
+        "receptive_field": seen.size,
+        "local_field": local.size,
+        "jump": seen.jump,
+        "kernel_key": kernel,
+        "bias_key": keys[content(layer.bias.numpy())] if layer.use_bias else None,
+        "unit": [call.name for call in (conv.norm, conv.nonlinearity) if call],
+    }
 
 
 def load(folder: Path) -> tuple[keras.Model, dict[str, Any]]:

@@ -22,7 +22,7 @@ from cnnviz.maximization import (
     rose,
     settings,
 )
-from cnnviz.networks import digest, graph
+from cnnviz.networks import digest, graph, receptive_field
 from cnnviz.notebook import given, pixels
 from cnnviz.notebook.options import checked
 from cnnviz.notebook.result import Result
@@ -129,9 +129,8 @@ def _settings(
     if names:
         traced = of.trace(until=names)
         known = [graph.unit(traced, name) for name in names]
-        # what a layer of one's own sees is not known
-        fields = [_field(one) if type(one.layer).__module__.startswith("keras.") else None for one in known]
-        field = None if None in fields else tuple(np.max(np.array(fields, float), axis=0).tolist())
+        sizes = [receptive_field.field(conv.output).size for conv in known]
+        field = tuple(np.max(np.array(sizes, float), axis=0).tolist()) if all(sizes) else None
     asked = None if size is None else _sides(size)
     fitting = canvas.Fitting(of.network, (*of.size, of.channels))
     if logit:
@@ -145,12 +144,6 @@ def _settings(
         "snapshots": tuple(sorted({*options.get("snapshots", ()), stability_steps} - {0})),
     }
     return Settings(**{**options, **resolved})
-
-
-def _field(unit: graph.Conv) -> Any:
-    """Height and width of what a unit sees, None where that is all or unknown."""
-    found = canvas.pair(unit.receptive_field)
-    return found if found and np.isfinite(found).all() else None
 
 
 def _sides(size: Any) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from cnnviz.comparison import pairs
 from cnnviz.comparison import plots as compare_plots
 from cnnviz.files import write_csv, write_json
 from cnnviz.images.sets import ImageSet
+from cnnviz.networks import receptive_field
 from cnnviz.tracking import content as run_content
 from cnnviz.tracking import inputs as run_inputs
 
@@ -62,7 +63,7 @@ def analyse(
     patches = files_of.write_examples(folder, examples, files_of.Pixels(sets, SIZE))
     files_of.write_arrays(folder, layers, columns)
     write_csv(folder / "filters.csv", files_of.filter_rows(columns))
-    fields = {name: conv.receptive_field for name, conv in observer.convs.items()}
+    fields = {name: receptive_field.field(conv.output).size for name, conv in observer.convs.items()}
     entries = {
         name: {"receptive_field": fields[name]} | analysis.per_layer(layer, columns[name]) | patches[name]
         for name, layer in layers.items()

@@ -54,9 +54,52 @@ def shared(inputs: Any) -> Any:
     return conv(4)(pool(twice(pool(twice(inputs)))))
 
 
+def operations(inputs: Any) -> Any:
+    """Operations that are no layers: in front, between, behind."""
+    x = inputs / 127.5 - 1.0
+    x = keras.ops.relu(conv(6, activation=None)(x[..., ::-1]))
+    x = layers.MaxPooling2D()(x)
+    return keras.ops.concatenate([conv(4)(x), keras.ops.sin(x)], axis=-1) * 2.0 + keras.ops.mean(x, axis=3, keepdims=True)
+
+
+def up_and_down(inputs: Any) -> Any:
+    """Transposed convolutions, skips, a grouped and a dilated convolution, PReLU of a fixed size."""
+    down = layers.PReLU()(conv(6, strides=2, activation=None)(inputs))
+    deep = layers.MaxPooling2D(padding="same")(conv(6, groups=2, dilation_rate=2)(down))
+    up = layers.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu")(deep)
+    up = layers.Cropping2D(((0, up.shape[1] - down.shape[1]), (0, up.shape[2] - down.shape[2])))(up)
+    up = layers.Conv2DTranspose(5, 2, strides=2, name="last")(layers.Concatenate()([up, down]))
+    return layers.MaxPooling2D()(layers.ReLU()(up))
+
+
+def excited(inputs: Any) -> Any:
+    """Squeeze and excitation, in a nested model that is called twice."""
+    inner_in = keras.Input((None, None, 6))
+    y = conv(6)(inner_in)
+    squeezed = layers.Reshape((1, 1, 6))(layers.GlobalAveragePooling2D()(y))
+    inner = keras.Model(inner_in, layers.Multiply()([y, conv(6, 1, activation="sigmoid")(squeezed)]), name="inner")
+    return inner(layers.MaxPooling2D()(inner(conv(6)(inputs))))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Squared(keras.layers.Layer):
+    """A layer of one's own, without a configuration of its own."""
+
+    def __init__(self, power: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.power = power
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.power(x, self.power)
+
+
+def own() -> list[Any]:
+    return [conv(6), Squared(2), layers.MaxPooling2D(), layers.LeakyReLU(), conv(3, (1, 5))]
+
+
 def of(build: Callable[..., Any], shape: tuple[int, ...]) -> keras.Model:
     keras.utils.set_random_seed(1)
-    if build in (branched, shared):
+    if build in (branched, shared, operations, up_and_down, excited):
         inputs = keras.Input(shape)
         model = keras.Model(inputs, build(inputs))
     else:
@@ -91,6 +134,11 @@ def gradients(run: Callable[[tf.Tensor], list[tf.Tensor]], shape: tuple[int, ...
         (left_as_they_are, RGB, CAFFE, {}),
         (branched, RGB, CAFFE, {}),
         (shared, RGB, RAW, {}),
+        (operations, RGB, RAW, {}),
+        (up_and_down, RGB, CAFFE, {"conv2d_1": True, "re_lu": True}),
+        (up_and_down, (21, 34, 4), RAW, {"conv2d_1": True, "re_lu": True}),
+        (excited, RGB, RAW, {"conv2d_2": False}),
+        (own, (17, 40, 5), RAW, {}),
     ],
 )
 def test_values_and_gradients_are_kerass_own(

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from cnnviz.networks import graph
-from cnnviz.networks.receptive_field import boxes
+from cnnviz.networks.receptive_field import boxes, field
 
 layers = keras.layers
 
@@ -57,7 +57,7 @@ def test_equals_the_extent_of_the_gradient_in_a_nested_model(layer: str, tiny: C
     tensor = traced.convs[layer].output
     for found, (y, x) in zip(boxes(tensor, positions(tensor)), positions(tensor), strict=True):
         assert np.clip(found, 0, 40).tolist() == reached(traced, tensor, y, x, 40)
-        assert found[2] - found[0] == traced.convs[layer].receptive_field
+        assert [found[2] - found[0], found[3] - found[1]] == field(tensor).size
 
 
 def unusual() -> Any:
@@ -93,5 +93,5 @@ def test_a_gate_over_the_whole_map_makes_the_box_the_whole_image() -> None:
     inputs = keras.Input((16, 16, 3))
     x = layers.Conv2D(4, 3, padding="same")(inputs)
     gate = layers.Conv2D(4, 1)(layers.GlobalAveragePooling2D(keepdims=True)(x))
-    assert boxes(layers.Multiply()([x, gate]), np.array([[8, 8]])).tolist() == [[-1, -1, 17, 17]]
+    assert boxes(layers.Multiply()([x, gate]), np.array([[8, 8]])).tolist() == [[0, 0, 16, 16]]
     assert boxes(x, np.array([[8, 8]])).tolist() == [[7, 7, 10, 10]]

@@ -1,6 +1,5 @@
 """Circuit, sheets and drawings of the site, on cases small enough to work out by hand."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,10 @@ from cnnviz.report.site import build, circuit, filters, layers, links, pictures
 
 
 def _wired(network) -> dict[str, tuple[str, ...]]:
-    import keras
-
     from cnnviz.networks import graph
+    from cnnviz.networks.origins import sources
 
-    shape = tuple(network.input_shape[1:])
-    convs = graph.trace(network, shape).convs
-    return circuit.sources(json.loads(json.dumps(keras.saving.serialize_keras_object(network))), convs)
+    return {name: tuple(found) for name, found in sources(graph.trace(network, network.input_shape[1:])).items()}
 
 
 def test_sources_through_pooling_additions_and_nested_models(tiny) -> None:

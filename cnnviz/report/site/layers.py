@@ -24,9 +24,12 @@ PER_FILTER = (
 
 
 @lru_cache(4)  # a layer is asked for as the reader of the one before it, then for itself
-def _wiring(path: Path, depthwise: bool) -> Wiring | None:
+def _wiring(path: Path, depthwise: bool, channels: int) -> Wiring | None:
     stored = npz.read(path)
-    return Wiring(stored["kernel"], depthwise) if stored else None
+    if not stored:
+        return None
+    groups = 1 if depthwise else channels // stored["kernel"].shape[2]
+    return Wiring(stored["kernel"], depthwise, groups)
 
 
 @dataclass
@@ -77,7 +80,8 @@ class Layer:
         return dict(self.model.weights.get(self.name, {}))
 
     def wiring(self) -> Wiring | None:
-        return _wiring(self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz", self.conv["depthwise"])
+        path = self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz"
+        return _wiring(path, self.conv["depthwise"], self.conv["input_shape"][-1])
 
     def tile(self, k: int) -> Tile | None:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
@@ -172,8 +176,7 @@ def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> 
         if conv["name"] in ("", ".", "..") or "/" in conv["name"]:
             raise InputError(f"{key}: layer {conv['name']!r} cannot name a folder of the report; rename the layer")
         model.layers[conv["name"]] = Layer(model, conv, index)
-    if facts["config"]:
-        model.sources = circuit.sources(facts["config"], model.layers)
+        model.sources[conv["name"]] = tuple(conv.get("sources", ()))
     model.readers = {name: [] for name in model.layers}
     for name, origins in model.sources.items():
         for origin in origins:
