@@ -18,6 +18,7 @@ import numpy as np
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
 from cnnviz.networks import graph, head, receptive_field
+from cnnviz.networks.folding import filter_kernels
 from cnnviz.networks.origins import sources
 
 WEIGHTS = "weights.weights.h5"
@@ -85,7 +86,7 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
             "head": found.described(),
             "layers": traced.layers,
             "conv_layers": convs,
-            "notes": [*getattr(loaded, "notes", []), *traced.notes],
+            "notes": [*getattr(loaded, "notes", []), *traced.notes, *_no_numbers(traced)],
             "config": json.loads(network.to_json()),
         },
     )
@@ -101,6 +102,19 @@ def _keys_by_content(file: h5py.File) -> dict[str, str]:
 
     file.visititems(visit)
     return keys
+
+
+def _no_numbers(traced: graph.Graph) -> list[str]:
+    """A sentence for each conv layer with weights that are NaN or infinite."""
+    found = []
+    for name, conv in traced.convs.items():
+        layers = [conv.layer, *([conv.norm.layer] if conv.norm else [])]
+        if all(np.isfinite(weight.numpy()).all() for layer in layers for weight in layer.weights):
+            continue
+        kernels, offsets = filter_kernels(conv, list(range(conv.filters)))
+        bad = int((~np.isfinite(kernels.reshape(len(kernels), -1)).all(1) | ~np.isfinite(offsets)).sum())
+        found.append(f"{name}: {bad} of {conv.filters} filters are no numbers (NaN or infinite).")
+    return found
 
 
 def _contents(traced: graph.Graph) -> str:
