@@ -55,7 +55,7 @@ def write(count: int, sources: list[tuple[str, NDArray[np.uint8]]], folder: Path
 
 def changed(params: dict[str, Any], count: int) -> dict[str, Any]:
     """Params of the two networks on `count` images of a folder."""
-    params["images"] = {"source": "folder", "folder": "inputs/images", "sets": {"cifar10": count}}
+    params["images"] = {"sets": {"cifar10": {"folder": "inputs/images/cifar10", "count": count}}}
     params["models"] = {MODEL: {"known": MODEL}, TWIN: {"known": MODEL, "random_weights": 0}}
     params["fixed_filters"]["borrowed"] = {"model": MODEL, "layer": "conv2d", "filters": [0]}
     for section, key in (("feature_maps", "channels"), ("maximize", "layers")):

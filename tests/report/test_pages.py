@@ -186,7 +186,7 @@ def params() -> Params:
     return Params.model_validate(
         {
             "random_seed": 0,
-            "images": {"source": "folder", "sets": {"photos": 2}},
+            "images": {"sets": {"photos": {"folder": "inputs/images/photos", "count": 2}}},
             "models": dict.fromkeys(keys, model),
             "feature_maps": {"images": [0, 1], "channels": dict.fromkeys(keys, 2)},
             "fixed_filters": {
