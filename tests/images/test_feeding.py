@@ -55,7 +55,7 @@ def test_other_numbers_of_channels(rgb: sets.ImageSet, rng: np.random.Generator)
     np.testing.assert_array_equal(feeding.fed(bands, [0, 1], (6, 8, 12)), bands.images)
     with pytest.raises(InputError, match="12 channels, the network sees 3 channels"):
         feeding.fed(bands, [0], (6, 8, 3))
-    with pytest.raises(InputError, match="image 5: the set has 0..1"):
+    with pytest.raises(InputError, match=r"image 5: the set has 0\.\.1"):
         feeding.fed(bands, [5], (6, 8, 12))
 
 
