@@ -55,7 +55,7 @@ def write(count: int, sources: list[tuple[str, NDArray[np.uint8]]], folder: Path
 
 def changed(params: dict[str, Any], count: int) -> dict[str, Any]:
     """Params of the two networks on `count` images of a folder."""
-    params["images"] = {"source": "folder", "folder": "inputs/images", "sets": {"cifar10": count}}
+    params["images"] = {"sets": {"cifar10": {"folder": "inputs/images/cifar10", "count": count}}}
     same = {"known": MODEL, "channels": 8}
     twin = {**same, "random_weights": 0, "layers": {"conv2d": 1}}
     params["models"] = {MODEL: {**same, "layers": params["models"][MODEL]["layers"]}, TWIN: twin}

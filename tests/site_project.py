@@ -16,7 +16,12 @@ SIZE, CLASSES, EACH = 24, ("ring", "stripes"), 4
 RENDERED = {"first": [0, 1, 2, 3, 4, 5], "second": 4}
 PARAMS: dict[str, Any] = {
     "random_seed": 0,
-    "images": {"source": "folder", "sets": {"shapes": 8, "noise": 6}},
+    "images": {
+        "sets": {
+            "shapes": {"folder": "inputs/images/shapes", "count": 8},
+            "noise": {"folder": "inputs/images/noise", "count": 6},
+        }
+    },
     "models": {
         key: {
             "file": f"inputs/models/{key}.keras",

@@ -136,8 +136,8 @@ class Own:
             height, width = (max(side) for side in zip(*sizes, strict=True))
             each = height * width * channels
             raise InputError(
-                f"{said(self.folder)}: {len(sizes)} images of up to {width}x{height} pixels "
-                f"take {len(sizes) * each / 1e9:.1f} GB, the limit is {MAX_BYTES // 10**9}; {MAX_BYTES // each} of them fit"
+                f"{said(self.folder)}: {len(sizes)} images of up to {width}x{height} pixels take over "
+                f"{MAX_BYTES // 10**9} GB; {MAX_BYTES // each} of them fit: count: {MAX_BYTES // each}"
             )
         scaled = sum(one != other for one, other in zip(sizes, whole, strict=True))
         if scaled:

@@ -5,13 +5,14 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from PIL import ImageColor
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from cnnviz.errors import choices
 from cnnviz.fields import Key, Section
 from cnnviz.sources import catalog
 
 ROOT = "inputs/images"
+_KEY = "\0key"  # under which a set is told its own key: no key of a YAML file
 FORMS = "a number of images, {source: package, count: 20} or {folder: inputs/images/mine, count: all}"
 HAVE = {
     "package": {name: one.count for name, one in catalog.IMAGE_SETS.items()},
@@ -49,7 +50,7 @@ class SetSection(Section):
     folder: Annotated[str | None, BeforeValidator(_folder)] = None
     count: Annotated[int | Literal["all"], BeforeValidator(_count)] = "all"
     background: Annotated[str, BeforeValidator(_colour)] = "white"
-    key: Annotated[str, Field(exclude=True)] = ""
+    key: Annotated[str, Field(validation_alias=_KEY)] = ""
 
     @property
     def known(self) -> str:
@@ -63,6 +64,13 @@ class SetSection(Section):
         if self.count != "all":
             return int(self.count)
         return None if self.source is None else HAVE[self.source][self.known]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _form(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected {FORMS}")
+        return value
 
     def complaints(self) -> Iterator[str]:
         if (self.source is None) == (self.folder is None):
@@ -85,7 +93,7 @@ def _set(key: Any, value: Any) -> Any:
     """What stands under a set's key, with the key; a number is short for so many images of the package."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = {"source": "package", "count": value}
-    return {**value, "key": key} if isinstance(value, dict) else value
+    return {**value, _KEY: key} if isinstance(value, dict) else value
 
 
 def _named(value: Any) -> Any:

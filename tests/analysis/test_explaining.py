@@ -40,8 +40,8 @@ def run(
     described = {"name": "net", "input_shape": [24, 24, 3], "class_names": NAMES}
     described["preprocessing"] = {**raw, "scale": [1 / 255] * 3}
     observer = observe.Observer(network, described)
-    layers, outputs = watching.watch(observer, sets, SIZE, watching.Amounts(3, 4, 6), lambda n: None)
-    folder, pixels = artifacts / "analysis" / "net", files.Pixels(sets, SIZE)
+    layers, outputs = watching.watch(observer, sets, (*SIZE, 3), watching.Amounts(3, 4, 6), lambda n: None)
+    folder, pixels = artifacts / "analysis" / "net", files.Pixels(sets, (*SIZE, 3))
     files.write_examples(folder, watching.located(observer, layers, {name: [0] for name in layers}), pixels)
     model, amounts = ModelSection(known="vgg16", **options), AnalyzeSection(mistakes=most, doubtful=1)
     numbers = explaining.explain(observer, described, outputs, model, amounts, pixels, artifacts)

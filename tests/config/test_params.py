@@ -74,12 +74,46 @@ BAD = [
     ("models/vgg16-hed/sources", ["keras"], ["models.vgg16-hed.sources: 'keras' does not have this model"]),
     ("models/vgg16/preprocessing", "caffee", ["models.vgg16.preprocessing: unknown 'caffee'", "nearest: caffe"]),
     ("models", {}, ["models: given {}", "at least 1 item"]),
-    ("images/sets/cifar10", 21, ["images.sets.cifar10.count: 21 images asked", "has 20", "`source: keras` has 10000"]),
-    ("images/sets/cifar", 2, ["images.sets.cifar.source: package does not have 'cifar'", "nearest: cifar10"]),
+    (
+        "images/sets/cifar10",
+        21,
+        ["images.sets.cifar10.count: 21 images asked", "has 20", "`source: keras` has 10000"],
+    ),
+    (
+        "images/sets/cifar10",
+        {"source": "package", "count": 21},
+        ["images.sets.cifar10.count: 21 images asked, `source"],
+    ),
+    ("images/sets/cifar", 2, ["images.sets.cifar.source: package does not have 'cifar'; nearest: cifar10"]),
+    ("images/sets/mnist", {"source": "keras"}, ["images.sets.mnist.source: keras does not have 'mnist'"]),
+    ("images/sets/cifar10", {"source": "web"}, ["images.sets.cifar10.source: web does not have 'cifar10'"]),
+    ("images/sets/cifar10", {"source": "disk"}, ["images.sets.cifar10.source: given 'disk'", "'web'"]),
+    ("images/sets/cifar10", {"sauce": "web"}, ["images.sets.cifar10.sauce: unknown key; nearest: source"]),
+    ("images/sets/cifar10", {}, ["images.sets.cifar10: expected either source: package, keras or web, or folder:"]),
+    ("images/sets/cifar10", "all", ["images.sets.cifar10: given 'all'; expected a number of images, {source: package"]),
+    ("images/sets/cifar10", True, ["images.sets.cifar10: given True; expected a number of images"]),
     ("images/source", "folder", ["images.source: unknown key", "sets: {mine: {folder: "]),
-    ("images/sets/mine", {"folder": "../x"}, ["images.sets.mine.folder: given '../x'", "inputs/images/mine"]),
-    ("images/sets/mine", {"count": 3}, ["images.sets.mine: expected either source"]),
     ("images/sets/cifar10", 0, ["images.sets.cifar10: given 0", "at least 1"]),
+    (
+        "images/sets/mine",
+        {"folder": "/photos"},
+        ["images.sets.mine.folder: given '/photos'; expected a folder in inputs"],
+    ),
+    ("images/sets/mine", {"folder": "inputs/images/../x"}, ["images.sets.mine.folder: given", "expected a folder in"]),
+    ("images/sets/mine", {"folder": "inputs/models"}, ["images.sets.mine.folder: given", "expected a folder in"]),
+    ("images/sets/mine", {"folder": 3}, ["images.sets.mine.folder: given 3; expected a folder in inputs/images"]),
+    (
+        "images/sets/mine",
+        {"folder": "inputs/images/a", "count": 0},
+        ["images.sets.mine.count: given 0; expected a whole"],
+    ),
+    ("images/sets/mine", {"folder": "inputs/images/a", "source": "web"}, ["images.sets.mine: expected either source"]),
+    (
+        "images/sets/mine",
+        {"folder": "inputs/images/a", "background": "wite"},
+        ["mine.background: given 'wite'; expected a"],
+    ),
+    ("images/sets/cifar10", {"source": "package", "background": "red"}, ["images.sets.cifar10.background: only"]),
     ("feature_maps/images", [20], ["feature_maps.images: 20 is out of range", "0..19"]),
     ("feature_maps/images", [], ["feature_maps.images: given []"]),
     ("fixed_filters/images", 30, ["fixed_filters.images: 30 asked, the set has 20"]),
@@ -225,3 +259,34 @@ def test_every_key_is_documented() -> None:
             assert f"`{section}.{key}`" in text, f"{section}.{key}"
     for key in ModelSection.model_fields:
         assert f"`models.<model>.{key}`" in text, key
+
+
+def test_image_sets_have_their_own_sources_and_say_how_many_images_they_have() -> None:
+    sets = {
+        "cifar10": 20,
+        "imagenet": {"source": "package"},
+        "mine": {"folder": "./inputs/images/mine/", "count": "all"},
+        "few": {"folder": "inputs/images/few", "count": 3, "background": "#102030"},
+        "nette": {"source": "web", "count": 100},
+        "c": {"source": "keras", "count": 500},
+    }
+    data = copy.deepcopy(GOOD)
+    data["images"] = {"sets": sets}
+    data["feature_maps"]["images"] = [0, 1, 2]
+    images = schema.Params.model_validate(data).images
+    assert images.counts == {"cifar10": 20, "imagenet": 20, "mine": None, "few": 3, "nette": 100, "c": 500}
+    assert images.sets["mine"].folder == "inputs/images/mine"
+    assert [images.sets[name].known for name in ("imagenet", "nette", "c")] == ["imagenet", "imagenette", "cifar10"]
+
+
+def test_all_mistakes_of_the_image_sets_are_reported_together(tmp_path: Path) -> None:
+    data = copy.deepcopy(GOOD)
+    mine = {"folder": "/x", "count": -1, "background": "wite"}
+    data["images"] = {"source": "folder", "folder": "x", "sets": {"cifar10": 21, "mine": mine, "a b": 3}}
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        params.load(tmp_path / "p.yaml")
+    lines = str(raised.value).splitlines()
+    for key in ("source", "folder", "sets.cifar10", "sets.mine.folder", "sets.mine.count", "sets.mine.background"):
+        assert any(f"images.{key}: given" in line for line in lines), key
+    assert any("images.sets.a b" in line for line in lines)

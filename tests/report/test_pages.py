@@ -187,7 +187,7 @@ def params() -> Params:
     return Params.model_validate(
         {
             "random_seed": 0,
-            "images": {"source": "folder", "sets": {"photos": 2}},
+            "images": {"sets": {"photos": {"folder": "inputs/images/photos", "count": 2}}},
             "models": dict.fromkeys(keys, model),
             "weights": {},
             "feature_maps": {"images": [0, 1]},
