@@ -16,14 +16,17 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
-from cnnviz.networks import graph, head
+from cnnviz.networks import graph, head, scaling
 
 WEIGHTS = "weights.weights.h5"
 
 
 @dataclass
 class Loaded:
-    """A Keras model with what is known of it; `preprocessing` as in model.json."""
+    """A Keras model with what is known of it; `preprocessing` as in model.json.
+
+    notes: what was mended or assumed, a sentence each.
+    """
 
     network: keras.Model
     title: str
@@ -34,6 +37,7 @@ class Loaded:
     input_size: int
     preprocessing: dict[str, Any]
     class_names: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def digest(network: keras.Model) -> str:
@@ -44,10 +48,11 @@ def digest(network: keras.Model) -> str:
     return sha.hexdigest()
 
 
-def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> None:
+def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> list[str]:
     """Write model.json and the weights file. output: the name of the layer whose output is the answer, if need be.
 
-    Raises InputError, before anything is written, for a network that can't be shown.
+    Returns what should be said: the notes, and which of several outputs was taken. Raises InputError, before anything
+    is written, for a network that can't be shown.
     """
     network, size = loaded.network, loaded.input_size
     channels = int(network.input_shape[-1])
@@ -58,6 +63,9 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
         raise InputError(f"models.{key}: has no convolutional layer")
     where = f"params.yaml: models.{key}"
     found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
+    unused = f"class_names are not used: {found.why}" if loaded.class_names and not found.names else None
+    doubled = scaling.note(scaling.inside(traced), loaded.preprocessing)
+    notes = [*loaded.notes, *filter(None, (doubled, unused))]
     network.save_weights(folder / WEIGHTS)
     with h5py.File(folder / WEIGHTS) as file:
         keys = _keys_by_content(file)
@@ -76,11 +84,13 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
             "parameters": int(network.count_params()),
             "class_names": loaded.class_names,
             "head": found.described(),
+            "notes": notes,
             "layers": traced.layers,
             "conv_layers": [graph.describe(conv, keys) for conv in traced.convs.values()],
             "config": json.loads(network.to_json()),
         },
     )
+    return notes if len(traced.outputs) == 1 or output else [*notes, f"its answer: {found.why}"]
 
 
 def _keys_by_content(file: h5py.File) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a classifier says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
+"""What a network says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
 
 import csv
 from functools import partial
@@ -16,7 +16,7 @@ SHOWN = 40  # predictions on a page
 
 
 def facts(site: Site, model: Model) -> Facts | None:
-    """None for a model without a classifier, or where `analyze` wrote no predictions."""
+    """None for a model that gives neither classes nor values, or where `analyze` wrote no predictions."""
     folder = model.artifacts / "analysis" / model.key
     found = data.read(folder / "predictions.json")
     if not found or not (folder / "predictions.csv").is_file():
@@ -25,13 +25,14 @@ def facts(site: Site, model: Model) -> Facts | None:
         rows = [row for row in csv.DictReader(stream) if row["set"] in site.photos.sets]
     shown = [_row(site, row) for row in rows[:SHOWN]]
     explained = [_explained(site, model, found["layer"], one) for one in found["explained"]]
-    return {**found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
+    return {"kind": "classes", **found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
 
 
 def _row(site: Site, row: dict[str, str]) -> Facts:
     photo = site.photos.photo(row["set"], int(row["image"]))
-    verdict = {"True": "right", "False": "wrong"}.get(row["right"], "")
-    return row | {"photo": photo, "verdict": verdict, "confidence": float(row["confidence"])}
+    verdict = {"True": "right", "False": "wrong"}.get(row.get("right", ""), "")
+    numbers = {key: float(row[key]) for key in ("confidence", "value") if row.get(key)}
+    return row | {"photo": photo, "verdict": verdict, "confidence": None, "value": None} | numbers
 
 
 def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Facts:
@@ -52,8 +53,17 @@ def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
     tiles = heat.drawn(site.photos.seen(one["set"], one["image"], height, width), stored)
     path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
     site.files.later(path, partial(pictures.strip, tiles, 224))
-    names = (one["predicted_class"], one["contrast"]["name"])
-    texts = ["the image", *(f"speaks for {name}" for name in names)]
+    names: tuple[str, ...] = (one["predicted_class"],)
+    texts = ["the image"]
+    if one["contrast"]:
+        names = (*names, one["contrast"]["name"])
+        texts += [f"speaks for {name}" for name in names]
+    elif "value" in one:
+        texts += [f"raises {names[0]}", f"lowers {names[0]}"]
+        names = (f"{names[0]} from above", f"{names[0]} from below")
+    else:
+        texts += [f"speaks for {names[0]}", f"speaks against {names[0]}"]
+        names = (names[0], f"not {names[0]}")
     for name, which in zip(names, ("predicted", "contrast"), strict=True):
         r = one["occlusion"][which]["correlation"]
         texts.append(f"covering costs {name}" + (f", r = {r:.2f}" if r is not None else ""))
