@@ -58,21 +58,18 @@ def _luck(right: int, n: int, chance: float) -> float:
 
 
 def _others(given: Mapping[str, Any], channels: int) -> dict[str, dict[str, Any]]:
-    """What to try, by what params.yaml would say."""
-    known = {name: asdict(one) for name, one in catalog.PREPROCESSING.items()}
+    """What to try, simplest first, by what params.yaml would say."""
+    known = {name: asdict(catalog.PREPROCESSING[name]) for name in ("raw", "unit", "tf", "caffe", "torch")}
     if channels != 3:
-        known = {
-            k: v | {"scale": v["scale"][0], "offset": v["offset"][0]}
-            for k, v in known.items()
-            if k in ("raw", "unit", "tf")
-        }
+        known = {k: known[k] | {part: known[k][part][0] for part in ("scale", "offset")} for k in ("raw", "unit", "tf")}
     tried = {f"preprocessing: {name}": spec for name, spec in known.items()}
     if channels == 3:
-        turned = {"given": dict(given), "raw": known["raw"], "unit": known["unit"], "tf": known["tf"]}
-        tried |= {
-            f"{'the same' if name == 'given' else name} in the other order of channels (channel_order)": spec
-            | {"reverse_channels": not spec["reverse_channels"]}
-            for name, spec in turned.items()
+        other = "in the other order of channels (channel_order)"
+        turned = {name: known[name] | {"reverse_channels": True} for name in ("raw", "unit", "tf")}
+        tried = {
+            f"the same {other}": {**given, "reverse_channels": not given["reverse_channels"]},
+            **tried,
+            **{f"preprocessing: {name}, {other}": spec for name, spec in turned.items()},
         }
     return {name: spec for name, spec in tried.items() if not _same(spec, given)}
 
