@@ -53,21 +53,17 @@ def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
     tiles = heat.drawn(site.photos.seen(one["set"], one["image"], height, width), stored)
     path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
     site.files.later(path, partial(pictures.strip, tiles, 224))
-    names: tuple[str, ...] = (one["predicted_class"],)
-    texts = ["the image"]
-    if one["contrast"]:
-        names = (*names, one["contrast"]["name"])
-        texts += [f"speaks for {name}" for name in names]
+    name, contrast = one["predicted_class"], one["contrast"]
+    if contrast:
+        texts = [f"{what} {which}" for what in ("speaks for", "covering costs") for which in (name, contrast["name"])]
     elif "value" in one:
-        texts += [f"raises {names[0]}", f"lowers {names[0]}"]
-        names = (f"{names[0]} from above", f"{names[0]} from below")
+        texts = [f"{what} {name}" for what in ("raises", "lowers", "covering lowers", "covering raises")]
     else:
-        texts += [f"speaks for {names[0]}", f"speaks against {names[0]}"]
-        names = (names[0], f"not {names[0]}")
-    for name, which in zip(names, ("predicted", "contrast"), strict=True):
+        texts = [f"{what} {name}" for what in ("speaks for", "speaks against", "covering costs", "covering helps")]
+    for k, which in enumerate(("predicted", "contrast"), 2):
         r = one["occlusion"][which]["correlation"]
-        texts.append(f"covering costs {name}" + (f", r = {r:.2f}" if r is not None else ""))
-    return {"src": url(*path.split("/")), "texts": texts}
+        texts[k] += f", r = {r:.2f}" if r is not None else ""
+    return {"src": url(*path.split("/")), "texts": ["the image", *texts]}
 
 
 def filters(model: Model) -> set[tuple[str, int]]:
