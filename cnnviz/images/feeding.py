@@ -18,7 +18,7 @@ ALPHA = "network of four channels: the images got an opaque fourth one"
 
 def fits(channels: int, wanted: int) -> bool:
     """Whether images of so many channels can be shown to a network that wants so many."""
-    return channels == wanted or (channels == 3 and wanted in (1, 4))
+    return channels == wanted or (channels, wanted) in ((3, 1), (3, 4), (1, 3))
 
 
 def conversion(channels: int, wanted: int) -> str | None:

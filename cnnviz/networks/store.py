@@ -17,7 +17,7 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
-from cnnviz.networks import graph, head, receptive_field
+from cnnviz.networks import graph, head, receptive_field, scaling
 from cnnviz.networks.folding import filter_kernels
 from cnnviz.networks.origins import sources
 
@@ -26,7 +26,10 @@ WEIGHTS = "weights.weights.h5"
 
 @dataclass
 class Loaded:
-    """A Keras model with what is known of it; `preprocessing` as in model.json."""
+    """A Keras model with what is known of it; `preprocessing` as in model.json.
+
+    notes: what was mended or assumed, a sentence each.
+    """
 
     network: keras.Model
     title: str
@@ -37,6 +40,7 @@ class Loaded:
     input_size: int
     preprocessing: dict[str, Any]
     class_names: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def digest(network: keras.Model) -> str:
@@ -47,10 +51,11 @@ def digest(network: keras.Model) -> str:
     return sha.hexdigest()
 
 
-def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> None:
+def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> list[str]:
     """Write model.json and the weights file. output: the name of the layer whose output is the answer, if need be.
 
-    Raises InputError, before anything is written, for a network that can't be shown.
+    Returns what should be said: the notes, and which of several outputs was taken. Raises InputError, before anything
+    is written, for a network that can't be shown.
     """
     network, size = loaded.network, loaded.input_size
     channels = int(network.input_shape[-1])
@@ -61,6 +66,9 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
         raise InputError(f"models.{key}: has no layer that convolves images: {_contents(traced)}")
     where = f"params.yaml: models.{key}"
     found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
+    unused = f"class_names are not used: {found.why}" if loaded.class_names and not found.names else None
+    doubled = scaling.note(scaling.inside(traced), loaded.preprocessing)
+    notes = [*getattr(loaded, "notes", []), *filter(None, (doubled, unused))]
     network.save_weights(folder / WEIGHTS)
     with h5py.File(folder / WEIGHTS) as file:
         keys = _keys_by_content(file)
@@ -86,10 +94,11 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
             "head": found.described(),
             "layers": traced.layers,
             "conv_layers": convs,
-            "notes": [*getattr(loaded, "notes", []), *traced.notes, *_no_numbers(traced)],
+            "notes": [*notes, *traced.notes, *_no_numbers(traced)],
             "config": json.loads(network.to_json()),
         },
     )
+    return notes if len(traced.outputs) == 1 or output else [*notes, f"its answer: {found.why}"]
 
 
 def _keys_by_content(file: h5py.File) -> dict[str, str]:

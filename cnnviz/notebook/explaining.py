@@ -161,9 +161,8 @@ def explain(
         reason = f": {broken}" if broken else ""
         raise InputError(f"model: {of.name}: its answer for this image is not a number{reason}")
     order = [int(c) for c in np.argsort(-scores, kind="stable")]
-    names = found.names if found.known or found.kind == "regression" else tuple(f"class {name}" for name in found.names)
     likeliest = 0 if found.kind == "regression" else order[0]
-    wanted = likeliest if class_ is None else _class(class_, names)
+    wanted = likeliest if class_ is None else _class(class_, found.names)
     other = None if found.kind in ("labels", "regression") else order[1] if wanted == likeliest else likeliest
     made = explainer.explain(seen[0], (wanted, other))
     return Explanation(
@@ -172,7 +171,7 @@ def explain(
         image=seen[0],
         class_=wanted,
         against=other,
-        class_names=tuple(names),
+        class_names=found.names,
         logits=made.logits,
         probabilities=found.probabilities(made.logits[None])[0],
         contributions=made.contributions,

@@ -127,6 +127,8 @@ def test_of_several_values_the_one_that_departs_most_is_explained() -> None:
 
 def test_what_is_explained() -> None:
     assert predictions.chosen(FOUND, 1, 1, {}, "w") == [("a", 2), ("a", 1)]
+    unlabelled = {"c": predicted([[3, 0], [1, 0], [2, 0], [4, 0]], [-1] * 4)}
+    assert predictions.chosen(unlabelled, 5, 1, {}, "w") == [("c", 1), ("c", 3)]  # least and most confident
     assert predictions.chosen(FOUND, 5, 0, {"b": [0], "a": [3]}, "w") == [("a", 2), ("a", 3), ("b", 0)]
     with pytest.raises(InputError, match=r"w\.b: image 2 is out of range; there are 0\.\.1"):
         predictions.chosen(FOUND, 0, 0, {"b": [2]}, "w")

@@ -287,6 +287,8 @@ def test_all_mistakes_of_the_image_sets_are_reported_together(tmp_path: Path) ->
     with pytest.raises(InputError) as raised:
         params.load(tmp_path / "p.yaml")
     lines = str(raised.value).splitlines()
-    for key in ("source", "folder", "sets.cifar10", "sets.mine.folder", "sets.mine.count", "sets.mine.background"):
+    for key in ("sets.mine.folder", "sets.mine.count", "sets.mine.background"):
         assert any(f"images.{key}: given" in line for line in lines), key
+    for key in ("source: unknown key", "folder: unknown key", "sets.cifar10.count: 21 images asked"):
+        assert any(f"images.{key}" in line for line in lines), key
     assert any("images.sets.a b" in line for line in lines)

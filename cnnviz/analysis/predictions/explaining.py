@@ -8,7 +8,7 @@ from cnnviz.analysis import files
 from cnnviz.analysis.files import Pixels
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions import files as predictions_files
-from cnnviz.analysis.predictions import gradcam
+from cnnviz.analysis.predictions import gradcam, trial
 from cnnviz.analysis.predictions import outputs as predictions
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.errors import InputError, choices
@@ -78,6 +78,30 @@ def against_labels(
         logits = one.logits
         found[name] = predictions.Predictions(logits, head.probabilities(logits), true, one.features, alone)
     return found
+
+
+def notes(
+    observer: Observer,
+    described: Mapping[str, Any],
+    outputs: Mapping[str, predictions.Outputs],
+    model: "ModelSection",
+    pixels: Pixels,
+    read: trial.Read,
+) -> list[str]:
+    """What is odd about the predictions: scores that are no numbers, a preprocessing that is likely wrong."""
+    key, head = described["name"], observer.head
+    if not head.answers:
+        return []
+    found = against_labels(outputs, head, pixels, model.labels, f"{WHERE}.{key}.labels")
+    broken = sum(int((~one.finite).sum()) for one in found.values())
+    said = []
+    if broken:
+        every = sum(len(one.logits) for one in found.values())
+        said.append(f"its answer is not a number for {broken} of {every} images: look for NaN in its weights")
+    classified = {name: one for name, one in found.items() if isinstance(one, predictions.Predictions)}
+    if not broken and (better := trial.likelier(observer.graph, head, described["preprocessing"], classified, read)):
+        said.append(better)
+    return said
 
 
 def _layer(observer: Observer, asked: str | None, where: str) -> str | None:

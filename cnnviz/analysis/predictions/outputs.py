@@ -210,13 +210,14 @@ def order(found: Found) -> Chosen:
 def chosen(found: Found, mistakes: int, doubtful: int, asked: Mapping[str, Iterable[int]], where: str) -> Chosen:
     """Which predictions are explained: up to so many mistakes and least confident right ones, and those asked for.
 
-    Of values, `doubtful` of the highest and of the lowest. Images whose scores are not finite are left out. Raises
+    Where no image has a label that fits, `doubtful` of the least and of the most confident ones; of values, of the
+    highest and of the lowest. Images whose scores are not finite are left out. Raises
     InputError for an image that is not there.
     """
     everything = [p for p in order(found) if found[p[0]].finite[p[1]]]
     picked = [p for p in everything if found[p[0]].wrong[p[1]]][:mistakes]
     picked += [p for p in everything if found[p[0]].right[p[1]]][:doubtful]
-    if any(isinstance(one, Values) for one in found.values()):
+    if not any(one.labelled.any() for one in found.values()):
         picked = everything[:doubtful] + everything[len(everything) - doubtful :]
     for name, indices in asked.items():
         if name not in found:
