@@ -74,6 +74,7 @@ class _Wiring:
             self.waiting[name] = list(layer.get("inbound_nodes") or [])
             self.made[name] = [[self.layers[name].output]] if layer["class_name"] == "InputLayer" else []
         self.first = self._first(config)
+        self.named: dict[int, str] = {}  # operations of Keras by id
 
     def _first(self, config: dict[str, Any]) -> dict[str, int]:
         """From which number the calls of a layer are counted: nested networks began with 1, before Keras 3."""
@@ -143,7 +144,21 @@ class _Wiring:
             if not operation:
                 kwargs = {key: value for key, value in kwargs.items() if value is not None}
             args = [first]
-        self.made[name].append(keras.tree.flatten(layer(*args, **kwargs)))
+        made = keras.tree.flatten(layer(*args, **kwargs))
+        if not isinstance(layer, keras.layers.Layer):
+            self.name_operations(made, name)
+        self.made[name].append(made)
+
+    def name_operations(self, tensors: list[Any], name: str) -> None:
+        """Call new operations of Keras what the file calls them: numbered by Keras they may bear a layer's name."""
+        todo = list(tensors)
+        while todo:
+            operation, node, _ = todo.pop()._keras_history
+            if isinstance(operation, keras.layers.Layer) or id(operation) in self.named:
+                continue
+            again = sum(other == name or other.startswith(f"{name}-") for other in self.named.values())
+            operation.name = self.named[id(operation)] = f"{name}-{again + 1}" if again else name
+            todo += operation._inbound_nodes[node].input_tensors
 
     def run(self) -> None:
         while any(self.waiting.values()):

@@ -87,7 +87,8 @@ def _of_a_row(network: keras.Model, inputs: Mapping[str, Any]) -> tuple[Any, lis
 
 def _users(network: keras.Model, tensor: Any) -> list[Any]:
     graph = network._functional if isinstance(network, keras.Sequential) else network
-    return [node for node in graph._nodes if any(t is tensor for t in node.input_tensors)]
+    nodes = [node for depth in graph._nodes_by_depth.values() for node in depth]
+    return [node for node in nodes if any(t is tensor for t in node.input_tensors)]
 
 
 def _why_not(network: keras.Model, inputs: Sequence[Any]) -> str:

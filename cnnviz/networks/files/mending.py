@@ -12,7 +12,8 @@ import keras
 REPAIRS: list[Callable[[dict[str, Any]], None]] = []
 # Keys of older versions that say nothing of what a trained layer computes
 IDLE = {"implementation", "fused", "virtual_batch_size", "adjustment", "experimental_autocast", "renorm_clipping"}
-IDLE |= {"renorm_momentum", "time_major", "ragged", "seed", "_jit_compile"}
+IDLE |= {"renorm_momentum", "time_major", "ragged", "seed", "_jit_compile", "rng_type", "force_generator"}
+IDLE |= {"query_shape", "key_shape", "value_shape"}  # of MultiHeadAttention, which sees them when it is called
 RENAMED = {
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
@@ -22,6 +23,7 @@ RENAMED = {
     "SeparableConvolution2D": "SeparableConv2D",
     "Deconvolution2D": "Conv2DTranspose",
     "Model": "Functional",
+    "FixedDropout": "Dropout",  # of the first EfficientNets in Keras
 }
 NO_LAYERS = {"dtype", "activation", "recurrent_activation", "inbound_nodes", "build_config", "compile_config", "metadata"}
 NEVER_ON = {"RandomHeight", "RandomWidth", "AddLoss", "AddMetric", "ActivityRegularization"}  # in a trained network
@@ -36,6 +38,20 @@ def mend(config: Any) -> None:
     for layer in layers_of(config):
         for repair in REPAIRS:
             repair(layer)
+
+
+def mend_activations(config: Any) -> None:
+    """`hard_sigmoid` of Keras 2 is another function than that of Keras 3, in place: clip(0.2 x + 0.5) to 0..1."""
+    for layer in layers_of(config):
+        for key in ("activation", "recurrent_activation"):
+            if layer["config"].get(key) == "hard_sigmoid":
+                layer["config"][key] = "cnnviz>steep_sigmoid"
+
+
+@keras.saving.register_keras_serializable("cnnviz")
+def steep_sigmoid(x: Any) -> Any:
+    """`hard_sigmoid` as Keras 2 had it."""
+    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 def layers_of(config: Any) -> Iterator[dict[str, Any]]:
@@ -147,6 +163,13 @@ def slopes(layer: dict[str, Any]) -> None:
 
 
 @_repair
+def gates(layer: dict[str, Any]) -> None:
+    """GRU before `reset_after` was there reset before; today the default is after."""
+    if layer["class_name"] == "GRU" and "reset_after" not in layer["config"]:
+        layer["config"]["reset_after"] = False
+
+
+@_repair
 def data_format(layer: dict[str, Any]) -> None:
     """`data_format: null` meant the setting of the machine, which is channels_last everywhere; "tf", "th" of Keras 1."""
     inner = layer["config"]
@@ -213,7 +236,7 @@ def unused_keys(layer: dict[str, Any]) -> None:
     Raises Unreadable for one that says something.
     """
     kind, inner = class_of(layer), layer["config"]
-    if kind is None or layer["class_name"] in ("Functional", "Sequential", "Model"):
+    if kind is None or layer["class_name"] in ("Functional", "Sequential", "Lambda"):
         return
     known = accepted(kind) | {"input_shape", "input_dim", "layer", "backward_layer", "negative_slope", "build_config"}
     for key in set(inner) - known:

@@ -8,21 +8,24 @@ import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
 import numpy as np
+from keras.src.applications.convnext import LayerScale
 
 from cnnviz.errors import InputError
 from cnnviz.networks.files import building, channels, inputs, lambdas, own_code, precision, weights
 from cnnviz.networks.files.kinds import recognise
-from cnnviz.networks.files.mending import Unreadable, class_of, layers_of, mend
+from cnnviz.networks.files.mending import Unreadable, class_of, layers_of, mend, mend_activations
 from cnnviz.networks.files.names import Names, rename
 from cnnviz.networks.files.rewiring import opened, rewired
 
 LARGEST = 1 << 28  # bytes of a configuration
+OWN = {"LayerScale": LayerScale}  # classes of keras.applications that are no layers of Keras
 LONGEST = 300  # characters of a reason that Keras gives
 
 
@@ -76,22 +79,30 @@ def _reason(error: Exception) -> str:
     return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
 
 
-def _configuration(path: Path, kind: str) -> dict[str, Any]:
+def _configuration(path: Path, kind: str) -> tuple[dict[str, Any], str]:
+    """The network's configuration, and the version of Keras that wrote it ("" where the file doesn't say)."""
     if kind == "keras":
-        with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
-            text: Any = file.read(LARGEST)
+        with zipfile.ZipFile(path) as archive:
+            with archive.open("config.json") as file:
+                text: Any = file.read(LARGEST)
+            with archive.open("metadata.json") if "metadata.json" in archive.namelist() else BytesIO(b"{}") as file:
+                version = json.loads(file.read(LARGEST)).get("keras_version", "")
     else:
         with h5py.File(path) as file:
-            text = file.attrs["model_config"]
+            text, version = file.attrs["model_config"], file.attrs.get("keras_version", "")
     found = json.loads(text)
     if not isinstance(found, dict) or not {"class_name", "config"} <= set(found):
         raise Unreadable("its configuration is none of a Keras model")
-    return found
+    return found, version.decode() if isinstance(version, bytes) else str(version)
 
 
 def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[int] | None) -> Read:
-    config, names, notes = _configuration(path, kind), Names(), []
+    (config, version), names, notes = _configuration(path, kind), Names(), []
     mend(config)
+    if not version.startswith("3"):
+        mend_activations(config)
+        notes += [f"written by Keras {version}, read as that version meant it"] if version else []
+    own = {**OWN, **own}
     _known(config, own)
     notes += _scaling(config)
     if lower := precision.to_float32(config):
@@ -106,8 +117,6 @@ def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[i
         network.load_weights(path)
     else:
         weights.load(path, network, names)
-    if old:
-        notes.append("written by an older version of Keras; its configuration was read as that version meant it")
     return Read(network, notes, names.titles)
 
 
