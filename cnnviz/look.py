@@ -24,7 +24,7 @@ SMALL = 96  # pixels of input up to which a network is shown whole
 IMAGES = 10  # of each set
 WHOLE, FEW = (12, 12), (4, 1)  # layers, and filters of each, at most: of the small network, of the other one
 STEPS, SIZE = 32, 96  # at most; a pattern shows by then, on a canvas of so many pixels
-PLAIN = {"snapshots": [1, 10], "start": "noise", "objectives": {}, "stability_steps": 0}
+PLAIN = {"snapshots": [1, 10], "start": "noise", "stability_steps": 0}
 PLAIN |= {"variants": 0, "negatives": False}
 FAMOUS = {"vgg16": {"block2_conv2": [77], "block3_conv1": [159], "block3_conv3": [41], "block4_conv1": [243]}}
 
@@ -60,7 +60,7 @@ def preview(params: config.Params) -> config.Params:
         "images": params.images.model_copy(update={"sets": sets}),
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),
         "maximize": asked.model_copy(update=recipe | PLAIN),
-        "analyze": params.analyze.model_copy(update={"explain": {}, "mistakes": 1, "doubtful": 1}),
+        "analyze": params.analyze.model_copy(update={"mistakes": 1, "doubtful": 1}),
     }
     return params.model_copy(update=changed)
 
@@ -75,21 +75,20 @@ def make(params: config.Params, watch: Stopwatch) -> str:
     todo = {key: what for key, what in keys.items() if key}
     say(f"first look: {', '.join(todo.values())}; a minute or two")
     images.run(short.images, FOLDER)
+    done: dict[str, networks.ModelSection] = {}
     for number, key in enumerate(todo, 1):
         networks.run(key, params.models[key], FOLDER)
         described = networks.read_description(FOLDER / "models" / key)
         sets, model = _sets(list(short.images.sets), described), params.models[key]
-        asked = selection.filters(params.maximize.layers[key], described, f"params.yaml: maximize.layers.{key}")
+        asked = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
         asked = some(asked, *WHOLE) if key == whole else FAMOUS.get(model.known or "") or some(asked, *FEW)
         if key == whole:
             filters.extract(key, short.weights, FOLDER)
-        activations.run(key, short.feature_maps, sets, FOLDER, watch)
-        section = short.maximize.model_copy(update={"layers": {**short.maximize.layers, key: asked}})
-        maximization.run(key, section, params.random_seed, sets, FOLDER, watch)
+        activations.run(key, model.channels, short.feature_maps, sets, FOLDER, watch)
+        done[key] = model.model_copy(update={"layers": asked, "objectives": {}, "explain": {}})
+        maximization.run(key, done[key], short.maximize, params.random_seed, sets, FOLDER, watch)
         if key == whole:
-            analysis.run(key, short.analyze, asked, sets, FOLDER, watch)
-        short = short.model_copy(update={"maximize": section})
-        done = {name: model for name, model in params.models.items() if name in list(todo)[:number]}
+            analysis.run(key, done[key], short.analyze, sets, FOLDER, watch)
         _show(short.model_copy(update={"models": done}), f"{number} of {len(params.models)} models")
     return ", ".join(todo.values())
 

@@ -23,11 +23,18 @@ PARAMS: dict[str, Any] = {
             "input_size": SIZE,
             "preprocessing": "unit",
             "class_names": list(CLASSES),
+            **more,
         }
-        for key in ("before", "after", "nested")
+        for key, more in (
+            ("before", {"channels": 4, "layers": RENDERED, "objectives": {"ring": "logit(0)"}}),
+            ("after", {"channels": 4, "layers": RENDERED}),
+            ("nested", {"channels": 2, "layers": {"inner_conv": 3}}),
+        )
     },
-    "feature_maps": {"images": [0, 5], "channels": {"before": 4, "after": 4, "nested": 2}},
+    "weights": {},
+    "feature_maps": {"images": [0, 5]},
     "analyze": {"mistakes": 2, "doubtful": 1},
+    "compare": {},
     "fixed_filters": {
         "set": "shapes",
         "images": 2,
@@ -40,8 +47,6 @@ PARAMS: dict[str, Any] = {
         "stability_steps": 2,
         "negatives": True,
         "variants": 2,
-        "objectives": {"before": {"ring": "logit(0)"}},
-        "layers": {"before": RENDERED, "after": RENDERED, "nested": {"inner_conv": 3}},
     },
 }
 

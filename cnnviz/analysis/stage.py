@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -14,18 +14,21 @@ from cnnviz.filters import cosines, filters_of, read_kernel
 from cnnviz.images import load_set
 from cnnviz.networks import read_description, selection
 
+if TYPE_CHECKING:
+    from cnnviz.networks import ModelSection
+
 
 def run(
-    key: str, section: AnalyzeSection, rendered: Any, sets: Sequence[str], artifacts: Path, watch: Stopwatch
+    key: str, model: "ModelSection", section: AnalyzeSection, sets: Sequence[str], artifacts: Path, watch: Stopwatch
 ) -> None:
-    """Write `<artifacts>/analysis/<key>`. rendered: params.yaml's `maximize.layers.<key>`, whose patches are stored.
+    """Write `<artifacts>/analysis/<key>`; patches are stored of the filters that `models.<key>.layers` names.
 
     Raises InputError for a layer, filter, class or image that is not there.
     """
     stored = artifacts / "models" / key
     described = read_description(stored)
-    wanted = subjects.layers(section.layers.get(key), described, f"params.yaml: analyze.layers.{key}")
-    asked = selection.filters(rendered, described, f"params.yaml: maximize.layers.{key}")
+    wanted = subjects.layers(model.analyzed_layers, described, f"params.yaml: models.{key}.analyzed_layers")
+    asked = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
     pictured = subjects.pictured(wanted, asked, described, section.patches)
     images = {name: load_set(artifacts / "images" / f"{name}.npz") for name in sets}
     size = (described["input_shape"][0], described["input_shape"][1])
@@ -52,7 +55,7 @@ def run(
     files.write_arrays(folder, found, columns)
     write_csv(folder / "filters.csv", files.filter_rows(columns))
     write_json(folder / "statistics.json", entries)
-    predicted = explaining.explain(observer, described, outputs, section, pixels, artifacts)
+    predicted = explaining.explain(observer, described, outputs, model, section, pixels, artifacts)
     write_json(folder / "metrics.json", layers.headline(entries, columns) | predicted)
     for name, png in plots.draw(key, found, columns):
         write_bytes(folder / name, png)

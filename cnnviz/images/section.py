@@ -1,8 +1,9 @@
 """`images` in params.yaml: docs/params.md explains each key."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cnnviz.errors import choices
 from cnnviz.fields import Key, Positive, Section
@@ -14,10 +15,9 @@ class ImagesSection(Section):
     folder: str = "inputs/images"
     sets: Annotated[dict[Key, Positive], Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _enough(self) -> "ImagesSection":
+    def complaints(self) -> Iterator[str]:
         if self.source == "folder":
-            return self
+            return
         have = (
             {name: images.count for name, images in catalog.IMAGE_SETS.items()}
             if self.source == "package"
@@ -30,7 +30,6 @@ class ImagesSection(Section):
         )
         for name, count in self.sets.items():
             if name not in have:
-                raise ValueError(f"sets.{name}: unknown for `source: {self.source}`; {choices(name, have)}")
-            if count > have[name]:
-                raise ValueError(f"sets.{name}: {count} images asked, `source: {self.source}` has {have[name]}; {more}")
-        return self
+                yield f"sets.{name}: unknown for `source: {self.source}`; {choices(name, have)}"
+            elif count > have[name]:
+                yield f"sets.{name}: {count} images asked, `source: {self.source}` has {have[name]}; {more}"

@@ -15,6 +15,7 @@ from cnnviz.analysis.predictions import explaining
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.errors import InputError
 from cnnviz.images.sets import ImageSet
+from cnnviz.networks import ModelSection
 
 SIZE = (24, 24)
 NAMES = ["cat", "<b>dog</b>", "$x^2$", "ship\n"]  # a name is text, never markup
@@ -34,7 +35,7 @@ def sets() -> dict[str, ImageSet]:
 
 
 def run(
-    network: Any, raw: dict[str, Any], sets: dict[str, ImageSet], artifacts: Path, **options: Any
+    network: Any, raw: dict[str, Any], sets: dict[str, ImageSet], artifacts: Path, most: int = 12, **options: Any
 ) -> tuple[dict[str, Any], Path]:
     described = {"name": "net", "input_shape": [24, 24, 3], "class_names": NAMES}
     described["preprocessing"] = {**raw, "scale": [1 / 255] * 3}
@@ -42,7 +43,8 @@ def run(
     layers, outputs = watching.watch(observer, sets, SIZE, watching.Amounts(3, 4, 6), lambda n: None)
     folder, pixels = artifacts / "analysis" / "net", files.Pixels(sets, SIZE)
     files.write_examples(folder, watching.located(observer, layers, {name: [0] for name in layers}), pixels)
-    numbers = explaining.explain(observer, described, outputs, AnalyzeSection(**options), pixels, artifacts)
+    model, amounts = ModelSection(known="vgg16", **options), AnalyzeSection(mistakes=most, doubtful=1)
+    numbers = explaining.explain(observer, described, outputs, model, amounts, pixels, artifacts)
     return numbers, folder
 
 
@@ -53,8 +55,8 @@ def test_files_say_what_keras_says(
     (tmp_path / "maximize" / "net").mkdir(parents=True)
     rendered = np.zeros((12, 32, 32, 3), np.uint8)
     np.savez(tmp_path / "maximize" / "net" / "dilated.npz", filters=np.arange(12), images=rendered)
-    fit = {"net": {"numbers": {9: "cat"}}}
-    numbers, folder = run(network, raw, sets, tmp_path, mistakes=2, doubtful=1, labels=fit)
+    fit = {"numbers": {9: "cat"}}
+    numbers, folder = run(network, raw, sets, tmp_path, most=2, labels=fit)
     wanted = {name: network(one.images / np.float32(255)).numpy() for name, one in sets.items()}
     with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
         for name, probabilities in wanted.items():
@@ -98,9 +100,9 @@ def test_no_classifier_has_no_predictions(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"explained_layer": {"net": "dilatd"}}, r"analyze\.explained_layer\.net: no layer 'dilatd'; nearest: dilated"),
-        ({"explain": {"net": {"named": [7]}}}, r"analyze\.explain\.net\.named: image 7 is out of range; .* 0\.\.6"),
-        ({"labels": {"net": {"numbers": {5: "cow"}}}}, r"analyze\.labels\.net\.numbers\.5: no class 'cow'"),
+        ({"explained_layer": "dilatd"}, r"models\.net\.explained_layer: no layer 'dilatd'; nearest: dilated"),
+        ({"explain": {"named": [7]}}, r"models\.net\.explain\.named: image 7 is out of range; .* 0\.\.6"),
+        ({"labels": {"numbers": {5: "cow"}}}, r"models\.net\.labels\.numbers\.5: no class 'cow'"),
     ],
 )
 def test_mistakes_in_params(

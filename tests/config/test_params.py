@@ -51,11 +51,15 @@ BAD = [
     ("maximize/start", "imagnet/3", ["maximize.start: no image set 'imagnet'", "nearest: imagenet"]),
     ("maximize/start", "imagenet/20", ["maximize.start: the set 'imagenet' has 20 images, from 0 on"]),
     ("maximize/precision", "fp8", ["maximize.precision: given 'fp8'", "'bfloat16'"]),
-    ("maximize/layers/vgg16", "all", ["maximize.layers.vgg16: given 'all'", "expected auto"]),
-    ("maximize/layers/vgg16", {"block1_conv1": [-1]}, ["maximize.layers.vgg16.block1_conv1: given [-1]"]),
-    ("maximize/layers/vgg16", {"block1_conv1": [3, 3]}, ["different filters"]),
-    ("maximize/layers/vgg16", GONE, ["maximize.layers: the model 'vgg16' is missing", "vgg16: auto"]),
-    ("maximize/layers/vgg19", "auto", ["maximize.layers.vgg19: no such model", "nearest: vgg16"]),
+    ("models/vgg16/layers", "all", ["models.vgg16.layers: given 'all'", "expected auto"]),
+    ("models/vgg16/layers", {"block1_conv1": [-1]}, ["models.vgg16.layers: given", "block1_conv1: given [-1]"]),
+    ("models/vgg16/layers", {"block1_conv1": [3, 3]}, ["different filters"]),
+    ("models/vgg16/channels", 0, ["models.vgg16.channels: given 0"]),
+    ("models/vgg16/objectives", {"odd": "chanel(x, 1)"}, ["models.vgg16.objectives.odd: "]),
+    ("maximize/layers", {"vgg16": 4}, ["maximize.layers: unknown key", "models.<model>.layers"]),
+    ("maximize/objectives", {}, ["maximize.objectives: unknown key", "models.<model>.objectives"]),
+    ("feature_maps/channels", {"vgg16": 4}, ["feature_maps.channels: unknown key", "models.<model>.channels"]),
+    ("analyze/labels", {}, ["analyze.labels: unknown key", "models.<model>.labels"]),
     ("models/vgg16/known", "vgg17", ["models.vgg16.known: unknown model 'vgg17'", "nearest: vgg16"]),
     ("models/a.b", {"known": "vgg16"}, ["models.a.b: ", "expected a folder name"]),
     ("models/..", {"known": "vgg16"}, ["models...: ", "expected a folder name"]),
@@ -85,14 +89,13 @@ BAD = [
     ("analyze/exmaples", 9, ["analyze.exmaples: unknown key", "nearest: examples"]),
     ("analyze/batch", 3, ["analyze.batch: given 3", "at least 4"]),
     ("analyze/patches", "some", ["analyze.patches: given 'some'", "'rendered'"]),
-    ("analyze/layers", {"vgg19": ["x"]}, ["analyze.layers.vgg19: no such model", "nearest: vgg16"]),
-    ("analyze/layers", {"vgg16": []}, ["analyze.layers.vgg16: given []"]),
+    ("models/vgg16/analyzed_layers", [], ["models.vgg16.analyzed_layers: given []"]),
+    ("compare", GONE, ["compare: missing"]),
     ("compare/matches", 0, ["compare.matches: given 0", "at least 1"]),
     ("models/vgg16/random_weights", True, ["models.vgg16.random_weights: given True", "number"]),
-    ("analyze/labels/vgg61", {}, ["analyze.labels.vgg61: no such model", "nearest: vgg16"]),
-    ("analyze/labels/vgg16", {"imagnet": "same"}, ["analyze.labels.vgg16.imagnet: no such image set", "imagenet"]),
-    ("analyze/labels/vgg16", {"imagenet": "eq"}, ["analyze.labels.vgg16.imagenet: given 'eq'", "'same'"]),
-    ("analyze/explain/vgg16", {"imagenet": [-1]}, ["analyze.explain.vgg16.imagenet.0: given -1", "at least 0"]),
+    ("models/vgg16/labels", {"imagnet": "same"}, ["models.vgg16.labels.imagnet: no such image set", "imagenet"]),
+    ("models/vgg16/labels", {"imagenet": "eq"}, ["models.vgg16.labels.imagenet: given 'eq'", "'same'"]),
+    ("models/vgg16/explain", {"imagenet": [-1]}, ["models.vgg16.explain.imagenet.0: given -1", "at least 0"]),
     ("analyze/mistakes", -1, ["analyze.mistakes: given -1"]),
     ("random_seed", None, ["random_seed: given None", "whole number"]),
     ("images", GONE, ["images: missing"]),
@@ -112,12 +115,32 @@ def test_one_line_with_path_and_choices(tmp_path: Path, path: str, value: Any, e
 
 
 def test_every_mistake_has_its_line(tmp_path: Path) -> None:
+    """Of the values by themselves, inside a section, and between sections: in one go, not one after the other."""
     data = changed("maximize/steps", 0)
     data["random_seed"] = "x"
+    data["models"]["own"] = {"file": "net.pkl", "objectives": {"a": "b(", "c": "layer(x)"}, "explain": {"imagnet": [1]}}
+    data["fixed_filters"]["borrowed"]["model"] = "vgg61"
+    data["maximize"]["start"] = "imagenet/99"
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
     with pytest.raises(InputError) as raised:
         params.load(tmp_path / "p.yaml")
-    assert len(str(raised.value).splitlines()) == 2
+    found = [line.removeprefix(f"{tmp_path}/p.yaml: ").split(":")[0] for line in str(raised.value).splitlines()]
+    models = [f"models.own.{key}" for key in ("file", "input_size", "preprocessing", "objectives.a", "explain.imagnet")]
+    rest = ["fixed_filters.borrowed.model", "maximize.start"]
+    assert sorted(found) == sorted(["maximize.steps", "random_seed", *models, *rest])
+
+
+def test_the_models_block_is_all_that_names_a_model(tmp_path: Path) -> None:
+    """Replacing the models of params.yaml by one's own: two edits, and both are said at once."""
+    data = changed("models", {"mine": {"file": "net.keras", "input_size": 32, "preprocessing": "unit"}})
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        params.load(tmp_path / "p.yaml")
+    (line,) = str(raised.value).splitlines()
+    assert line.endswith("fixed_filters.borrowed.model: no model 'vgg16'; valid: mine; or remove `borrowed`")
+    del data["fixed_filters"]["borrowed"]
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    assert params.load(tmp_path / "p.yaml").models["mine"].layers == "auto"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +149,7 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
         ("a: [1", "not valid YAML"),
         ("just words", "expected sections"),
         ("random_seed: 1\nrandom_seed: 2\n", "'random_seed' is there twice"),
+        ("a: &x {b: 1}\nc: *x\n", "line 2: the alias *x; write its value out"),
     ],
 )
 def test_files_that_are_no_params(tmp_path: Path, text: str, expected: str) -> None:
@@ -149,8 +173,42 @@ def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:
     assert run.stderr == "error: params.yaml: maximize.steps: given 0; expected at least 1\n"
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("random_seed", 3),
+        ("images.sets.cifar10", 12),
+        ("models.vgg16.layers.block1_conv1", [5]),
+        ("models.vgg16-hed.layers.block1_conv1", [5]),
+        ("models.cifar10-cnn.objectives.frog", "logit(2)"),
+        ("weights.filters_shown", 4),
+        ("feature_maps.images", [1]),
+        ("fixed_filters.borrowed.layer", "block1_conv2"),
+        ("maximize.steps", 64),
+        ("analyze.mistakes", 3),
+        ("compare.matches", 5),
+    ],
+)
+def test_one_value_of_an_experiment_arrives_and_no_other_changes(tmp_path: Path, path: str, value: Any) -> None:
+    """What `dvc exp run -S path=value` does to params.yaml, done by DVC itself."""
+    from dvc.utils.hydra import apply_overrides
+
+    file = tmp_path / "params.yaml"
+    file.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    apply_overrides(file, [f"{path}={value!r}"])
+    wanted = copy.deepcopy(GOOD)
+    *parents, last = path.split(".")
+    section = wanted
+    for part in parents:
+        section = section[part]
+    assert section[last] != value
+    section[last] = value
+    assert yaml.safe_load(file.read_text()) == wanted
+    assert params.load(file) == schema.Params.model_validate(wanted)
+
+
 def test_defaults_name_the_filters_people_know() -> None:
-    layers = params.load(ROOT / "params.yaml").maximize.layers["vgg16"]
+    layers = params.load(ROOT / "params.yaml").models["vgg16"].layers
     assert len(layers) == 13
     assert all(len(filters) == 4 for filters in layers.values())
     for layer, known in (("block2_conv2", 77), ("block3_conv1", 159), ("block3_conv3", 41), ("block4_conv1", 243)):

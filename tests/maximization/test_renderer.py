@@ -423,7 +423,7 @@ def test_selection_errors_name_the_choices(chosen: Any, expected: str) -> None:
 
 @pytest.mark.parametrize(("field", "expected"), [(5, "adam"), (16, "adam"), (24, "momentum"), (None, "momentum")])
 def test_auto_takes_adam_in_the_first_layers(field: float | None, expected: str) -> None:
-    options = MaximizeSection(steps=4, layers={"m": "auto"})
+    options = MaximizeSection(steps=4)
     assert recipe.settings_for(options, 0, field, 224).optimizer == expected
-    fixed = MaximizeSection(steps=4, layers={"m": "auto"}, optimizer="adam")
+    fixed = MaximizeSection(steps=4, optimizer="adam")
     assert recipe.settings_for(fixed, 0, field, 224).optimizer == "adam"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.analysis import files
 from cnnviz.analysis.files import Pixels
@@ -15,13 +15,17 @@ from cnnviz.errors import InputError, choices
 from cnnviz.files import progress
 from cnnviz.networks import Head
 
-WHERE = "params.yaml: analyze"
+if TYPE_CHECKING:
+    from cnnviz.networks import ModelSection
+
+WHERE = "params.yaml: models"
 
 
 def explain(
     observer: Observer,
     described: Mapping[str, Any],
     outputs: Mapping[str, predictions.Outputs],
+    model: "ModelSection",
     options: AnalyzeSection,
     pixels: Pixels,
     artifacts: Path,
@@ -35,17 +39,17 @@ def explain(
     if head is None:
         return predictions.headline({})
     names = predictions.class_names(described, head.classes)
-    found = {name: _against_labels(pixels, name, outputs[name], names, head, options, key) for name in pixels.names}
-    layer = options.explained_layer.get(key) or gradcam.default_layer(observer.graph, list(observer.convs))
+    found = {name: _against_labels(pixels, name, outputs[name], names, head, model, key) for name in pixels.names}
+    layer = model.explained_layer or gradcam.default_layer(observer.graph, list(observer.convs))
     if layer not in observer.convs:
-        raise InputError(f"{WHERE}.explained_layer.{key}: no layer {layer!r}; {choices(layer, observer.convs)}")
+        raise InputError(f"{WHERE}.{key}.explained_layer: no layer {layer!r}; {choices(layer, observer.convs)}")
     folder = artifacts / "analysis" / key
     rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz")
     patches = files.examples_of(folder, layer)
     writer = predictions_files.Writer(folder, pixels, names, found, layer, rendered, patches)
     explainer = gradcam.Explainer(observer.graph, head, described["preprocessing"], layer)
-    asked = options.explain.get(key, {})
-    places = predictions.chosen(found, options.mistakes, options.doubtful, asked, f"{WHERE}.explain.{key}")
+    asked = model.explain
+    places = predictions.chosen(found, options.mistakes, options.doubtful, asked, f"{WHERE}.{key}.explain")
     entries = []
     with progress(len(places), "prediction", f"explain {key}") as bar:
         for name, i in places:
@@ -63,10 +67,10 @@ def _against_labels(
     outputs: predictions.Outputs,
     names: list[str],
     head: Head,
-    options: AnalyzeSection,
+    model: "ModelSection",
     key: str,
 ) -> predictions.Predictions:
-    fit = options.labels.get(key, {}).get(name)
-    true = predictions.true_classes(pixels.sets[name], names, fit, f"{WHERE}.labels.{key}.{name}")
+    fit = model.labels.get(name)
+    true = predictions.true_classes(pixels.sets[name], names, fit, f"{WHERE}.{key}.labels.{name}")
     logits = outputs.logits
     return predictions.Predictions(logits, head.probabilities(logits), true, outputs.features)
