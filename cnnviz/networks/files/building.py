@@ -4,15 +4,13 @@ Keras's own reader misreads some of them: a nested network's calls were counted 
 layers, arguments by keyword may be tensors.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from cnnviz.networks.files import tensor_ops
 from cnnviz.networks.files.mending import Unreadable, class_of, layers_of
-
-NETWORKS = ("Functional", "Sequential")
 
 
 def is_old(config: dict[str, Any]) -> bool:
@@ -21,7 +19,9 @@ def is_old(config: dict[str, Any]) -> bool:
         nodes = layer.get("inbound_nodes") or ()
         if any(isinstance(node, list) for node in nodes) or layer["class_name"] in tensor_ops.CLASSES:
             return True
-    return not str(config.get("module", "")).startswith("keras") or ".engine." in config["module"]
+    return "module" not in config or any(
+        word in str(config["module"]) for word in (".engine.", "tf_keras", "tensorflow")
+    )
 
 
 def build(config: dict[str, Any], own: Mapping[str, Any]) -> Any:
@@ -64,7 +64,7 @@ class _Wiring:
     """The calls of a functional network: which are made, and what came out."""
 
     def __init__(self, config: dict[str, Any], own: Mapping[str, Any]) -> None:
-        self.layers: dict[str, Callable[..., Any]] = {}
+        self.layers: dict[str, Any] = {}  # or operations, which are functions
         self.waiting: dict[str, list[Any]] = {}
         self.made: dict[str, list[list[Any]]] = {}  # by layer and call: all that came out
         for layer in config["layers"]:
@@ -92,7 +92,9 @@ class _Wiring:
                     note(item)
 
         note([list(self.waiting.values()), config["output_layers"]])
-        return {name: max(0, highest.get(name, 0) - len(nodes) + 1) if nodes else 0 for name, nodes in self.waiting.items()}
+        return {
+            name: max(0, highest.get(name, 0) - len(nodes) + 1) if nodes else 0 for name, nodes in self.waiting.items()
+        }
 
     def place(self, value: Any) -> bool:
         """Whether it is [layer, call, output] or [layer, call, output, arguments by keyword]."""

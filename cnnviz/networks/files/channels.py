@@ -1,7 +1,7 @@
 """Networks whose images have the channels first, (n, channels, height, width), turned into such with channels last.
 
-Kernels are the same in both. Layers that know where the channels are, are made again with channels last; in front of all
-others the maps get their old order again, so that what they compute stays what it was.
+Kernels are the same in both. Layers that know where the channels are, are made again with channels last; in front of
+all others the maps get their old order again, so that what they compute stays what it was.
 """
 
 from typing import Any
@@ -11,7 +11,19 @@ import keras
 from cnnviz.networks.files.rewiring import rewired
 
 FIRST, LAST = (3, 1, 2), (2, 3, 1)  # of Permute: to channels first, to channels last
-ALIKE = ("Activation", "Dropout", "ReLU", "LeakyReLU", "ELU", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+ALIKE: tuple[str, ...] = (
+    "Activation",
+    "Dropout",
+    "ReLU",
+    "LeakyReLU",
+    "ELU",
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Average",
+    "Maximum",
+    "Minimum",
+)
 ALIKE += ("Rescaling", "GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout2D", "Identity")
 
 
@@ -49,14 +61,18 @@ def channels_last(network: keras.Model) -> keras.Model:
         maps = bool(tensors) and all(len(t.shape) == 4 for t in tensors)
         config = _for_last(layer) if maps else None
         if config is not None:
-            args, kwargs = keras.tree.map_structure(lambda t: last(t) if isinstance(t, keras.KerasTensor) else t, (args, kwargs))
+            args, kwargs = keras.tree.map_structure(
+                lambda t: last(t) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
+            )
             if id(layer) not in made:
                 made[id(layer)] = type(layer).from_config(config) if config else layer
             output = made[id(layer)](*args, **kwargs)
             if config and len(made[id(layer)].weights) and made[id(layer)] is not layer:
                 made[id(layer)].set_weights(layer.get_weights())
             return keep(output) if len(output.shape) == 4 else output
-        args, kwargs = keras.tree.map_structure(lambda t: first(t) if isinstance(t, keras.KerasTensor) else t, (args, kwargs))
+        args, kwargs = keras.tree.map_structure(
+            lambda t: first(t) if isinstance(t, keras.KerasTensor) else t, (args, kwargs)
+        )
         return layer(*args, **kwargs)
 
     return rewired(network, image, [keep(image)], call, lambda t: last(t) if len(t.shape) == 4 else t)

@@ -11,7 +11,7 @@ from cnnviz.networks.files.mending import Unreadable
 
 
 @keras.saving.register_keras_serializable("cnnviz")
-class Given(keras.layers.Layer):
+class Given(keras.layers.Layer):  # type: ignore[misc]
     """A fixed value in the place of an input: `value`, of the shape of one example, repeated for each image."""
 
     def __init__(self, value: Any, **kwargs: Any) -> None:
@@ -56,7 +56,11 @@ def one_image(network: keras.Model, given: Mapping[str, Any]) -> tuple[Any, list
             continue
         value = _value(other, tuple(tensor.shape[1:]), given.get(other, 0.0))
         fed.append(Given(value, name=other)(image))
-        how = "as params.yaml says" if other in given else f"which was assumed: say what it should be, `inputs: {{{other}: …}}`"
+        how = (
+            "as params.yaml says"
+            if other in given
+            else f"which was assumed: say what it should be, `inputs: {{{other}: …}}`"
+        )
         short = f"{float(value.flat[0]):g}" if value.size and np.ptp(value) == 0 else "given values"
         notes.append(f"the input {other!r} of shape {tuple(tensor.shape[1:])} is {short} for every image, {how}")
     if len(same) > 1:
@@ -68,7 +72,7 @@ def _value(name: str, shape: tuple[int | None, ...], given: Any) -> np.ndarray:
     if None in shape:
         raise Unreadable(f"its input {name!r} has the shape {shape}, of no fixed size; cnnviz can't give it a value")
     try:
-        return np.array(np.broadcast_to(np.asarray(given, "float32"), shape))
+        return np.array(np.broadcast_to(np.asarray(given, "float32"), [n or 1 for n in shape]))
     except (ValueError, TypeError):
         raise Unreadable(f"its input {name!r} has the shape {shape}; `inputs` gives {str(given)[:60]}") from None
 
@@ -78,10 +82,18 @@ def _of_a_row(network: keras.Model, inputs: Mapping[str, Any]) -> tuple[Any, lis
     name, row = next(iter(inputs.items()))
     for node in _users(network, row) if len(inputs) == 1 else ():
         shape = tuple(keras.tree.flatten(node.outputs)[0].shape)
-        if isinstance(node.operation, keras.layers.Reshape) and len(shape) == 4 and None not in (*shape[1:], *row.shape[1:]):
+        if (
+            isinstance(node.operation, keras.layers.Reshape)
+            and len(shape) == 4
+            and None not in (*shape[1:], *row.shape[1:])
+        ):
             image = keras.Input(shape[1:], name=name)
             flat = keras.layers.Reshape(tuple(row.shape[1:]), name=f"{name}_as_before")(image)
-            return image, [flat], [f"its input of shape {tuple(row.shape[1:])} is an image of {shape[1:]}, as it reshapes it"]
+            return (
+                image,
+                [flat],
+                [f"its input of shape {tuple(row.shape[1:])} is an image of {shape[1:]}, as it reshapes it"],
+            )
     raise Unreadable(_why_not(network, list(inputs.values())))
 
 
@@ -105,4 +117,4 @@ def _why_not(network: keras.Model, inputs: Sequence[Any]) -> str:
         return f"it makes images from a vector (input {shapes}), a generator; cnnviz shows networks that look at images"
     if "Conv1D" in kinds or "SeparableConv1D" in kinds:
         return f"it is a network of 1-D convolutions (input {shapes}); cnnviz shows networks that look at 2-D images"
-    return f"it takes no images but {shapes}, text or a table; cnnviz shows networks that look at (height, width, channels)"
+    return f"it takes no images but {shapes}, text or a table; cnnviz shows networks that look at images"

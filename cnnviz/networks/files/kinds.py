@@ -83,7 +83,9 @@ def _archive(path: Path) -> str:
             return f"is a zip file without a network's config.json; {hint}"
         for member in archive.infolist():
             if member.file_size > max(BOMB, EXPANSION * member.compress_size):
-                return f"holds {member.filename!r}, which unpacks to {member.file_size >> 20} MB; that is no weights file"
+                return (
+                    f"holds {member.filename!r}, which unpacks to {member.file_size >> 20} MB; that is no weights file"
+                )
         if not {"model.weights.h5", "model.weights.npz"} & set(members):
             return f"can't be loaded: it has no weights (cut off?); {SAVE}"
     return ""

@@ -4,13 +4,14 @@
 compile them, are a factor and an offset. Anything else is refused.
 """
 
-import base64
 import binascii
 import codecs
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cnnviz.networks.files import marshalled
+from cnnviz.networks.files.mending import Unreadable, layers_of
 
 OPERATORS = {0: "+", 5: "*", 10: "-", 11: "/"}  # arguments of the one opcode for operators, from Python 3.11 on
 
@@ -53,6 +54,40 @@ def scaling(function: Any) -> Scaling | None:
         if found and all(map(math.isfinite, found)) and found.factor:
             return found
     return None
+
+
+def replace(config: dict[str, Any], own: Mapping[str, Any]) -> list[str]:
+    """Put Rescaling in the place of Lambda layers that only scale, in the configuration, and say so.
+
+    own: the user's functions by name, which a Lambda may call by theirs. Raises Unreadable for all others.
+    """
+    notes = []
+    for layer in layers_of(config):
+        if layer["class_name"] != "Lambda":
+            continue
+        inner = layer["config"]
+        function = inner.get("function")
+        if (label := function.get("config") if isinstance(function, dict) else function) in [*own]:
+            for key in ("function_type", "module", "output_shape_type", "output_shape_module"):
+                inner.pop(key, None)
+            inner["function"] = label
+            continue
+        found = scaling(function)
+        if found is None or any(inner.get("arguments") or ()):
+            raise Unreadable(
+                f"its layer {inner['name']!r} is a Lambda, which carries code: it is never run. Remove it from the "
+                "network and say what it does to the images as `preprocessing:`, or put a layer of Keras in its place"
+            )
+        kept = {key: inner[key] for key in ("name", "trainable", "dtype") if key in inner}
+        layer["class_name"] = "Rescaling"
+        layer["config"] = {**kept, "scale": found.factor, "offset": found.offset}
+        if "module" in layer:
+            layer.update(module="keras.layers", registered_name=None)
+        notes.append(
+            f"the Lambda {inner['name']} only computes x * {found.factor:.6g} + {found.offset:.6g}: "
+            "a Rescaling layer stands in its place"
+        )
+    return notes
 
 
 def _bytecode(function: Any) -> bytes:

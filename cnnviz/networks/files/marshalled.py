@@ -1,4 +1,4 @@
-"""Read the code of a function as Python's marshal wrote it, as plain values: nothing is made a function, nothing is run.
+"""Read the code of a function as Python's marshal wrote it, as plain values: nothing of it is made a function or run.
 
 `marshal.loads` must not see what strangers send: it may crash. Only what a short function of numbers needs is read.
 """
@@ -10,7 +10,7 @@ LARGEST, DEEPEST = 20_000, 20  # bytes of code, nesting
 REFERENCE = 0x80  # a flag of a value's type: it is referred to later
 SINGLE = {ord("N"): None, ord("T"): True, ord("F"): False, ord("."): Ellipsis}
 # What stands in front of, and behind, a code object's bytecode: the layouts of Python 3.11 and later, 3.8 to 3.10, 3.6
-LAYOUTS = {"3.11": (5, 6, 2), "3.8": (6, 6, 1), "3.6": (5, 6, 1)}
+LAYOUTS = {"3.11": (5, 2), "3.8": (6, 1), "3.6": (5, 1)}
 
 
 class Code(NamedTuple):
@@ -90,7 +90,7 @@ class _Reader:
         raise ValueError(f"holds a value of type {chr(kind)!r}")
 
     def code(self, depth: int) -> Code:
-        before, values, after = LAYOUTS[self.layout]
+        before, after = LAYOUTS[self.layout]
         numbers = [self.whole() for _ in range(before)]
         bytecode, constants, names, *_ = (self.value(depth + 1) for _ in range(3))
         free: list[Any] = []

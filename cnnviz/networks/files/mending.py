@@ -12,7 +12,7 @@ import keras
 REPAIRS: list[Callable[[dict[str, Any]], None]] = []
 # Keys of older versions that say nothing of what a trained layer computes
 IDLE = {"implementation", "fused", "virtual_batch_size", "adjustment", "experimental_autocast", "renorm_clipping"}
-IDLE |= {"renorm_momentum", "time_major", "ragged", "seed", "_jit_compile", "rng_type", "force_generator"}
+IDLE |= {"renorm_momentum", "time_major", "ragged", "seed", "_jit_compile", "rng_type", "force_generator", "trainable"}
 IDLE |= {"query_shape", "key_shape", "value_shape"}  # of MultiHeadAttention, which sees them when it is called
 RENAMED = {
     "BatchNormalizationV1": "BatchNormalization",
@@ -25,11 +25,25 @@ RENAMED = {
     "Model": "Functional",
     "FixedDropout": "Dropout",  # of the first EfficientNets in Keras
 }
-NO_LAYERS = {"dtype", "activation", "recurrent_activation", "inbound_nodes", "build_config", "compile_config", "metadata"}
-NEVER_ON = {"RandomHeight", "RandomWidth", "AddLoss", "AddMetric", "ActivityRegularization"}  # in a trained network
+NO_LAYERS = {
+    "dtype",
+    "activation",
+    "recurrent_activation",
+    "inbound_nodes",
+    "build_config",
+    "compile_config",
+    "metadata",
+}
+# Layers that act in training only, which some of them take for granted where nobody says otherwise
+RANDOM = (
+    "Flip Rotation Zoom Contrast Brightness Translation Height Width Hue Saturation Grayscale Posterization Sharpness "
+)
+RANDOM += "Shear ColorJitter Erasing GaussianBlur Perspective ColorDegeneration Invert ElasticTransform"
+NEVER_ON = {f"Random{what}" for what in RANDOM.split()}
+NEVER_ON |= {"RandAugment", "AugMix", "MixUp", "CutMix", "AddLoss", "AddMetric", "ActivityRegularization"}
 
 
-class Unreadable(ValueError):
+class Unreadable(ValueError):  # noqa: N818 (it says of a file what it is)
     """The configuration holds what can't be mended; the message says what and what to try."""
 
 
@@ -45,10 +59,10 @@ def mend_activations(config: Any) -> None:
     for layer in layers_of(config):
         for key in ("activation", "recurrent_activation"):
             if layer["config"].get(key) == "hard_sigmoid":
-                layer["config"][key] = "cnnviz>steep_sigmoid"
+                layer["config"][key] = keras.activations.serialize(steep_sigmoid)
 
 
-@keras.saving.register_keras_serializable("cnnviz")
+@keras.saving.register_keras_serializable("cnnviz")  # type: ignore[untyped-decorator]
 def steep_sigmoid(x: Any) -> Any:
     """`hard_sigmoid` as Keras 2 had it."""
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
@@ -61,9 +75,9 @@ def layers_of(config: Any) -> Iterator[dict[str, Any]]:
             yield from layers_of(item)
     elif isinstance(config, dict):
         inner = config.get("config")
-        if isinstance(config.get("class_name"), str) and isinstance(inner, dict | list):
-            if isinstance(inner, list) or "name" in inner or "layers" in inner:
-                yield config
+        layer_like = isinstance(inner, list) or (isinstance(inner, dict) and bool({"name", "layers"} & set(inner)))
+        if isinstance(config.get("class_name"), str) and layer_like:
+            yield config
         for key, value in config.items():
             if key not in NO_LAYERS and key.rsplit("_", 1)[-1] not in ("initializer", "regularizer", "constraint"):
                 yield from layers_of(value)
@@ -171,7 +185,7 @@ def gates(layer: dict[str, Any]) -> None:
 
 @_repair
 def data_format(layer: dict[str, Any]) -> None:
-    """`data_format: null` meant the setting of the machine, which is channels_last everywhere; "tf", "th" of Keras 1."""
+    """`data_format: null` meant the setting of the machine, mostly channels_last; Keras 1 had "tf" and "th"."""
     inner = layer["config"]
     old = inner.pop("dim_ordering", None)
     if old:
@@ -230,6 +244,17 @@ def _readable(kind: Any, value: Any) -> bool:
 
 
 @_repair
+def idle_in_use(layer: dict[str, Any]) -> None:
+    """Augmentation acts in training only, other layers only add a loss: in their place nothing happens."""
+    if layer["class_name"] in NEVER_ON:
+        dtype = layer["config"].get("dtype", "float32")
+        layer["config"] = {"name": layer["config"]["name"], "activation": "linear", "dtype": dtype}
+        layer["class_name"] = "Activation"
+        if "module" in layer:
+            layer.update(module="keras.layers", registered_name=None)
+
+
+@_repair
 def unused_keys(layer: dict[str, Any]) -> None:
     """Keys that a layer no longer has, of values that change nothing: `groups: 1` of DepthwiseConv2D, `renorm: false`.
 
@@ -249,14 +274,3 @@ def unused_keys(layer: dict[str, Any]) -> None:
                 f"its layer {inner.get('name')!r} ({layer['class_name']}) has the setting {key}: {str(value)[:60]}, "
                 f"which Keras {keras.__version__} does not know; save it again with the version that it is of"
             )
-
-
-@_repair
-def idle_in_use(layer: dict[str, Any]) -> None:
-    """Layers that act in training only, or only add a loss, and are gone today."""
-    if layer["class_name"] in NEVER_ON:
-        dtype = layer["config"].get("dtype", "float32")
-        layer["config"] = {"name": layer["config"]["name"], "activation": "linear", "dtype": dtype}
-        layer["class_name"] = "Activation"
-        if "module" in layer:
-            layer.update(module="keras.layers", registered_name=None)

@@ -5,21 +5,27 @@ import inspect
 import sys
 import traceback
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from cnnviz.errors import InputError
+from cnnviz.networks.files import tensor_ops
+from cnnviz.networks.files.mending import Unreadable, class_of, layers_of
 
 LARGEST = 1_000_000  # bytes
+NETWORKS = ("Functional", "Sequential")
 
 
 def read(path: Path, where: str) -> str:
     """The text of the file. Raises InputError where there is none."""
     try:
         if path.stat().st_size > LARGEST:
-            raise InputError(f"{where}: {str(path)!r} is larger than {LARGEST // 1000} KB; name the file with the layers")
+            raise InputError(
+                f"{where}: {str(path)!r} is larger than {LARGEST // 1000} KB; name the file with the layers"
+            )
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = "not found" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())[:120]
@@ -64,3 +70,28 @@ def _line(error: BaseException, name: str) -> str:
         return f", line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
     return f", line {lines[-1]}" if lines else ""
+
+
+def check(config: dict[str, Any], own: Mapping[str, Any]) -> None:
+    """Raise Unreadable, with the key that helps, where layers or activations are the user's own and not given."""
+    there = {**keras.saving.get_custom_objects(), **own}
+    missing: dict[str, None] = {}
+    for layer in layers_of(config):
+        name, module = layer["class_name"], str(layer.get("module") or "")
+        labels = {name, layer.get("registered_name") or name}
+        known = class_of(layer) is not None or name in (*NETWORKS, *tensor_ops.CLASSES)
+        operation = module.startswith("keras.") and ".ops" in module
+        if not known and not operation and not labels & set(there):
+            missing[f"the layer class {name.rsplit('>', 1)[-1]!r}"] = None
+        for key in ("activation", "recurrent_activation"):
+            value = layer["config"].get(key)
+            label = value.get("config") if isinstance(value, dict) else value
+            layer_like = isinstance(value, dict) and "layers" in str(value.get("module"))
+            known = layer_like or not isinstance(label, str) or hasattr(keras.activations, label)
+            if not known and label not in there:
+                missing[f"the activation {label!r}"] = None
+    if missing:
+        raise Unreadable(
+            f"it has {' and '.join(missing)}, which Keras does not know: name the Python file that defines it, "
+            "`models.<m>.code` in params.yaml (in a notebook: keras.saving.register_keras_serializable)"
+        )

@@ -25,7 +25,9 @@ def to_float32(config: Any) -> list[str]:
             inner["dtype"] = "float32"
             found |= {name: None} if name in LOWER else {}
         elif "_from_" in name and not name.startswith("int8_"):
-            raise Unreadable(f"its layer {inner.get('name')!r} is quantized ({name}); save the network before quantizing")
+            raise Unreadable(
+                f"its layer {inner.get('name')!r} is quantized ({name}); save the network before quantizing"
+            )
     return list(found)
 
 

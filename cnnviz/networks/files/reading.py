@@ -20,7 +20,7 @@ from keras.src.applications.convnext import LayerScale
 from cnnviz.errors import InputError
 from cnnviz.networks.files import building, channels, inputs, lambdas, own_code, precision, weights
 from cnnviz.networks.files.kinds import recognise
-from cnnviz.networks.files.mending import Unreadable, class_of, layers_of, mend, mend_activations
+from cnnviz.networks.files.mending import Unreadable, mend, mend_activations
 from cnnviz.networks.files.names import Names, rename
 from cnnviz.networks.files.rewiring import opened, rewired
 
@@ -48,8 +48,8 @@ def read(
 ) -> Read:
     """Read a .keras, .h5 or .hdf5 file.
 
-    where: what an error begins with. code: a Python file with the user's own layers, which is run. input_shape: (height,
-    width), for a file that doesn't say it. given: values of further inputs. Raises InputError for what can't be read.
+    where: what an error begins with. code: a Python file with the user's own layers, which is run. input_shape:
+    (height, width), for a file that doesn't say it. given: values of further inputs. Raises InputError.
     """
     kind = recognise(path, where)
     text = own_code.read(code, where) if code else None
@@ -103,8 +103,8 @@ def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[i
         mend_activations(config)
         notes += [f"written by Keras {version}, read as that version meant it"] if version else []
     own = {**OWN, **own}
-    _known(config, own)
-    notes += _scaling(config)
+    own_code.check(config, own)
+    notes += lambdas.replace(config, own)
     if lower := precision.to_float32(config):
         notes.append(precision.said(lower))
     rename(config, names)
@@ -118,55 +118,6 @@ def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[i
     else:
         weights.load(path, network, names)
     return Read(network, notes, names.titles)
-
-
-def _known(config: dict[str, Any], own: Mapping[str, Any]) -> None:
-    """Raise Unreadable, with the key that helps, where layers or activations are the user's own and not given."""
-    there = {**keras.saving.get_custom_objects(), **own}
-    missing: dict[str, None] = {}
-    for layer in layers_of(config):
-        name, module = layer["class_name"], str(layer.get("module") or "")
-        labels = {name, layer.get("registered_name") or name}
-        known = class_of(layer) is not None or name in (*building.NETWORKS, *building.tensor_ops.CLASSES)
-        operation = module.startswith("keras.") and ".ops" in module
-        if not known and not operation and not labels & set(there):
-            missing[f"the layer class {name.rsplit('>', 1)[-1]!r}"] = None
-        for key in ("activation", "recurrent_activation"):
-            value = layer["config"].get(key)
-            label = value.get("registered_name") or value.get("config") if isinstance(value, dict) else value
-            if isinstance(label, str) and not (isinstance(value, dict) and "layers" in str(value.get("module"))):
-                if label not in there and not hasattr(keras.activations, label):
-                    missing[f"the activation {label!r}"] = None
-    if missing:
-        raise Unreadable(
-            f"it has {' and '.join(missing)}, which Keras does not know: name the Python file that defines it, "
-            "`models.<m>.code` in params.yaml (in a notebook: register it with keras.saving.register_keras_serializable)"
-        )
-
-
-def _scaling(config: dict[str, Any]) -> list[str]:
-    """Turn Lambda layers that only scale into Rescaling, in place; raise Unreadable for all others."""
-    notes = []
-    for layer in layers_of(config):
-        if layer["class_name"] != "Lambda":
-            continue
-        inner = layer["config"]
-        found = lambdas.scaling(inner.get("function"))
-        if found is None or any(inner.get("arguments") or ()):
-            raise Unreadable(
-                f"its layer {inner['name']!r} is a Lambda, which carries code: it is never run. Remove it from the network "
-                "and say what it does to the images as `preprocessing:`, or put a layer of Keras in its place"
-            )
-        kept = {key: inner[key] for key in ("name", "trainable", "dtype") if key in inner}
-        layer["class_name"] = "Rescaling"
-        layer["config"] = {**kept, "scale": found.factor, "offset": found.offset}
-        if "module" in layer:
-            layer.update(module="keras.layers", registered_name=None)
-        notes.append(
-            f"the Lambda {inner['name']} only computes x * {found.factor:.6g} + {found.offset:.6g}: "
-            "a Rescaling layer stands in its place"
-        )
-    return notes
 
 
 def _built(network: keras.Model, input_shape: Sequence[int] | None) -> None:
@@ -190,7 +141,9 @@ def _regular(found: Read, given: Mapping[str, Any]) -> None:
         found.notes += notes
     if any(getattr(layer, "quantization_mode", None) for layer in found.network._flatten_layers()):
         plain = {id(layer): precision.dequantized(layer) or layer for layer in found.network._flatten_layers()}
-        image = keras.Input(found.network.inputs[0].shape[1:], name=found.network.inputs[0]._keras_history.operation.name)
+        image = keras.Input(
+            found.network.inputs[0].shape[1:], name=found.network.inputs[0]._keras_history.operation.name
+        )
         found.network = rewired(
             found.network, image, [image], lambda layer, *args, **kwargs: plain.get(id(layer), layer)(*args, **kwargs)
         )
@@ -200,7 +153,9 @@ def _regular(found: Read, given: Mapping[str, Any]) -> None:
         found.notes.append("turned from channels first to channels last; what it computes is the same")
     shape = found.network.inputs[0].shape
     if shape[3] is None:
-        raise Unreadable(f"its input {tuple(shape)} has no number of channels; save it with keras.Input((height, width, 3))")
+        raise Unreadable(
+            f"its input {tuple(shape)} has no number of channels; save it with keras.Input((height, width, 3))"
+        )
 
 
 def _traced(network: keras.Model) -> keras.Model:
@@ -238,5 +193,7 @@ def damaged(network: keras.Model) -> list[str]:
             count = int(bad.sum())
         if bad is not None:
             what = "filters are" if "Conv" in type(layer).__name__ else "channels are"
-            notes.append(f"{layer.name}: {count} {what if count != 1 else what.replace('s are', ' is')} NaN or infinite")
+            notes.append(
+                f"{layer.name}: {count} {what if count != 1 else what.replace('s are', ' is')} NaN or infinite"
+            )
     return notes

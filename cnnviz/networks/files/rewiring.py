@@ -14,11 +14,13 @@ def opened(layer: Any) -> bool:
     )
 
 
-def rewired(network: keras.Model, image: Any, fed: list[Any], call: Call, end: Call = lambda tensor: tensor) -> keras.Model:
+def rewired(
+    network: keras.Model, image: Any, fed: list[Any], call: Call, end: Call = lambda tensor: tensor
+) -> keras.Model:
     """The same network from `image` on.
 
-    fed: what each of its inputs gets. call: (layer, *args, **kwargs) -> what it gives in the new network. end: applied to
-    each output.
+    fed: what each of its inputs gets. call: (layer, *args, **kwargs) -> what it gives in the new network. end: what
+    is applied to each output.
     """
 
     def walk(nested: Any, tensors: Any) -> Any:
@@ -27,7 +29,9 @@ def rewired(network: keras.Model, image: Any, fed: list[Any], call: Call, end: C
                 tensors = step(layer, tensors)
             return tensors
         return nested._run_through_graph(
-            tensors, operation_fn=lambda layer: layer, call_fn=lambda layer, *args, **kwargs: step(layer, *args, **kwargs)
+            tensors,
+            operation_fn=lambda layer: layer,
+            call_fn=lambda layer, *args, **kwargs: step(layer, *args, **kwargs),
         )
 
     def step(layer: Any, *args: Any, **kwargs: Any) -> Any:

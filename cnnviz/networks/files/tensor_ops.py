@@ -62,7 +62,7 @@ def _nearest(images: Any, size: Any, **_: Any) -> Any:
     return ops.image.resize(images, tuple(size), interpolation="nearest")
 
 
-def _depth_to_space(input: Any, block_size: int, **_: Any) -> Any:  # noqa: A002
+def _depth_to_space(input: Any, block_size: int, **_: Any) -> Any:
     _, height, width, channels = input.shape
     n = int(block_size)
     x = ops.reshape(input, (-1, height, width, n, n, channels // n**2))
@@ -70,7 +70,9 @@ def _depth_to_space(input: Any, block_size: int, **_: Any) -> Any:  # noqa: A002
 
 
 def _pooled(average: bool) -> Callable[..., Any]:
-    def call(input: Any = None, value: Any = None, ksize: Any = 2, strides: Any = None, padding: str = "VALID", **_: Any) -> Any:  # noqa: A002
+    def call(
+        input: Any = None, value: Any = None, ksize: Any = 2, strides: Any = None, padding: str = "VALID", **_: Any
+    ) -> Any:
         def pair(given: Any) -> Any:
             return tuple(given)[1:3] if isinstance(given, list) and len(given) == 4 else given
 
@@ -116,7 +118,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "reshape": lambda tensor, shape, **_: ops.reshape(tensor, tuple(shape)),
     "transpose": lambda a, perm=None, **_: ops.transpose(a, perm),
     "expand_dims": lambda input, axis, **_: ops.expand_dims(input, axis),
-    "squeeze": lambda input, axis=None, **_: ops.squeeze(input, axis if axis is None else tuple([axis] if isinstance(axis, int) else axis)),
+    "squeeze": lambda input, axis=None, **_: ops.squeeze(
+        input, axis if axis is None else tuple([axis] if isinstance(axis, int) else axis)
+    ),
     "pad": _padded,
     "reverse": lambda tensor, axis, **_: ops.flip(tensor, axis),
     "__operators__.getitem": _item,

@@ -59,8 +59,13 @@ def _inside(group: Any, name: str) -> Any:
 
 def _attribute(group: Any, name: str) -> list[str]:
     """A list of names, in several attributes where it is long."""
-    found = [name] if name in group.attrs else sorted(
-        (key for key in group.attrs if key.startswith(name) and key[len(name) :].isdigit()), key=lambda k: int(k[len(name) :])
+    found = (
+        [name]
+        if name in group.attrs
+        else sorted(
+            (key for key in group.attrs if key.startswith(name) and key[len(name) :].isdigit()),
+            key=lambda k: int(k[len(name) :]),
+        )
     )
     listed = [value for key in found for value in group.attrs[key]]
     return [value.decode() if isinstance(value, bytes) else str(value) for value in listed]
