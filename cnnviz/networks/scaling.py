@@ -1,82 +1,76 @@
-"""Whether a network rescales its images by itself, and what that means for the preprocessing in front of it."""
+"""What params.yaml says of a network's input, as numbers: `x * scale + offset` for each channel (no TensorFlow)."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import keras
-import numpy as np
+from cnnviz.errors import InputError, choices
+from cnnviz.sources import catalog
 
-from cnnviz.networks.graph import Conv, Graph
-from cnnviz.networks.preprocessing import preprocess
-
-WEAK = 1 / 20  # slope from which on a scaling counts as one from 0..255 to about 1
-_POINTWISE = (
-    *("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Add", "Cast", "Identity"),
-    *("GetItem", "Resizing", "ZeroPadding2D", "RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast"),
-    *("RandomTranslation", "RandomCrop", "CenterCrop", "GaussianNoise", "Dropout"),
-)
-_SCALING = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply")
+COLOURED = ("caffe", "torch")  # names that are of three channels
+FORMS = "a name, {range: [lowest, highest]} or {mean: …, std: …}, each with channel_order: bgr where it is so"
+KEYS = {"name", "range", "mean", "std", "scale", "channel_order"}
 
 
-@dataclass(frozen=True)
-class Rescaling:
-    """What a network does to its images before the first convolution: x * slope + shift for x at its input.
+def scaling(given: str | Mapping[str, Any], channels: int) -> dict[str, Any]:
+    """`preprocessing` of params.yaml as model.json has it: name, scale and offset of each channel, reverse_channels.
 
-    layer: the name of the first operation that does.
+    {range: [-1, 1]} is what 0 and 255 become. {mean, std} are of images in 0..1, as in torchvision:
+    (x / 255 - mean) / std; with `scale: 255` of images in 0..255. With `channel_order: bgr` they are in that order.
+    Raises InputError.
     """
+    spec = {"name": given} if isinstance(given, str) else dict(given)
+    if unknown := sorted(set(spec) - KEYS):
+        raise InputError(f"unknown key {unknown[0]!r}; {choices(unknown[0], KEYS)}")
+    order = spec.pop("channel_order", "rgb")
+    if order not in ("rgb", "bgr"):
+        raise InputError(f"channel_order: {order!r} given; expected rgb or bgr")
+    if order == "bgr" and channels != 3:
+        raise InputError(f"channel_order: bgr is of 3 channels; the network has {channels}")
+    kinds = [keys for keys in ({"name"}, {"range"}, {"mean", "std", "scale"}) if keys & set(spec)]
+    if len(kinds) != 1:
+        raise InputError(f"{given} given; expected {FORMS}")
+    if "name" in spec:
+        return _named(spec["name"], channels, order)
+    if "range" in spec:
+        low, high = _numbers(spec["range"], 2, "range")
+        if not low < high:
+            raise InputError(f"range: [{low:g}, {high:g}] given; expected the lowest value first")
+        factor, offset, name = [(high - low) / 255] * channels, [low] * channels, f"range {low:g} to {high:g}"
+    else:
+        factor, offset = _standardized(spec, channels)
+        name = "mean and std"
+    return {"name": name, "scale": factor, "offset": offset, "reverse_channels": order == "bgr"}
 
-    layer: str
-    slope: float
-    shift: float
 
-    def __str__(self) -> str:
-        scaled = f"x/{1 / self.slope:.6g}" if 0 < self.slope < 1 else f"{self.slope:.4g}x"
-        return (
-            scaled if not round(self.shift, 6) else f"{scaled} {'-' if self.shift < 0 else '+'} {abs(self.shift):.4g}"
+def _named(name: Any, channels: int, order: str) -> dict[str, Any]:
+    if name not in catalog.PREPROCESSING:
+        raise InputError(f"unknown {name!r}; {choices(str(name), catalog.PREPROCESSING)}")
+    if name in COLOURED and channels != 3:
+        raise InputError(f"{name!r} is for RGB images; the network reads {channels} channels")
+    found = vars(catalog.PREPROCESSING[name])
+    if channels != 3:
+        found = {**found, "scale": (found["scale"][0],) * channels, "offset": (found["offset"][0],) * channels}
+    return {**found, "reverse_channels": found["reverse_channels"] or order == "bgr"}
+
+
+def _standardized(spec: Mapping[str, Any], channels: int) -> tuple[list[float], list[float]]:
+    (white,) = _numbers(spec.get("scale", 1), 1, "scale")
+    mean, std = (_numbers(spec.get(key, base), channels, key) for key, base in (("mean", 0), ("std", 1)))
+    if min(std) <= 0 or white <= 0:
+        raise InputError(f"std: {spec.get('std')}, scale: {white:g} given; expected numbers above 0")
+    if white == 1 and max(mean) > 1:
+        raise InputError(
+            f"mean: {spec['mean']} given, of images in 0..1; add `scale: 255` if it is of images in 0..255"
         )
+    return [white / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
 
 
-def inside(graph: Graph) -> Rescaling | None:
-    """The scaling from 0..255 to small numbers that a network does itself; None where it does none.
-
-    Only what stands between the input and the first convolution, one operation after another, counts. Slope and shift
-    are measured, of grey images; of several channels the steepest.
-    """
-    first = next((call for call in graph.calls if isinstance(call, Conv)), None)
-    if first is None:
-        return None
-    tensor, found = first.input, []
-    while tensor is not graph.input:
-        operation, node, _ = tensor._keras_history
-        sources = operation._inbound_nodes[node].input_tensors
-        if len(sources) != 1 or type(operation).__name__ not in _POINTWISE:
-            return None
-        found.append(operation)
-        tensor = sources[0]
-    scaling = [operation.name for operation in found if type(operation).__name__ in _SCALING]
-    if not scaling:
-        return None
-    shape = [1, *(side or 8 for side in graph.input.shape[1:3]), graph.input.shape[3]]
-    grey = np.concatenate([np.zeros(shape, "float32"), np.full(shape, 255, "float32")])
-    low, high = np.asarray(keras.Model(graph.input, first.input)(grey, training=False))[:, shape[1] // 2, shape[2] // 2]
-    slopes = (high - low) / 255
-    steepest = int(np.abs(slopes).argmax())
-    slope = float(slopes[steepest])
-    return Rescaling(scaling[-1], slope, float(low[steepest])) if 0 < abs(slope) <= WEAK else None
-
-
-def note(found: Rescaling | None, preprocessing: Mapping[str, Any]) -> str | None:
-    """A sentence where the network and the preprocessing scale both; None where all is well."""
-    grey = np.array([0, 255], "float32")[:, None, None, None] * np.ones(
-        (1, 1, 1, np.size(preprocessing["scale"])), "f4"
-    )
-    low, high = preprocess(grey, {**preprocessing, "reverse_channels": False})
-    given = float(np.abs(high - low).max() / 255)
-    if found is None or given > WEAK:
-        return None
-    name = preprocessing.get("name", "given")
-    return (
-        f"the network rescales by itself ({found.layer}: {found}) and the preprocessing {name} scales as well, so that "
-        "it sees hardly any contrast: many filters will look dead; write preprocessing: raw"
-    )
+def _numbers(given: Any, count: int, key: str) -> list[float]:
+    values = given if isinstance(given, list | tuple) else [given] * count
+    if len(values) == 1:
+        values = list(values) * count
+    good = all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+    if not good or len(values) != count:
+        raise InputError(f"{key}: {given} given; expected {count} number{'s' if count > 1 else ''}")
+    return [float(v) for v in values]

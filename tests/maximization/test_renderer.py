@@ -393,7 +393,7 @@ def test_a_chunk_is_the_same_bytes_in_another_process(
 ) -> None:
     (tmp_path / "net").mkdir()
     origin = dict.fromkeys(("title", "source", "origin", "license", "trained_on"), "t")
-    store.save("net", store.Loaded(tiny(), input_size=24, preprocessing=raw, **origin), tmp_path / "net")
+    store.save("net", store.Loaded(tiny(), input_shape=(24, 24, 3), preprocessing=raw, **origin), tmp_path / "net")
     chunk = Chunk(str(tmp_path / "net"), tuple(channels("expand", 1, 2)), SHORT)
     (tmp_path / "chunk").write_bytes(pickle.dumps(chunk))
     code = (

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnnviz.networks import graph, scaling
+from cnnviz.networks import graph, rescaling
 
 LAYERS = keras.layers
 RAW: dict[str, Any] = {"name": "raw", "scale": [1.0] * 3, "offset": [0.0] * 3, "reverse_channels": False}
@@ -37,11 +37,11 @@ INSIDE = {
 @pytest.mark.parametrize("kind", INSIDE)
 @pytest.mark.parametrize("given", [RAW, UNIT, TF], ids=lambda one: one["name"])
 def test_two_scalings_are_said_and_one_is_not(kind: str, given: dict[str, Any]) -> None:
-    found = scaling.inside(graph.trace(network(*INSIDE[kind]), (8, 8, 3)))
+    found = rescaling.inside(graph.trace(network(*INSIDE[kind]), (8, 8, 3)))
     assert found is not None
     if kind != "normalization":
         assert str(found) == kind
-    said = scaling.note(found, given)
+    said = rescaling.note(found, given)
     assert (said is None) == (given is RAW)
     if said:
         assert f"({found.layer}: {found}) and the preprocessing {given['name']} scales as well" in said
@@ -60,7 +60,7 @@ def test_two_scalings_are_said_and_one_is_not(kind: str, given: dict[str, Any]) 
     ],
 )
 def test_no_alarm_where_a_network_takes_small_numbers(front: list[Any]) -> None:
-    assert scaling.inside(graph.trace(network(*front), (8, 8, 3))) is None
+    assert rescaling.inside(graph.trace(network(*front), (8, 8, 3))) is None
 
 
 def test_an_operation_that_is_no_layer() -> None:
@@ -68,6 +68,6 @@ def test_an_operation_that_is_no_layer() -> None:
     conv = LAYERS.Conv2D(2, 3)
     x = inputs / 127.5 - 1
     call = graph.Conv("conv", conv, x, conv(x), 3.0, 1.0)
-    found = scaling.inside(graph.Graph(inputs, calls=[call]))
+    found = rescaling.inside(graph.Graph(inputs, calls=[call]))
     assert found is not None
     assert (found.slope, found.shift) == (pytest.approx(1 / 127.5), pytest.approx(-1))
