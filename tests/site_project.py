@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
+
+from tests import plain_yaml
 
 SIZE, CLASSES, EACH = 24, ("ring", "stripes"), 4
 RENDERED = {"first": [0, 1, 2, 3, 4, 5], "second": 4}
@@ -113,7 +114,7 @@ def _one_dead(weights: list[np.ndarray]) -> list[np.ndarray]:
 
 def main(folder: Path) -> None:
     os.chdir(folder)
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    Path("params.yaml").write_text(plain_yaml.dump(PARAMS))
     _images(Path("inputs/images"))
     _models(Path("inputs/models"))
     from stages import (

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
+from tests import plain_yaml
 from tests.zoo.specimens import ZOO, write
 
 CLASSES, EACH = ("circle", "cross", "noise"), 2
@@ -49,7 +49,7 @@ def main(folder: Path, names: list[str]) -> None:
     params = PARAMS | {"models": write(Path(), names)}
     if any("bands" in ZOO[name].section for name in names):
         params["images"]["sets"]["bands"] = {"folder": "inputs/images/bands", "count": "all"}
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    Path("params.yaml").write_text(plain_yaml.dump(params))
     from cnnviz import activations, analysis, comparison, config, filters, maximization, networks, report
     from cnnviz import images as image_sets
     from cnnviz.errors import InputError
