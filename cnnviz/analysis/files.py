@@ -181,12 +181,15 @@ def examples_of(folder: Path, layer: str) -> dict[str, NDArray]:
 
 
 @lru_cache(512)
-def rendered_images(path: Path) -> dict[int, NDArray[np.uint8]]:
-    """The images of `artifacts/maximize/<model>/<layer>.npz` by filter; none where there is no file."""
+def rendered_images(path: Path, rgb: Sequence[int] | None = None) -> dict[int, NDArray[np.uint8]]:
+    """The images of `artifacts/maximize/<model>/<layer>.npz` by filter, as RGB; none where there is no file.
+
+    rgb: of a network of many bands, those drawn as red, green and blue.
+    """
     if not path.is_file():
         return {}
     with np.load(path) as stored:
-        return dict(zip(stored["filters"].tolist(), stored["images"], strict=True))
+        return dict(zip(stored["filters"].tolist(), shown(stored["images"], rgb), strict=True))
 
 
 def read_analysis(folder: Path) -> Analysis:

@@ -34,7 +34,7 @@ class Side:
 
     def maximized(self, layer: str) -> dict[int, NDArray[np.uint8]]:
         """The rendered images of a layer by filter, `(h, w, 3)` each; none where the layer was not rendered."""
-        return rendered_images(self.artifacts / "maximize" / self.name / f"{layer}.npz")
+        return rendered_images(self.artifacts / "maximize" / self.name / f"{layer}.npz", self.pixels.rgb)
 
 
 def same_architecture(one: Side, other: Side) -> bool:

@@ -83,7 +83,7 @@ def wide() -> keras.Model:
     return keras.Model(inputs, layers.Dense(1, name="angle")(layers.Flatten()(x)))
 
 
-@specimen("conv1 conv2", noted="rescales", preprocessing="raw")
+@specimen("conv1 conv2", preprocessing="raw")
 def operations() -> keras.Model:
     """Arithmetic in the graph that is no layer."""
     inputs = keras.Input((20, 20, 3))
@@ -227,7 +227,7 @@ def wrapped() -> keras.Model:
     return keras.Model(inputs, _top(layers.SpectralNormalization(_conv(4), name="normed")(inputs)))
 
 
-@specimen("erste_Schicht Groesse")
+@specimen("erste_Schicht Groe")
 def names_of_any_language() -> keras.Model:
     inputs = keras.Input((16, 16, 3))
     x = _conv(4, 3, "erste Schicht")(inputs)
@@ -240,7 +240,7 @@ def five_bands() -> keras.Model:
     return keras.Model(inputs, _top(_conv(4)(inputs)))
 
 
-@specimen("conv1 conv2", noted="channels_last")
+@specimen("conv1 conv2", noted="channels last")
 def channels_first() -> keras.Model:
     inputs = keras.Input((3, 16, 16))
     more = {"data_format": "channels_first"}
@@ -278,7 +278,7 @@ def kernels_of_two_sides() -> keras.Model:
     return keras.Model(inputs, _top(_conv(4, (3, 2), "skewed", dilation_rate=(2, 1))(x)))
 
 
-@specimen("conv", noted="size", input_shape=[24, 30])
+@specimen("conv", input_shape=[24, 30])
 def any_size() -> keras.Model:
     inputs = keras.Input((None, None, 3))
     return keras.Model(inputs, _top(_conv(4)(layers.Resizing(12, 12)(inputs))))
@@ -298,7 +298,7 @@ def leading_lambda() -> keras.Model:
     return keras.Model(inputs, _top(_conv(4)(layers.Lambda(lambda x: x / 127.5 - 1)(inputs))))
 
 
-@specimen("conv", suffix=".h5")
+@specimen("conv", "regression", suffix=".h5")
 def old_format() -> keras.Model:
     return keras.Sequential([keras.Input((16, 16, 3)), _conv(4), layers.GlobalMaxPooling2D(), layers.Dense(3)])
 

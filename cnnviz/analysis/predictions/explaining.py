@@ -41,7 +41,7 @@ def explain(
     found = against_labels(outputs, head, pixels, model.labels, f"{WHERE}.{key}.labels")
     layer = _layer(observer, model.explained_layer, f"{WHERE}.{key}.explained_layer")
     folder = artifacts / "analysis" / key
-    rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz") if layer else {}
+    rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz", pixels.rgb) if layer else {}
     patches = files.examples_of(folder, layer) if layer else {}
     writer = predictions_files.Writer(folder, pixels, head.kind, head.names, found, layer, rendered, patches)
     where = f"{WHERE}.{key}.explain"
