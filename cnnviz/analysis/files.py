@@ -37,7 +37,7 @@ class Pixels:
     """
 
     def __init__(self, sets: dict[str, ImageSet], shape: Sequence[int], rgb: Sequence[int] | None = None) -> None:
-        self.sets, self.shape, self.rgb = sets, shape, rgb
+        self.sets, self.shape, self.rgb = sets, shape, rgb and tuple(rgb)
         self.names = list(sets)
         self.starts = np.cumsum([0, *map(len, sets.values())])
         self._held: tuple[int, NDArray[np.uint8]] | None = None
@@ -181,7 +181,7 @@ def examples_of(folder: Path, layer: str) -> dict[str, NDArray]:
 
 
 @lru_cache(512)
-def rendered_images(path: Path, rgb: Sequence[int] | None = None) -> dict[int, NDArray[np.uint8]]:
+def rendered_images(path: Path, rgb: tuple[int, ...] | None = None) -> dict[int, NDArray[np.uint8]]:
     """The images of `artifacts/maximize/<model>/<layer>.npz` by filter, as RGB; none where there is no file.
 
     rgb: of a network of many bands, those drawn as red, green and blue.
