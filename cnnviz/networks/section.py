@@ -38,6 +38,11 @@ class ModelSection(Section):
             raise ValueError(
                 f"application: unknown {self.application!r}; {choices(self.application, catalog.APPLICATIONS)}"
             )
+        expected = len(catalog.MODELS[self.known].class_names) if self.known else 0
+        if self.application not in (None, "VGG16") and self.input_size is None:
+            expected = 1000  # with its own classifier: ImageNet's classes
+        if self.class_names and expected and len(self.class_names) != expected:
+            raise ValueError(f"class_names: {len(self.class_names)} given; the network has {expected} classes")
         if self.sources is not None:
             allowed = catalog.MODELS[self.known].sources if self.known else ()
             for source in set(self.sources) - set(allowed):

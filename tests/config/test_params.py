@@ -69,6 +69,7 @@ BAD = [
     ("models/vgg16/sources", ["web"], ["models.vgg16.sources.0: given 'web'"]),
     ("models/vgg16-hed/sources", ["keras"], ["models.vgg16-hed.sources: 'keras' does not have this model"]),
     ("models/vgg16/preprocessing", "caffee", ["models.vgg16.preprocessing: unknown 'caffee'", "nearest: caffe"]),
+    ("models/cifar10-cnn/class_names", ["a", "b"], ["models.cifar10-cnn.class_names: 2 given; the network has 10"]),
     ("models", {}, ["models: given {}", "at least 1 item"]),
     ("images/sets/cifar10", 21, ["images.sets.cifar10: 21 images asked", "has 20", "`source: keras` has 10000"]),
     ("images/sets/cifar", 2, ["images.sets.cifar: unknown", "nearest: cifar10"]),
