@@ -71,14 +71,18 @@ def block(key: str, section: Mapping[str, Any], described: Mapping[str, Any], na
     height, width, channels = described["input_shape"]
     colours = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
     convs, head = len(described["conv_layers"]), described["head"]
-    lines = [(f"  {key}:", f"{height}x{width} {colours}, {convs} conv layer{'s' * (convs != 1)}; {head['why']}")]
+    lines = [(f"  {key}:", f"{height}x{width} {colours}, {convs} conv layer{'s' * (convs != 1)}")]
     lines += [(f"    {name}: {_flow(value)}", "") for name, value in section.items()]
-    if "preprocessing" not in section and (assumed := _assumed(described)):
-        lines.append((f"    preprocessing: {assumed}", "likely, no file tells; raw: 0..255, tf: -1..1, torch, caffe"))
+    if _unknown(described):
+        lines.append(("    preprocessing: unit", "likely; the file does not tell. raw: 0..255, tf: -1..1, torch, caffe"))
+    if len(described["outputs"]) > 1 and head["output"]:
+        others = ", ".join(name for name in described["outputs"] if name != head["output"])
+        lines.append((f"    output: {_flow(head['output'])}", f"or: {others}"))
     if names:
         lines.append((f"    class_names: {_flow(names)}", ""))
     elif head["kind"] in ("classes", "binary", "labels"):
-        lines.append(("    # class_names: [a, b, …]", "the outputs' names, in order"))
+        count = len(head["names"])
+        lines.append(("    # class_names: [a, b, …]", f"of its {count} outputs, in order"))
     lines.append(("    # layers: 4", "filters of every layer, or {layer: [filters]}; auto: 4 of up to 8 layers"))
     return "".join(f"{f'{text:<{COLUMN - 1}} # {note}' if note else text}\n" for text, note in lines)
 
@@ -88,9 +92,9 @@ def _flow(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
 
 
-def _assumed(described: Mapping[str, Any]) -> str:
-    """The preprocessing that had to be assumed; empty where the file tells it."""
-    return "unit" if any("preprocessing" in note and "assumed" in note for note in described["notes"]) else ""
+def _unknown(described: Mapping[str, Any]) -> bool:
+    """Whether what the network was trained on had to be assumed."""
+    return described["preprocessing"]["name"] == "unit" and any("assumed" in note for note in described["notes"])
 
 
 def inserted(text: str, addition: str) -> str:
@@ -101,6 +105,8 @@ def inserted(text: str, addition: str) -> str:
         raise InputError(f"{PARAMS}: `models` stands in braces; write it a line per model, then add yours")
     line = max(mark.line for mark in _ends(models)) + 1
     lines = text.splitlines(keepends=True)
+    while line < len(lines) and re.match(r"    +#", lines[line]):  # comments of the last block
+        line += 1
     head = "".join(lines[:line])
     return f"{head}{'' if head.endswith(chr(10)) else chr(10)}{addition}{''.join(lines[line:])}"
 
@@ -126,15 +132,13 @@ def add(file: Path, name: str | None = None) -> str:
     with tempfile.TemporaryDirectory() as folder:
         networks.run(key, networks.ModelSection(**section), Path(folder))
         described = networks.read_description(Path(folder) / "models" / key)
-    names = class_names(file, described["head"].get("outputs") or 0)
+    names = class_names(file, len(described["head"]["names"]))
     changed = inserted(text, block(key, section, described, names))
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / PARAMS.name
         trial.write_text(changed, encoding="utf-8")
         config.load(trial)
     write_bytes(PARAMS, changed.encode())
-    for note in described["notes"]:
-        print(f"note: {note}")
     return key
 
 

@@ -57,6 +57,11 @@ class ModelSection(Section):
             yield f"known: unknown model {self.known!r}; {choices(self.known, catalog.MODELS)}"
         if self.application is not None and self.application not in catalog.APPLICATIONS:
             yield f"application: unknown {self.application!r}; {choices(self.application, catalog.APPLICATIONS)}"
+        expected = len(catalog.MODELS[self.known].class_names) if self.known in catalog.MODELS else 0
+        if self.application not in (None, "VGG16") and self.input_size is None and self.input_shape is None:
+            expected = 1000  # with its own classifier: ImageNet's classes
+        if self.class_names and expected and len(self.class_names) != expected:
+            yield f"class_names: {len(self.class_names)} given; the network has {expected} classes"
         if self.sources is not None:
             allowed = catalog.MODELS[self.known].sources if self.known in catalog.MODELS else ()
             for source in sorted(set(self.sources) - set(allowed)):

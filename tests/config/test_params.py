@@ -73,6 +73,7 @@ BAD = [
     ("models/vgg16/sources", ["web"], ["models.vgg16.sources.0: given 'web'"]),
     ("models/vgg16-hed/sources", ["keras"], ["models.vgg16-hed.sources: 'keras' does not have this model"]),
     ("models/vgg16/preprocessing", "caffee", ["models.vgg16.preprocessing: unknown 'caffee'", "nearest: caffe"]),
+    ("models/cifar10-cnn/class_names", ["a", "b"], ["models.cifar10-cnn.class_names: 2 given; the network has 10"]),
     ("models", {}, ["models: given {}", "at least 1 item"]),
     (
         "images/sets/cifar10",

@@ -225,3 +225,38 @@ def test_what_params_say_of_a_known_model_stands_above_the_catalogue(
     loaded = loading.get("mine", section)
     assert (loaded.input_shape, loaded.preprocessing["name"], loaded.class_names) == ((96, 96, 3), "unit", ["a", "b"])
     assert (loaded.title, loaded.source, loaded.origin) == (plain.title, "package", plain.origin)
+
+
+def test_the_answer_stands_in_model_json_and_what_does_not_fit_is_said_before_anything_is_written(
+    tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    tiny(head=True).save(tmp_path / "net.keras")
+    file = tmp_path / "net.keras"
+    assert store.save("own", loading.get("own", own(file)), tmp_path) == []
+    found = read_json(tmp_path / "model.json")["head"]
+    assert (found["kind"], found["output"], len(found["names"])) == ("classes", "classes", 4)
+    for wrong, message in (
+        (
+            {"class_names": ["a", "b"]},
+            r"params\.yaml: models\.own\.class_names: 2 given \(a, b\), .* has 4; expected 4",
+        ),
+        ({"output": "clases"}, r"params\.yaml: models\.own\.output: 'clases' is no output .* nearest: classes"),
+    ):
+        section, empty = own(file, **wrong), tmp_path / "empty"
+        empty.mkdir(exist_ok=True)
+        with pytest.raises(InputError, match=message):
+            store.save("own", loading.get("own", section), empty, section.output)
+        assert not list(empty.iterdir())
+
+
+def test_notes_are_kept_and_returned(tiny: Callable[..., Any], tmp_path: Path) -> None:
+    inputs = keras.Input((24, 24, 3))
+    network = keras.Model(inputs, tiny()(keras.layers.Rescaling(1 / 255)(inputs)))
+    network.save(tmp_path / "net.keras")
+    loaded = loading.get("own", own(tmp_path / "net.keras", class_names=["a", "b"]))
+    loaded.notes.append("mended")
+    said = store.save("own", loaded, tmp_path)
+    assert said == read_json(tmp_path / "model.json")["notes"]
+    assert said[0] == "mended"
+    assert "write preprocessing: raw" in said[1]
+    assert said[2].startswith("class_names are not used: 'dilated' is 4 × 4 × 12: features")

@@ -23,7 +23,7 @@ def find(
     called where the user may name one. Raises InputError for an output that is not there, and for a number of class
     names that does not fit.
     """
-    begin = f"{where}: " if where else ""
+    begin = f"{where}." if where.startswith("params") else f"{where}: " if where else ""
     if not graph.outputs:
         return Head("none", None, "its end was not reached")
     names = [_name(graph, tensor) for tensor in graph.outputs]
