@@ -1,13 +1,12 @@
 """One's own model in params.yaml: `python -m cnnviz.add my-net.keras` writes its block from what the file says.
 
 Asks nothing that the file tells: input shape, channels, what the network does to images itself, its outputs. What no
-file tells, such as what images were scaled to, is written as what is most likely, with a comment that says so.
+file tells, such as what images were scaled to, is assumed; a comment says what, and how to say otherwise.
 """
 
 import argparse
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ import yaml
 from cnnviz import config, networks
 from cnnviz.errors import InputError
 from cnnviz.fields import KEY
-from cnnviz.files import write_bytes
+from cnnviz.files import stage, write_bytes
 
 PARAMS, MODELS = Path("params.yaml"), Path("inputs/models")
 LABELS = ("labels.txt", "class_names.txt", "classes.txt")  # a line per class, as Teachable Machine writes them
@@ -74,10 +73,10 @@ def block(key: str, section: Mapping[str, Any], described: Mapping[str, Any], na
     lines = [(f"  {key}:", f"{height}x{width} {colours}, {convs} conv layer{'s' * (convs != 1)}")]
     lines += [(f"    {name}: {_flow(value)}", "") for name, value in section.items()]
     if _unknown(described):
-        lines.append(("    preprocessing: unit", "likely; the file does not tell. raw: 0..255, tf: -1..1, torch, caffe"))
+        lines.append(("    # preprocessing: unit", "assumed, no file tells; raw: 0..255, tf: -1..1, torch, caffe"))
     if len(described["outputs"]) > 1 and head["output"]:
         others = ", ".join(name for name in described["outputs"] if name != head["output"])
-        lines.append((f"    output: {_flow(head['output'])}", f"or: {others}"))
+        lines.append((f"    # output: {_flow(head['output'])}", f"taken; or: {others}"))
     if names:
         lines.append((f"    class_names: {_flow(names)}", ""))
     elif head["kind"] in ("classes", "binary", "labels"):
@@ -147,10 +146,8 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="a .keras, .h5 or .hdf5 file")
     parser.add_argument("--name", help="the model's key in params.yaml, the file's name where nothing is said")
     given = parser.parse_args()
-    try:
+    with stage("add"):
         key = add(given.file, given.name)
-    except InputError as problem:
-        sys.exit(f"error: {problem}")
     print(f"added {key} to {PARAMS}; look at its block, then: make repro")
 
 
