@@ -3,6 +3,7 @@
 Nothing that a file carries is run.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,20 @@ def opened(model: Any, artifacts: Path = ARTIFACTS) -> tuple[keras.Model, str, d
         return model, model.name, {}
     if not isinstance(model, str | Path):
         raise InputError(
-            f"model: {type(model).__name__} given; expected a Keras model, a .keras, .h5 or .hdf5 file, "
+            f"model: {type(model).__name__} given; expected a Keras model, a .keras or .h5 file, "
             f"or the name of a model in {artifacts / 'models'}"
         )
     if Path(model).suffix.lower() in SUFFIXES:
-        return read(Path(model), "model").network, Path(model).name, {}
+        found = read(Path(model), "model")
+        for note in found.notes:  # on the pages of stored models they stand in the text
+            warnings.warn(f"{Path(model).name}: {note}", stacklevel=2)
+        return found.network, Path(model).name, {}
     known = sorted(path.parent.name for path in (artifacts / "models").glob("*/model.json"))
     if str(model) not in known:
         if Path(model).exists():  # which is no model of Keras: the line says what it is
             recognise(Path(model), "model")
         there = choices(str(model), known) if known else "run `dvc repro models` first"
-        raise InputError(f"{model}: neither a .keras, .h5 or .hdf5 file nor a model in {artifacts / 'models'}; {there}")
+        raise InputError(f"{model}: neither a .keras or .h5 file nor a model in {artifacts / 'models'}; {there}")
     network, described = load(artifacts / "models" / str(model))
     return network, str(model), described
 

@@ -66,9 +66,15 @@ BAD = [
     ("models/index", {"known": "vgg16"}, ["models.index: ", "the report has a page of this name"]),
     ("models/a b", {"known": "vgg16"}, ["expected a folder name"]),
     ("models/vgg16", {}, ["models.vgg16: expected exactly one of `known`"]),
-    ("models/vgg16", {"file": "net.keras"}, ["models.vgg16.input_size: needed"]),
-    ("models/vgg16", {"file": "net.keras", "input_size": 32}, ["models.vgg16.preprocessing: needed"]),
-    ("models/vgg16", {"file": "net.pkl"}, ["models.vgg16.file: 'net.pkl' is no .keras or .h5 file"]),
+    ("models/vgg16", {"file": "net.pkl"}, ["models.vgg16.file: 'net.pkl' is a pickle, which can run code"]),
+    ("models/vgg16", {"file": "net.txt"}, ["models.vgg16.file: 'net.txt' is no .keras, .h5 or .hdf5 file"]),
+    ("models/vgg16", {"known": "vgg16", "code": "a.py"}, ["models.vgg16.code: is for a model of one's own"]),
+    (
+        "models/vgg16",
+        {"file": "a.h5", "input_size": 9, "input_shape": [9, 9]},
+        ["input_size: given beside input_shape"],
+    ),
+    ("models/vgg16", {"file": "a.h5", "preprocessing": {"rnge": [0, 1]}}, ["preprocessing: unknown key", "range"]),
     ("models/vgg16", {"application": "ResNet5"}, ["models.vgg16.application: unknown 'ResNet5'", "ResNet50"]),
     ("models/vgg16/sources", ["web"], ["models.vgg16.sources.0: given 'web'"]),
     ("models/vgg16-hed/sources", ["keras"], ["models.vgg16-hed.sources: 'keras' does not have this model"]),
@@ -162,7 +168,7 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         params.load(tmp_path / "p.yaml")
     found = [line.removeprefix(f"{tmp_path}/p.yaml: ").split(":")[0] for line in str(raised.value).splitlines()]
-    models = [f"models.own.{key}" for key in ("file", "input_size", "preprocessing", "objectives.a", "explain.imagnet")]
+    models = [f"models.own.{key}" for key in ("file", "objectives.a", "explain.imagnet")]
     rest = ["fixed_filters.borrowed.model", "maximize.start"]
     assert sorted(found) == sorted(["maximize.steps", "random_seed", *models, *rest])
 

@@ -41,7 +41,9 @@ def _layer(config: dict[str, Any], own: Mapping[str, Any]) -> Any:
     for key in ("layer", "backward_layer", "forward_layer"):
         if isinstance(inner.get(key), dict):
             inner[key] = build(inner[key], own)
-    if class_of(config) is not None and name not in own:
+    if (module := tensor_ops.module_of(config)) and name not in own:
+        config.update(module=config.get("module") or module, registered_name=None)
+    elif class_of(config) is not None and name not in own:
         if any(isinstance(inner.get(key), keras.layers.Layer) for key in ("layer", "backward_layer")):
             return class_of(config)(**inner)  # type: ignore[misc]
         config.update(module="keras.layers", registered_name=None)

@@ -80,7 +80,7 @@ def check(config: dict[str, Any], own: Mapping[str, Any]) -> None:
         name, module = layer["class_name"], str(layer.get("module") or "")
         labels = {name, layer.get("registered_name") or name}
         known = class_of(layer) is not None or name in (*NETWORKS, *tensor_ops.CLASSES)
-        operation = module.startswith("keras.") and ".ops" in module
+        operation = tensor_ops.module_of(layer) is not None or (module.startswith("keras.") and ".ops" in module)
         if not known and not operation and not labels & set(there):
             missing[f"the layer class {name.rsplit('>', 1)[-1]!r}"] = None
         for key in ("activation", "recurrent_activation"):

@@ -55,7 +55,7 @@ def read(
     text = own_code.read(code, where) if code else None
     own = own_code.run(text, str(code), where) if text is not None else {}
     try:
-        with warnings.catch_warnings(), keras.saving.custom_object_scope(own):
+        with warnings.catch_warnings(), keras.saving.custom_object_scope({**OWN, **own}):
             warnings.simplefilter("ignore")  # what Keras says of older models; nothing to be done
             found = _read(path, kind, own, input_shape)
             _regular(found, given or {})

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from keras import ops
+from keras.src.ops import core, image, math, nn, numpy
 
 from cnnviz.networks.files.mending import Unreadable
 from cnnviz.networks.files.precision import LOWER
 
+MODULES = (numpy, nn, core, math, image)  # of Keras: where its operations are classes
 CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
@@ -130,6 +132,17 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("nn.max_pool2d", "nn.max_pool"), _pooled(average=False)),
     **dict.fromkeys(("nn.avg_pool2d", "nn.avg_pool"), _pooled(average=True)),
 }
+
+
+def module_of(layer: dict[str, Any]) -> str | None:
+    """Where Keras has the operation that a configuration means, which HDF5 files don't say; None for a layer.
+
+    Add and others are operations and layers; only a layer's configuration says whether it is trained.
+    """
+    if not isinstance(layer["config"], dict) or "trainable" in layer["config"] or layer.get("registered_name"):
+        return None
+    found = (module for module in MODULES if isinstance(getattr(module, str(layer["class_name"]), None), type))
+    return next((module.__name__ for module in found), None)
 
 
 def operation(layer: dict[str, Any]) -> Callable[..., Any]:
