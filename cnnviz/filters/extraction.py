@@ -1,6 +1,7 @@
 """What the stage `weights` does: a model's convolution kernels -> artifacts/weights/<model>."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -24,9 +25,7 @@ def extract(key: str, section: WeightsSection, artifacts: Path) -> None:
             kernel, bias, count = kernels.read_kernel(file, layer)
             write_bytes(folder / f"{name}.npz", npz.pack({"kernel": kernel, "bias": bias}))
             first = (
-                None
-                if depthwise
-                else kernels.first_inputs(*kernel.shape[:1:-1], layer.get("input_shape", kernel.shape[2:3])[-1])
+                None if depthwise else kernels.first_inputs(layer["filters"], kernel.shape[2], _channels(layer, kernel))
             )
             picture = kernels.draw(kernel, depthwise, position == 0, reverse, rows, columns, first=first)
             write_bytes(folder / f"{name}.png", png_bytes(picture))
@@ -34,3 +33,8 @@ def extract(key: str, section: WeightsSection, artifacts: Path) -> None:
             statistics[name] = {**about, **kernels.statistics(kernel, depthwise)}
             bar.update()
     write_json(folder / "statistics.json", statistics)
+
+
+def _channels(layer: dict[str, Any], kernel: kernels.Kernel) -> int:
+    """Input channels of a layer, which a filter of a grouped one reads a part of."""
+    return int(layer["input_shape"][-1]) if "input_shape" in layer else kernel.shape[2]

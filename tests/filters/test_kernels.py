@@ -206,3 +206,33 @@ def test_first_layer_that_sees_grey_images_is_drawn_signed(rng: np.random.Genera
     kernel = rng.normal(size=(3, 3, 1, 4)).astype(np.float32)
     signed = kernels.draw_signed(kernel, False, 32, 16)
     np.testing.assert_array_equal(kernels.draw(kernel, False, True, False, 32, 16), signed)
+
+
+def test_a_transposed_kernel_is_read_as_height_width_in_out(tmp_path: Path, rng: np.random.Generator) -> None:
+    stored = rng.normal(size=(2, 3, 5, 4)).astype("float32")  # Keras: (kh, kw, out, in)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["k"] = stored
+        kernel, _, _ = kernels.read_kernel(file, layer("up", "k", 5, transposed=True))
+    np.testing.assert_array_equal(kernel, stored.transpose(0, 1, 3, 2))
+
+
+def test_filters_in_groups_have_the_numbers_of_the_channels_that_they_read() -> None:
+    assert kernels.first_inputs(6, 2, 4) == [0, 0, 0, 2, 2, 2]
+    kernel = np.ones((1, 1, 2, 6), "float32")
+    plain, grouped = (
+        kernels.draw(kernel, False, False, False, 6, 2, first=first) for first in (None, [0] * 3 + [2] * 3)
+    )
+    half = len(plain) // 2
+    np.testing.assert_array_equal(plain[:half], grouped[:half])
+    assert (plain[half:] != grouped[half:]).any()
+
+
+def test_a_filter_of_nan_has_no_numbers_and_the_others_have_theirs(rng: np.random.Generator) -> None:
+    kernel = rng.normal(size=(3, 3, 4, 3)).astype("float32")
+    alone = kernels.statistics(kernel[..., [0, 2]], False)
+    kernel[..., 1] = np.nan
+    found = json.loads(json.dumps(kernels.statistics(kernel, False), allow_nan=False))
+    for key in ("l1", "l2", "mean", "std", "near_zero_share"):
+        assert found[key] == [alone[key][0], None, alone[key][1]]
+    assert found["nearest"] == [2, -1, 0]
+    assert kernels.draw(kernel, False, False, False, 3, 4).dtype == np.uint8

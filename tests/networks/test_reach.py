@@ -81,7 +81,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
             (4, 2, None),
             (5, 3, None),
             (3, 2, 1),
-            ((2, 5), (3, 1), 0),
+            ((2, 5), (3, 1), None),
         )
     },
     "transposed, dilated": layers.Conv2DTranspose(2, 3, dilation_rate=2, padding="same"),

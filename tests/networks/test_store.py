@@ -43,6 +43,39 @@ def test_own_file_survives_storing(
     assert str(tmp_path) not in (tmp_path / "stored" / "model.json").read_text()
 
 
+def test_unusual_convolutions_as_model_json_has_them(tmp_path: Path) -> None:
+    layers = keras.layers
+    inputs = keras.Input((24, 24, 3))
+    x = layers.Conv2D(4, (1, 7), strides=(1, 2), activation=layers.LeakyReLU(), name="wide")(inputs / 255)
+    x = layers.Conv2DTranspose(5, (2, 3), strides=2, name="up")(x)
+    x = x * layers.GlobalAveragePooling2D(keepdims=True)(x)
+    network = keras.Model(inputs, layers.Conv2D(6, 3, name="gated")(x))
+    loaded = replace(loading.get("own", own(_saved(network, tmp_path))), input_size=24)
+    loaded.titles = {"up": "größer"}
+    store.save("own", loaded, tmp_path)
+    wide, up, gated = read_json(tmp_path / "model.json")["conv_layers"]
+    assert (wide["receptive_field"], wide["jump"], wide["activation"]) == ([1, 7], [1, 2], "leaky_re_lu")
+    assert (up["receptive_field"], up["jump"]) == ([1, 9], [0.5, 1])
+    assert (up["kernel_shape"], up["transposed"], up["title"]) == ([2, 3, 4, 5], True, "größer")
+    assert (gated["receptive_field"], gated["jump"], gated["local_field"]) == (None, None, [2, 11])
+    assert [conv["sources"] for conv in (wide, up, gated)] == [[], ["wide"], []]
+
+
+def _saved(network: keras.Model, folder: Path) -> Path:
+    network.save(folder / "net.keras")
+    return folder / "net.keras"
+
+
+def test_a_network_without_convolutions_of_images_says_what_it_has(tmp_path: Path) -> None:
+    layers = keras.layers
+    flat = [layers.Reshape((24, 72)), layers.Conv1D(2, 3), layers.Flatten(), layers.Dense(2), layers.Dense(2)]
+    network = keras.Sequential([keras.Input((24, 24, 3)), *flat])
+    with pytest.raises(
+        InputError, match=r"models\.own: has no layer that convolves images: 2 Dense, 1 Reshape, 1 Conv1D"
+    ):
+        store.save("own", loading.get("own", own(_saved(network, tmp_path))), tmp_path)
+
+
 def test_stored_twice_is_the_same_bytes(tiny: Callable[..., Any], tmp_path: Path) -> None:
     tiny().save(tmp_path / "net.keras")
     for name in ("a", "b"):
