@@ -78,7 +78,7 @@ def test_an_image_of_any_network_drives_what_it_is_for(build: Any, what: Any, si
     if size == network.input_shape[1:3]:  # Keras's own value for the image, up to its rounding to 8 bits
         name = what.layers[0] if what.layers else network.layers[-1].name
         own = network.get_layer(name)
-        inputs = keras.Model(network.inputs, own.input)(made.images.astype("float32") / 255)
+        inputs = keras.Model(network.inputs[0], own.input)(made.images.astype("float32") / 255)
         activation, own.activation = own.activation, keras.activations.linear
         value = own(inputs).numpy()[0]
         own.activation = activation
