@@ -55,14 +55,11 @@ def write(count: int, sources: list[tuple[str, NDArray[np.uint8]]], folder: Path
 
 def changed(params: dict[str, Any], count: int) -> dict[str, Any]:
     """Params of the two networks on `count` images of a folder."""
-    params["images"] = {"source": "folder", "folder": "inputs/images", "sets": {"cifar10": count}}
-    params["models"] = {MODEL: {"known": MODEL}, TWIN: {"known": MODEL, "random_weights": 0}}
+    params["images"] = {"sets": {"cifar10": {"folder": "inputs/images/cifar10", "count": count}}}
+    same = {"known": MODEL, "channels": 8}
+    twin = {**same, "random_weights": 0, "layers": {"conv2d": 1}}
+    params["models"] = {MODEL: {**same, "layers": params["models"][MODEL]["layers"]}, TWIN: twin}
     params["fixed_filters"]["borrowed"] = {"model": MODEL, "layer": "conv2d", "filters": [0]}
-    for section, key in (("feature_maps", "channels"), ("maximize", "layers")):
-        params[section][key] = dict.fromkeys((MODEL, TWIN), params[section][key][MODEL])
-    params["maximize"]["layers"][TWIN] = {"conv2d": 1}
-    params["maximize"]["objectives"] = {}
-    params["analyze"] |= {"explain": {}, "labels": {}}
     return params
 
 

@@ -1,6 +1,7 @@
 """What params.yaml is made of: the kinds of values, and the base of the sections that the rooms own."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,6 +11,13 @@ class Section(BaseModel):
     """A part of params.yaml, frozen; a key that it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with values that are right by themselves, a line each that begins with the key in the section.
+
+        `config` asks every section, so that all mistakes of a file are told together.
+        """
+        yield from ()
 
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -24,7 +24,7 @@ SMALL = 96  # pixels of input up to which a network is shown whole
 IMAGES = 10  # of each set
 WHOLE, FEW = (12, 12), (4, 1)  # layers, and filters of each, at most: of the small network, of the other one
 STEPS, SIZE = 32, 96  # at most; a pattern shows by then, on a canvas of so many pixels
-PLAIN = {"snapshots": [1, 10], "start": "noise", "objectives": {}, "stability_steps": 0}
+PLAIN = {"snapshots": [1, 10], "start": "noise", "stability_steps": 0}
 PLAIN |= {"variants": 0, "negatives": False}
 FAMOUS = {"vgg16": {"block2_conv2": [77], "block3_conv1": [159], "block3_conv3": [41], "block4_conv1": [243]}}
 
@@ -51,15 +51,14 @@ def some(wanted: dict[str, list[int]], layers: int, each: int) -> dict[str, list
 
 def preview(params: config.Params) -> config.Params:
     """params.yaml with few images and a quick recipe."""
-    sets = {name: min(count, IMAGES) for name, count in params.images.sets.items()}
-    shown = [i for i in params.feature_maps.images if i < min(sets.values())] or [0]
+    fewest = min([IMAGES, *(count for count in params.images.counts.values() if count is not None)])
+    shown = [i for i in params.feature_maps.images if i < fewest] or [0]
     asked = params.maximize
     recipe = {"steps": min(STEPS, asked.steps), "max_size": min(SIZE, asked.max_size)}
     changed = {
-        "images": params.images.model_copy(update={"sets": sets}),
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),
         "maximize": asked.model_copy(update=recipe | PLAIN),
-        "analyze": params.analyze.model_copy(update={"explain": {}, "mistakes": 1, "doubtful": 1}),
+        "analyze": params.analyze.model_copy(update={"mistakes": 1, "doubtful": 1}),
     }
     return params.model_copy(update=changed)
 
@@ -73,31 +72,30 @@ def make(params: config.Params, watch: Stopwatch) -> str:
     keys, short = {whole: f"{whole} whole", partly: f"a few filters of {partly}"}, preview(params)
     todo = {key: what for key, what in keys.items() if key}
     say(f"first look: {', '.join(todo.values())}; a minute or two")
-    images.run(short.images, FOLDER)
+    images.run(short.images, FOLDER, IMAGES)
+    done: dict[str, networks.ModelSection] = {}
     for number, key in enumerate(todo, 1):
         networks.run(key, params.models[key], FOLDER)
         described = networks.read_description(FOLDER / "models" / key)
         sets, model = _sets(list(short.images.sets), described), params.models[key]
-        asked = selection.filters(params.maximize.layers[key], described, f"params.yaml: maximize.layers.{key}")
+        asked = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
         asked = some(asked, *WHOLE) if key == whole else FAMOUS.get(model.known or "") or some(asked, *FEW)
         if key == whole:
             filters.extract(key, short.weights, FOLDER)
-        activations.run(key, short.feature_maps, sets, FOLDER, watch)
-        section = short.maximize.model_copy(update={"layers": {**short.maximize.layers, key: asked}})
-        maximization.run(key, section, params.random_seed, sets, FOLDER, watch)
+        activations.run(key, model.channels, short.feature_maps, sets, FOLDER, watch)
+        done[key] = model.model_copy(update={"layers": asked, "objectives": {}, "explain": {}})
+        maximization.run(key, done[key], short.maximize, params.random_seed, sets, FOLDER, watch)
         if key == whole:
-            analysis.run(key, short.analyze, asked, sets, FOLDER, watch)
-        short = short.model_copy(update={"maximize": section})
-        done = {name: model for name, model in params.models.items() if name in list(todo)[:number]}
+            analysis.run(key, done[key], short.analyze, sets, FOLDER, watch)
         _show(short.model_copy(update={"models": done}), f"{number} of {len(params.models)} models")
     return ", ".join(todo.values())
 
 
 def _sets(names: list[str], described: Mapping[str, Any]) -> list[str]:
     """The image set whose images are nearest in size to what the network sees."""
-    size = described["input_shape"][0]
-    sides = {name: images.load_set(FOLDER / "images" / f"{name}.npz").sizes.min(axis=1).mean() for name in names}
-    return [min(names, key=lambda name: abs(math.log(sides[name] / size)))]
+    size, known = described["input_shape"][0], images.load_sets(FOLDER, names, described["input_shape"][2])
+    sides = {name: one.sizes.min(axis=1).mean() for name, one in known.items()}
+    return [min(sides, key=lambda name: abs(math.log(sides[name] / size)))]
 
 
 def _show(params: config.Params, what: str) -> None:

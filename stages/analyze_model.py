@@ -9,8 +9,8 @@ from cnnviz.files import ARTIFACTS, stage
 def main(key: str) -> None:
     with stage(f"analyze@{key}") as watch:
         params = config.load()
-        rendered, sets = params.maximize.layers[key], list(params.images.sets)
-        analysis.run(key, params.analyze, rendered, sets, ARTIFACTS, watch)
+        sets = list(params.images.sets)
+        analysis.run(key, params.models[key], params.analyze, sets, ARTIFACTS, watch)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from cnnviz.files import ARTIFACTS, stage
 def main(key: str) -> None:
     with stage(f"feature_maps@{key}") as watch:
         params = config.load()
-        activations.run(key, params.feature_maps, list(params.images.sets), ARTIFACTS, watch)
+        sets, channels = list(params.images.sets), params.models[key].channels
+        activations.run(key, channels, params.feature_maps, sets, ARTIFACTS, watch)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ def main(key: str) -> None:
     with stage(f"maximize@{key}") as watch:
         params = config.load()
         sets = list(params.images.sets)
-        maximization.run(key, params.maximize, params.random_seed, sets, ARTIFACTS, watch)
+        maximization.run(key, params.models[key], params.maximize, params.random_seed, sets, ARTIFACTS, watch)
 
 
 if __name__ == "__main__":

@@ -11,36 +11,34 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 VENV = Path(sys.prefix)
+NOT_INHERITED = ("PYTEST", "MLFLOW", "DVC", "MAKE", "MFLAGS")  # a make inside a make says more than one line
 
 SMALL = {
     "images": {"sets": {"cifar10": 10, "imagenet": 4}},
-    "models": {"vgg16": {"known": "vgg16"}, "cifar10-cnn": {"known": "cifar10-cnn"}},
-    "feature_maps": {"images": [0, 1], "channels": {"vgg16": 2, "cifar10-cnn": 2}},
-    "maximize": {
-        "steps": 12,
-        "size": 48,
-        "objectives": {"cifar10-cnn": {"frog": "logit(6)"}},
-        "layers": {
-            "vgg16": {"block1_conv2": [3], "block3_conv1": [159]},
-            "cifar10-cnn": {"conv2d_1": 2, "conv2d_3": 1},
+    "models": {
+        "vgg16": {"known": "vgg16", "channels": 2, "layers": {"block1_conv2": [3], "block3_conv1": [159]}},
+        "cifar10-cnn": {
+            "known": "cifar10-cnn",
+            "channels": 2,
+            "layers": {"conv2d_1": 2, "conv2d_3": 1},
+            "objectives": {"frog": "logit(6)"},
         },
     },
-    "analyze": {"explain": {}, "labels": {}},
+    "feature_maps": {"images": [0, 1]},
+    "maximize": {"steps": 12, "size": 48},
 }
 
 # A change of SMALL: one network only
 ONE_MODEL: dict[str, Any] = {
-    "models": {"cifar10-cnn": {"known": "cifar10-cnn"}},
-    "feature_maps": {"channels": {"cifar10-cnn": 2}},
+    "models": {"cifar10-cnn": {"known": "cifar10-cnn", "channels": 2, "layers": {"conv2d_1": 2}}},
     "fixed_filters": {"borrowed": {"model": "cifar10-cnn", "layer": "conv2d"}},
-    "maximize": {"layers": {"cifar10-cnn": {"conv2d_1": 2}}},
 }
 
-REPLACED = ("models", "sets", "channels", "layers", "objectives", "explain", "labels")
+REPLACED = ("models", "sets")
 
 
 def merged(base: Any, change: Any, path: tuple[str, ...] = ()) -> Any:
-    """Merge mappings key by key; what names models or layers is replaced as a whole."""
+    """Merge mappings key by key; what names models or image sets is replaced as a whole."""
     if not isinstance(base, dict) or (path and path[-1] in REPLACED):
         return change
     return {**base, **{k: merged(base.get(k), v, (*path, k)) for k, v in change.items()}}
@@ -77,7 +75,7 @@ class Clone:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         path = f"{self.folder}/.cache/decoys:{os.environ['PATH']}"
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "DVC"))} | {"PATH": path}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(NOT_INHERITED)} | {"PATH": path}
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
 
     def make(self, target: str = "repro") -> subprocess.CompletedProcess[str]:
@@ -85,7 +83,7 @@ class Clone:
 
     def dvc(self, *words: str) -> subprocess.CompletedProcess[str]:
         path = f"{VENV}/bin:{os.environ['PATH']}"
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "DVC"))} | {"PATH": path}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(NOT_INHERITED)} | {"PATH": path}
         command = [f"{VENV}/bin/python", "-m", "dvc", *words]
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
 

@@ -9,25 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
+
+from tests import plain_yaml
 
 SIZE, CLASSES, EACH = 24, ("ring", "stripes"), 4
 RENDERED = {"first": [0, 1, 2, 3, 4, 5], "second": 4}
 PARAMS: dict[str, Any] = {
     "random_seed": 0,
-    "images": {"source": "folder", "sets": {"shapes": 8, "noise": 6}},
+    "images": {
+        "sets": {
+            "shapes": {"folder": "inputs/images/shapes", "count": 8},
+            "noise": {"folder": "inputs/images/noise", "count": 6},
+        }
+    },
     "models": {
         key: {
             "file": f"inputs/models/{key}.keras",
             "input_size": SIZE,
             "preprocessing": "unit",
             "class_names": list(CLASSES),
+            **more,
         }
-        for key in ("before", "after", "nested")
+        for key, more in (
+            ("before", {"channels": 4, "layers": RENDERED, "objectives": {"ring": "logit(0)"}}),
+            ("after", {"channels": 4, "layers": RENDERED}),
+            ("nested", {"channels": 2, "layers": {"inner_conv": 3}}),
+        )
     },
-    "feature_maps": {"images": [0, 5], "channels": {"before": 4, "after": 4, "nested": 2}},
+    "weights": {},
+    "feature_maps": {"images": [0, 5]},
     "analyze": {"mistakes": 2, "doubtful": 1},
+    "compare": {},
     "fixed_filters": {
         "set": "shapes",
         "images": 2,
@@ -40,8 +53,6 @@ PARAMS: dict[str, Any] = {
         "stability_steps": 2,
         "negatives": True,
         "variants": 2,
-        "objectives": {"before": {"ring": "logit(0)"}},
-        "layers": {"before": RENDERED, "after": RENDERED, "nested": {"inner_conv": 3}},
     },
 }
 
@@ -103,7 +114,7 @@ def _one_dead(weights: list[np.ndarray]) -> list[np.ndarray]:
 
 def main(folder: Path) -> None:
     os.chdir(folder)
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    Path("params.yaml").write_text(plain_yaml.dump(PARAMS))
     _images(Path("inputs/images"))
     _models(Path("inputs/models"))
     from stages import (

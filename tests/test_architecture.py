@@ -18,7 +18,8 @@ ORDER = [
     *("filters", "maximization", "analysis", "comparison", "report", "tracking", "verify", "notebook", "config"),
     *("look", "borrowing"),
 ]
-# What can't change an output is no dep of a stage: params.yaml is tracked by its values, errors are words.
+# What can't change an output is no dep of a stage: params.yaml (and the rooms' sections, which read it) is tracked by
+# its values, errors are words.
 HIDDEN = {"__import__", "import_module", "importlib.import_module"}
 GROUND = {"errors", "fields", "config"}
 # Where a network runs, or Keras's own data come from (images/reading.py, one function)
@@ -118,7 +119,7 @@ def reached(script: str) -> set[str]:
     todo, seen = {target for _, target, _ in imports(script)}, set()
     while todo:
         module = todo.pop()
-        if module in seen or room(module) in GROUND:
+        if module in seen or room(module) in GROUND or module.endswith(".section"):
             continue
         seen.add(module)
         todo |= {target for _, target, _ in imports(module)}

@@ -29,7 +29,7 @@ images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("uint8
 unit = {"name": "unit", "scale": [1 / 255] * 3, "offset": [0.0] * 3, "reverse_channels": False}
 folder = Path("artifacts/models/vgg16")
 folder.mkdir(parents=True)
-save("vgg16", Loaded(network("block1_conv1", "block1_conv2"), "t", "file", "o", "l", "t", 32, unit), folder)
+save("vgg16", Loaded(network("block1_conv1", "block1_conv2"), "t", "file", "o", "l", "t", (32, 32, 3), unit), folder)
 """
 AFTER = """
 import sys

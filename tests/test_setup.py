@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import install
-from tests.clone import ONE_MODEL, ROOT, VENV, Clone
+from tests.clone import NOT_INHERITED, ONE_MODEL, ROOT, VENV, Clone
 
 pipeline = pytest.mark.pipeline
 FOLDER = 'with a space/it\'s "5" & more; #1/$HOME ü 漢字 (é)'
@@ -39,7 +39,9 @@ def test_a_folder_that_no_environment_can_be_in_gets_one_line(tmp_path: Path, na
     for file in ("Makefile", "requirements.txt"):
         (tmp_path / name).mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / name)
-    done = subprocess.run(["make", f"PYTHON={sys.executable}"], cwd=tmp_path / name, capture_output=True, text=True)
+    env = {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}
+    command = ["make", f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=tmp_path / name, env=env, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stdout.startswith("error: PATH takes no ':' and MLflow no '%' or '?'")
     assert done.stdout.count("\n") == 1

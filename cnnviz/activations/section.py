@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cnnviz.fields import Index, Key, PerLayer, Section
+from cnnviz.fields import Index, Section
 
 
 class FeatureMapsSection(Section):
-    images: Annotated[list[Index], Field(min_length=1)]
-    channels: dict[Key, PerLayer]
+    images: Annotated[list[Index], Field(min_length=1)] = [0, 1, 2]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +12,19 @@ from cnnviz.images import ImageSet, conversions, fed, load_sets
 from cnnviz.networks import read_description, selection
 from cnnviz.pictures import png_bytes, shown
 
-SHOWN = 8  # channels of a layer, where params.yaml names channels of others only
+SHOWN = 8  # channels of a layer, where params.yaml names none or those of others
 
 
-def run(key: str, section: FeatureMapsSection, sets: Sequence[str], artifacts: Path, watch: Stopwatch) -> None:
-    """Write maps, pictures and statistics of the model `key` on the image sets `sets`."""
+def run(
+    key: str, channels: Any, section: FeatureMapsSection, sets: Sequence[str], artifacts: Path, watch: Stopwatch
+) -> None:
+    """Write maps, pictures and statistics of the model `key` on the image sets `sets`.
+
+    channels: params.yaml's `models.<key>.channels`, of which maps are shown.
+    """
     stored = artifacts / "models" / key
-    described, option = read_description(stored), section.channels[key]
-    where = f"params.yaml: feature_maps.channels.{key}"
-    chosen = selection.filters(option, described, where) if isinstance(option, dict) else {}
+    described, where = read_description(stored), f"params.yaml: models.{key}.channels"
+    named = selection.filters(channels, described, where) if isinstance(channels, dict) else {}
     from cnnviz.activations import maps  # TensorFlow: only after the params are checked
     from cnnviz.networks import load
 
@@ -31,9 +36,9 @@ def run(key: str, section: FeatureMapsSection, sets: Sequence[str], artifacts: P
     with watch.network():
         found = {n: feature_maps.statistics(readers[n], len(one), bar.update) for n, one in known.items()}
     bar.close()
-    count = option if isinstance(option, int) else SHOWN
-    channels = {
-        name: chosen.get(name) or maps.most_active([s[name] for s in found.values()], count)
+    count = channels if isinstance(channels, int) else SHOWN
+    chosen = {
+        name: named.get(name) or maps.most_active([s[name] for s in found.values()], count)
         for name in feature_maps.convs
     }
     folder = fresh(artifacts / "feature_maps" / key)
@@ -41,12 +46,12 @@ def run(key: str, section: FeatureMapsSection, sets: Sequence[str], artifacts: P
     for name, one in known.items():
         some = [i for i in section.images if i < len(one)] or [0]  # a set of all files of a folder may have fewer
         with watch.network():
-            layers = feature_maps.maps(readers[name], some, channels)
+            layers = feature_maps.maps(readers[name], some, chosen)
         pixels = shown(np.rint(readers[name](some)).astype("uint8"), rgb)
         for layer, values in layers.items():
-            which = {"images": np.asarray(some, "int32"), "channels": np.asarray(channels[layer], "int32")}
+            which = {"images": np.asarray(some, "int32"), "channels": np.asarray(chosen[layer], "int32")}
             write_bytes(folder / name / f"{layer}.npz", npz.pack({"activations": values} | which))
-            picture = maps.picture(pixels, some, values, channels[layer])
+            picture = maps.picture(pixels, some, values, chosen[layer])
             write_bytes(folder / name / f"{layer}.png", png_bytes(picture))
         write_bytes(folder / name / "per_image.npz", npz.pack(maps.per_image(found[name])))
         write_json(folder / name / "statistics.json", {layer: entry.as_dict() for layer, entry in found[name].items()})

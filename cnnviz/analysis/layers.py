@@ -89,9 +89,12 @@ class LayerAnalysis:
 
 
 def states(rates: dict[str, NDArray]) -> NDArray[np.str_]:
-    """`dead`: never active on any image of any set; `near-dead`: firing rate below 0.001 on each; else `active`."""
+    """`dead`: never active on any image of any set; `near-dead`: firing rate below 0.001 on each; else `active`.
+
+    `nan`: its values are no numbers.
+    """
     highest = np.max(list(rates.values()), axis=0)
-    return np.select([highest == 0, highest < NEAR_DEAD], ["dead", "near-dead"], "active")
+    return np.select([np.isnan(highest), highest == 0, highest < NEAR_DEAD], ["nan", "dead", "near-dead"], "active")
 
 
 def redundancy(correlation: NDArray, cosines: NDArray) -> dict[str, NDArray]:
@@ -125,6 +128,7 @@ def per_layer(layer: LayerAnalysis, columns: dict[str, NDArray]) -> dict[str, An
         "filters": n,
         "dead": int((columns["state"] == "dead").sum()),
         "near_dead": int((columns["state"] == "near-dead").sum()),
+        "nan": int((columns["state"] == "nan").sum()),
         "activation_clusters": int(columns["activation_cluster"].max()) + 1,
         "kernel_clusters": int(columns["kernel_cluster"].max()) + 1,
     }

@@ -52,13 +52,16 @@ class Moments:
             self.squares += squares.sum(1)
             self.maximum = np.maximum(self.maximum, unit.max(1))
             self.stimuli += unit.shape[1]
-            found = sparsity(rates.sum(0), squares.sum(0), len(unit))
+            numbers = ~np.isnan(rates[:, 0])  # a filter whose weights are NaN is NaN everywhere; the others go on
+            if not numbers.all():
+                rates, squares = rates[numbers], squares[numbers]
+            found = sparsity(rates.sum(0), squares.sum(0), len(rates))
             self._population += np.nansum(found), np.count_nonzero(~np.isnan(found))
 
     def result(self) -> dict[str, Floats]:
         """Per channel, float64 `(channels,)`."""
         return {
-            "firing_rate": self.positive / self.stimuli,
+            "firing_rate": np.where(np.isnan(self.total), np.nan, self.positive / self.stimuli),
             "mean": self.total / self.stimuli,
             "rate": self.rates / self.stimuli,
             "maximum": self.maximum,
@@ -160,12 +163,13 @@ class Correlation:
             self._count += unit.shape[1]
 
     def result(self) -> Floats:
-        """1 on the diagonal; 0 for a unit that is constant."""
+        """1 on the diagonal; 0 for a unit that is constant, or NaN."""
         covariance = self._products / self._count - np.outer(self._sum, self._sum) / self._count**2
         spread = np.sqrt(np.clip(covariance.diagonal(), 0, None))
-        alive = spread > 1e-6 * spread.max(initial=0)
+        alive = spread > 1e-6 * np.nanmax(spread, initial=0)
         scale = np.divide(1, spread, out=np.zeros_like(spread), where=alive)
         found = np.clip(covariance * scale * scale[:, None], -1, 1)
+        found[np.isnan(found)] = 0
         np.fill_diagonal(found, 1)
         return found
 

@@ -19,7 +19,7 @@ from cnnviz.networks import graph, head, preprocess
 class Observer:
     """A network of which all conv layers are watched at once (or only `layers`), its own preprocessing included.
 
-    described: `input_shape` (h, w, channels) and `preprocessing`, as in model.json. head: the classifier head, or None.
+    described: as in model.json, `input_shape` (h, w, channels) and `preprocessing` at least. head: what it answers.
     Raises InputError for a layer that is not there.
     """
 
@@ -30,10 +30,10 @@ class Observer:
             if name not in self.graph.convs:
                 raise InputError(f"no conv layer {name!r}; {choices(name, self.graph.convs)}")
         self.convs = {name: conv for name, conv in self.graph.convs.items() if not layers or name in layers}
-        self.head = head.find(self.graph)
+        self.head = head.stored(self.graph, described)
         outputs = [(conv.norm or conv).output for conv in self.convs.values()]
-        if self.head:
-            outputs.append(self.head.features)
+        if self.head.answers:
+            outputs += [self.head.scores, self.head.features]
         self._network = keras.Model(self.graph.input, outputs)
         self._run = tf.function(self._compute, autograph=False, reduce_retracing=True)
 
@@ -42,7 +42,7 @@ class Observer:
             made = self._network(preprocess(images, self.preprocessing), training=False)
         outputs = keras.tree.flatten(made)  # Keras gives a single output without its list
         found = [before.get(id(output), (output, output))[0] for output in outputs[: len(self.convs)]]
-        classified = (self.head.logits(outputs[-1]), outputs[-1]) if self.head else ()
+        classified = tuple(outputs[len(self.convs) :])
         return [tf.transpose(pre, [0, 3, 1, 2]) for pre in found], classified
 
     def batches(self, read: Callable[[Sequence[int]], np.ndarray], count: int, size: int) -> "Iterator[Batch]":
@@ -57,7 +57,7 @@ class Observer:
 
 
 class Batch(dict[str, Seen]):
-    """What all layers did on one batch. classified: logits `(b, classes)` and what the last layer saw; or nothing."""
+    """What all layers did on one batch. classified: scores `(b, n)` and what the last layer saw; or nothing."""
 
     def __init__(
         self,

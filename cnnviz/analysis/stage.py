@@ -2,35 +2,38 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from cnnviz.analysis import files, layers, plots, subjects
 from cnnviz.analysis.section import AnalyzeSection
-from cnnviz.files import Stopwatch, fresh, progress, write_bytes, write_csv, write_json
+from cnnviz.files import Stopwatch, fresh, progress, say, write_bytes, write_csv, write_json
 from cnnviz.filters import cosines, filters_of, read_kernel
-from cnnviz.images import load_sets
+from cnnviz.images import fed, load_sets
 from cnnviz.networks import read_description, selection
+
+if TYPE_CHECKING:
+    from cnnviz.networks import ModelSection
 
 
 def run(
-    key: str, section: AnalyzeSection, rendered: Any, sets: Sequence[str], artifacts: Path, watch: Stopwatch
+    key: str, model: "ModelSection", section: AnalyzeSection, sets: Sequence[str], artifacts: Path, watch: Stopwatch
 ) -> None:
-    """Write `<artifacts>/analysis/<key>`. rendered: params.yaml's `maximize.layers.<key>`, whose patches are stored.
+    """Write `<artifacts>/analysis/<key>`; patches are stored of the filters that `models.<key>.layers` names.
 
     Raises InputError for a layer, filter, class or image that is not there.
     """
     stored = artifacts / "models" / key
     described = read_description(stored)
-    wanted = subjects.layers(section.layers.get(key), described, f"params.yaml: analyze.layers.{key}")
-    asked = selection.filters(rendered, described, f"params.yaml: maximize.layers.{key}")
+    wanted = subjects.layers(model.analyzed_layers, described, f"params.yaml: models.{key}.analyzed_layers")
+    asked = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
     pictured = subjects.pictured(wanted, asked, described, section.patches)
     shape = described["input_shape"]
     images = load_sets(artifacts, sets, shape[2])
-    from cnnviz.analysis import observe, watching  # TensorFlow: only after the params are checked
-    from cnnviz.analysis.predictions import explaining
+    from cnnviz.analysis import checks, observe, watching  # TensorFlow: only after the params are checked
+    from cnnviz.analysis.predictions import drawing, explaining
     from cnnviz.networks import load
 
     observer = observe.Observer(load(stored)[0], described, wanted)
@@ -52,7 +55,19 @@ def run(
     files.write_arrays(folder, found, columns)
     write_csv(folder / "filters.csv", files.filter_rows(columns))
     write_json(folder / "statistics.json", entries)
-    predicted = explaining.explain(observer, described, outputs, section, pixels, artifacts)
+    predicted = explaining.explain(observer, described, outputs, model, section, pixels, artifacts)
+
+    def read(name: str, indices: Sequence[int]) -> np.ndarray:
+        return fed(images[name], indices, shape)
+
+    preprocessing = described["preprocessing"]
+    if observer.head.kind == "pictures":
+        drawing.draw(observer.graph, observer.head, preprocessing, pixels, read, folder)
+    notes = checks.notes(found, observer.convs)
+    notes += explaining.notes(observer, described, outputs, model, pixels, read)
+    for note in notes:
+        say(f"{key}: {note}")
+    write_json(folder / "notes.json", notes)
     write_json(folder / "metrics.json", layers.headline(entries, columns) | predicted)
     for name, png in plots.draw(key, found, columns):
         write_bytes(folder / name, png)

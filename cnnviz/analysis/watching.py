@@ -31,9 +31,9 @@ def watch(
 ) -> tuple[dict[str, LayerAnalysis], dict[str, Outputs]]:
     """Run every image of every set once, as a network of this input shape sees it; `tick(n)` counts images done.
 
-    Returns what was measured of each layer, and a classifier's outputs on each set (none where it is no classifier).
+    Returns what was measured of each layer, and the scores of each set's images (none where the network has no answer).
     """
-    outputs = {name: Outputs() for name in sets if observer.head}
+    outputs = {name: Outputs() for name in sets if observer.head.answers}
     layers = {
         name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept)
         for name, conv in observer.convs.items()

@@ -60,7 +60,7 @@ def correlations(one: NDArray, other: NDArray) -> Floats:
 def _standard(columns: NDArray) -> Floats:
     columns = columns - columns.mean(0, dtype=np.float64)
     norm = np.linalg.norm(columns, axis=0)
-    return np.divide(columns, norm, out=np.zeros_like(columns), where=norm > 1e-9 * norm.max(initial=0))
+    return np.divide(columns, norm, out=np.zeros_like(columns), where=norm > 1e-9 * np.nanmax(norm, initial=0))
 
 
 def matched(correlation: Floats) -> list[tuple[int, int, float]]:

@@ -9,6 +9,16 @@ from pydantic import BaseModel, ValidationError
 from cnnviz.config.schema import Params
 from cnnviz.errors import InputError, choices
 
+# Keys of older versions, and what stands for them now
+IN_ITS_BLOCK = "it stands in the model's block now: models.<model>."
+MOVED: dict[tuple[Any, ...], str] = {("maximize", name): IN_ITS_BLOCK + name for name in ("layers", "objectives")}
+MOVED |= {("analyze", name): IN_ITS_BLOCK + name for name in ("explain", "explained_layer", "labels")}
+MOVED[("feature_maps", "channels")] = IN_ITS_BLOCK + "channels"
+MOVED[("analyze", "layers")] = IN_ITS_BLOCK + "analyzed_layers"
+OF_EACH_SET = "each set has its own now: sets: {mine: {folder: inputs/images/mine, count: all}}"
+MOVED |= {("images", name): OF_EACH_SET for name in ("source", "folder")}
+NEEDED = [name for name, field in Params.model_fields.items() if field.is_required()]
+
 
 def _valid_keys(place: list[str]) -> list[str]:
     """Return the keys that the section at `place` may have."""
@@ -21,14 +31,22 @@ def _valid_keys(place: list[str]) -> list[str]:
     return list(getattr(section, "model_fields", {}))
 
 
-def _line(error: Any, data: Any, path: Path) -> str:
-    """One pydantic error as `file: path.of.key: given …; expected …`."""
+def _place(error: Any, data: Any) -> list[Any]:
+    """The keys of params.yaml that lead to an error: pydantic adds markers such as "[key]" to the path."""
     place, value = [], data
-    for part in error["loc"]:  # pydantic adds markers such as "[key]" to the path; keep what stands in the file
+    for part in error["loc"]:
         if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
-            place.append(str(part))
+            place.append(part)
             value = value[part]
-    dotted = ".".join(place)
+    return place
+
+
+def _lines(error: Any, data: Any, path: Path) -> list[str]:
+    """One pydantic error as `file: path.of.key: given …; expected …`, or all that sections say of their values."""
+    place, value = _place(error, data), data
+    for part in place:
+        value = value[part]
+    dotted = ".".join(map(str, place))
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     message = (
         message.replace("a valid integer", "a whole number")
@@ -37,17 +55,26 @@ def _line(error: Any, data: Any, path: Path) -> str:
     )
     message = message.replace(", unable to parse string as a number", "")
     if error["type"] == "extra_forbidden":
-        return f"{path}: {dotted}: unknown key; {choices(place[-1], _valid_keys(place[:-1]))}"
+        parents = [str(part) for part in place[:-1]]
+        now = MOVED.get(tuple(place)) or choices(str(place[-1]), _valid_keys(parents))
+        return [f"{path}: {dotted}: unknown key; {now}"]
     if error["type"] == "missing":
-        return f"{path}: {'.'.join([*place, str(error['loc'][-1])])}: missing"
-    if error["type"] == "value_error" and isinstance(value, dict):  # a section's own check names the key inside it
-        joint = ": " if message.startswith("expected") else "."
-        return f"{path}: {dotted}{joint if dotted else ''}{message}"
-    return f"{path}: {dotted}: given {value!r}; {message}"
+        return [f"{path}: {'.'.join([*map(str, place), str(error['loc'][-1])])}: missing"]
+    if error["type"] == "value_error" and not place:  # what sections say of their values together
+        return [f"{path}: {line}" for line in message.splitlines()]
+    return [f"{path}: {dotted}: given {value!r}; {message}"]
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice (YAML would silently keep the last)."""
+    """SafeLoader that refuses a key written twice (YAML would silently keep the last), and aliases: DVC's `-S` would
+    change the value in both places, or in none.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: the alias *{event.anchor}; write its value out")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(k, deep=True) for k, _ in node.value]
@@ -71,10 +98,40 @@ def load(path: str | Path = "params.yaml") -> Params:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected sections such as `models:`, got {type(data).__name__}")
-    try:
-        return Params.model_validate(data)
-    except ValidationError as error:
-        lines: dict[str, None] = {}
-        for item in error.errors():
-            lines.setdefault(_line(item, data, path))
-        raise InputError("\n".join(lines)) from error
+    lines: dict[str, None] = {}
+    params = None
+    while params is None:  # what is wrong is taken out, so that the rest is checked as well
+        try:
+            params = Params.model_validate(data)
+        except ValidationError as error:
+            first, taken = not lines, False
+            for item in error.errors():
+                missing = item["type"] == "missing"
+                for line in _lines(item, data, path) if first or not missing else ():
+                    lines.setdefault(line)
+            for item in error.errors():
+                taken |= item["type"] != "missing" and _taken_out(data, _place(item, data))
+            if not taken:
+                break
+    if params is None or lines:
+        raise InputError("\n".join(lines))
+    return params
+
+
+def _taken_out(data: dict[str, Any], place: list[Any]) -> bool:
+    """Remove the value at `place`, with the list that it stands in; False where there is nothing to be removed."""
+    parents: list[Any] = [data]
+    for part in place:
+        parents.append(parents[-1][part])
+    while place and not isinstance(parents[len(place) - 1], dict):
+        place = place[:-1]
+    if not place:
+        return False
+    if len(place) == 1 and place[0] in NEEDED:
+        empty: Any = 0 if place[0] == "random_seed" else {}
+        if data[place[0]] == empty:
+            return False
+        data[place[0]] = empty
+    else:
+        del parents[len(place) - 1][place[-1]]
+    return True

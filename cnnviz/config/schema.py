@@ -1,5 +1,6 @@
 """params.yaml as a whole: the sections that the rooms own, and what has to agree between them."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -7,60 +8,72 @@ from pydantic import Field, model_validator
 from cnnviz.activations import FeatureMapsSection
 from cnnviz.analysis import AnalyzeSection
 from cnnviz.comparison import CompareSection
-from cnnviz.errors import choices
+from cnnviz.errors import InputError, choices
 from cnnviz.fields import Index, Key, Section
 from cnnviz.filters import FixedFiltersSection, WeightsSection
 from cnnviz.images import ImagesSection
 from cnnviz.maximization import MaximizeSection
 from cnnviz.networks import ModelSection
+from cnnviz.objectives import parse
 
 
 class Params(Section):
+    """Every section that a stage of dvc.yaml depends on is required, if only as `{}`: DVC needs it."""
+
     random_seed: Index
     images: ImagesSection
     models: Annotated[dict[Key, ModelSection], Field(min_length=1)]
-    weights: WeightsSection = WeightsSection()
+    weights: WeightsSection
     feature_maps: FeatureMapsSection
     fixed_filters: FixedFiltersSection
     maximize: MaximizeSection
-    analyze: AnalyzeSection = AnalyzeSection()
-    compare: CompareSection = CompareSection()
+    analyze: AnalyzeSection
+    compare: CompareSection
 
     @model_validator(mode="after")
     def _refer(self) -> "Params":
-        for path, keys, example in (
-            ("feature_maps.channels", self.feature_maps.channels, "8"),
-            ("maximize.layers", self.maximize.layers, "auto"),
-            ("maximize.objectives", self.maximize.objectives, None),
-            ("analyze.layers", self.analyze.layers, None),
-            ("analyze.explain", self.analyze.explain, None),
-            ("analyze.explained_layer", self.analyze.explained_layer, None),
-            ("analyze.labels", self.analyze.labels, None),
-        ):
-            for key in sorted(set(keys) - set(self.models)):
-                raise ValueError(f"{path}.{key}: no such model; {choices(key, self.models)}")
-            for key in sorted(set(self.models) - set(keys)) if example else ():
-                raise ValueError(f"{path}: the model {key!r} is missing; add `{key}: {example}`")
+        if found := [*self.complaints(), *self._of_models(), *self._of_images()]:
+            raise ValueError("\n".join(found))
+        return self
+
+    def complaints(self) -> Iterator[str]:
+        sections = {name: getattr(self, name) for name in type(self).model_fields if name != "models"}
+        for path, section in (sections | {f"models.{key}": model for key, model in self.models.items()}).items():
+            for line in section.complaints() if isinstance(section, Section) else ():
+                yield f"{path}{': ' if line.startswith('expected') else '.'}{line}"
+
+    def _of_models(self) -> Iterator[str]:
+        """What names a model or an image set that is not there; objectives that can't be read."""
+        sets = self.images.sets
+        for key, model in self.models.items():
+            for name, text in model.objectives.items():
+                try:
+                    parse(text)
+                except InputError as error:
+                    yield f"models.{key}.objectives.{name}: {error}"
+            for path, chosen in (("explain", model.explain), ("labels", model.labels)):
+                for name in sorted(set(chosen) - set(sets)):
+                    yield f"models.{key}.{path}.{name}: no such image set; {choices(name, sets)}"
+        borrowed = self.fixed_filters.borrowed
+        if borrowed is not None and borrowed.model not in self.models:
+            there = choices(borrowed.model, self.models)
+            yield f"fixed_filters.borrowed.model: no model {borrowed.model!r}; {there}; or remove `borrowed`"
+
+    def _of_images(self) -> Iterator[str]:
+        """What asks for an image that is not there, as far as it can be known before the images are read."""
+        sets = self.images.counts
         if self.maximize.start != "noise":
             name, index = self.maximize.start.split("/")
-            if name not in self.images.sets:
-                raise ValueError(f"maximize.start: no image set {name!r}; {choices(name, self.images.sets)}")
-            if int(index) >= self.images.sets[name]:
-                raise ValueError(f"maximize.start: the set {name!r} has {self.images.sets[name]} images, from 0 on")
-        for path, chosen in (("analyze.explain", self.analyze.explain), ("analyze.labels", self.analyze.labels)):
-            for model, sets in chosen.items():
-                for key in sorted(set(sets) - set(self.images.sets)):
-                    raise ValueError(f"{path}.{model}.{key}: no such image set; {choices(key, self.images.sets)}")
-        if (given := self.fixed_filters.borrowed.model) not in self.models:
-            raise ValueError(f"fixed_filters.borrowed.model: no model {given!r}; {choices(given, self.models)}")
-        if (given := self.fixed_filters.set) not in self.images.sets:
-            raise ValueError(f"fixed_filters.set: no image set {given!r}; {choices(given, self.images.sets)}")
-        have = self.images.sets[self.fixed_filters.set]
-        if self.fixed_filters.images > have:
-            raise ValueError(f"fixed_filters.images: {self.fixed_filters.images} asked, the set has {have}")
-        for name, count in self.images.sets.items():
-            if max(self.feature_maps.images) >= count:
-                raise ValueError(
-                    f"feature_maps.images: {max(self.feature_maps.images)} is out of range; {name} has 0..{count - 1}"
-                )
-        return self
+            if name not in sets:
+                yield f"maximize.start: no image set {name!r}; {choices(name, sets)}"
+            elif (count := sets[name]) is not None and int(index) >= count:
+                yield f"maximize.start: the set {name!r} has {count} images, from 0 on"
+        fixed = self.fixed_filters
+        if fixed.set not in sets:
+            yield f"fixed_filters.set: no image set {fixed.set!r}; {choices(fixed.set, sets)}"
+        elif (count := sets[fixed.set]) is not None and fixed.images > count:
+            yield f"fixed_filters.images: {fixed.images} asked, the set has {count}"
+        highest = max(self.feature_maps.images)
+        for name, count in sets.items():
+            if count is not None and highest >= count:
+                yield f"feature_maps.images: {highest} is out of range; {name} has 0..{count - 1}"

@@ -6,6 +6,7 @@ from .borrowing import borrow as borrow  # take them out
 from .extraction import extract as extract  # the stage `weights`
 from .kernels import draw as draw  # the picture of a layer's kernels
 from .kernels import filters_of as filters_of  # a kernel with its filters first
+from .kernels import first_inputs as first_inputs  # the first input channel of filters in groups
 from .kernels import joined as joined  # a separable layer's two kernels as one
 from .kernels import read_kernel as read_kernel  # kernel and bias of a stored layer
 from .likeness import clusters as clusters  # groups of filters that are alike

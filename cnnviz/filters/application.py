@@ -37,7 +37,8 @@ def _chosen(section: FixedFiltersSection, artifacts: Path) -> tuple[dict[str, np
     for name, g in section.gabor.items():
         kernels[name] = fixed.gabor(g.size, g.wavelength, g.orientation, g.sigma)
         origins[name] = f"Gabor: size {g.size}, wavelength {g.wavelength}, orientation {g.orientation}, sigma {g.sigma}"
-    lender = section.borrowed
+    if (lender := section.borrowed) is None:
+        return kernels, origins
     model = read_description(artifacts / "models" / lender.model)
     path = artifacts / "weights" / lender.model / f"{lender.layer}.npz"
     taken, reversed_channels = fixed.borrow(path, model, lender.layer, lender.filters)

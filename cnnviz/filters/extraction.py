@@ -23,7 +23,12 @@ def extract(key: str, section: WeightsSection, artifacts: Path) -> None:
             name, depthwise = layer["name"], layer["depthwise"]
             kernel, bias, count = kernels.read_kernel(file, layer)
             write_bytes(folder / f"{name}.npz", npz.pack({"kernel": kernel, "bias": bias}))
-            picture = kernels.draw(kernel, depthwise, position == 0, reverse, rows, columns)
+            first = (
+                None
+                if depthwise
+                else kernels.first_inputs(*kernel.shape[:1:-1], layer.get("input_shape", kernel.shape[2:3])[-1])
+            )
+            picture = kernels.draw(kernel, depthwise, position == 0, reverse, rows, columns, first=first)
             write_bytes(folder / f"{name}.png", png_bytes(picture))
             about = {"kernel_shape": list(kernel.shape), "depthwise": depthwise, "parameters": count}
             statistics[name] = {**about, **kernels.statistics(kernel, depthwise)}

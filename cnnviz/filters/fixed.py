@@ -134,7 +134,8 @@ def apply(
 ) -> dict[str, NDArray]:
     """Arrays of outputs.npz (see docs/artifacts.md) from `(n, h, w, channels)` images and named kernels.
 
-    A kernel of another number of channels sees the images as its network would (images.converted). Outputs outside an image's own size (a set of mixed sizes) are 0, in ReLU and pooling too.
+    A kernel of another number of channels sees the images as its network would (images.converted). Outputs outside an
+    image's own size (a set of mixed sizes) are 0, in ReLU and pooling too.
     """
     if pool_size > sizes.min():
         raise InputError(

@@ -27,6 +27,8 @@ def read_kernel(weights: h5py.File, layer: dict[str, Any]) -> tuple[Kernel, Kern
     keys = layer["kernel_key"]
     stored = [np.asarray(weights[key], np.float32) for key in ([keys] if isinstance(keys, str) else keys)]
     kernel = joined(*stored) if len(stored) == 2 else stored[0]
+    if layer.get("transposed"):  # Keras keeps it as (kh, kw, out, in)
+        kernel = np.ascontiguousarray(kernel.transpose(0, 1, 3, 2))
     filters = layer["filters"]
     bias = np.asarray(weights[layer["bias_key"]], np.float32) if layer["bias_key"] else np.zeros(filters, np.float32)
     count = sum(array.size for array in stored) + (bias.size if layer["bias_key"] else 0)
@@ -71,10 +73,10 @@ def nearest(filters: NDArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 
 def statistics(kernel: Kernel, depthwise: bool) -> dict[str, Any]:
-    """Measure every filter of a layer (without bias), see docs/artifacts.md; 7 significant digits, float64 inside.
+    """Measure every filter of a layer (without bias), see docs/artifacts.md; 7 significant digits, None for NaN.
 
     kernel: `(kh, kw, in, out)`, depthwise `(kh, kw, in, m)`. Returns `l1`, `l2`, `mean`, `std`, `near_zero_share`,
-    `nearest_cosine` (lists of float, one per filter) and `nearest` (list of int).
+    `nearest_cosine` (lists of float, one per filter; None where weights are NaN) and `nearest` (list of int).
     """
     filters = filters_of(kernel, depthwise).astype(np.float64)
     flat = filters.reshape(len(filters), -1)
@@ -85,10 +87,16 @@ def statistics(kernel: Kernel, depthwise: bool) -> dict[str, Any]:
         "l2": np.sqrt((flat**2).sum(axis=1)),
         "mean": flat.mean(axis=1),
         "std": flat.std(axis=1),
-        "near_zero_share": (planes < NEAR_ZERO * planes.max()).mean(axis=1),
+        "near_zero_share": (planes < NEAR_ZERO * np.nanmax(planes, initial=0)).mean(axis=1),
     }
-    rounded = {name: [float(f"{value:.7g}") for value in values] for name, values in columns.items()}
+    columns["near_zero_share"][np.isnan(planes).any(axis=1)] = np.nan
+    rounded = {name: [_number(value) for value in values] for name, values in columns.items()}
     return {**rounded, "nearest": index.tolist(), "nearest_cosine": [float(f"{value:.7g}") for value in cosine]}
+
+
+def _number(value: float) -> float | None:
+    """Seven digits; None for what is no number."""
+    return float(f"{value:.7g}") if np.isfinite(value) else None
 
 
 def strongest_inputs(filters: NDArray, count: int) -> NDArray[np.intp]:
@@ -113,8 +121,22 @@ def draw_rgb(kernel: Kernel, reverse_channels: bool = False, numbers: Sequence[i
     return montage.montage(montage.caption(tiles, [str(k) for k in numbers or range(len(tiles))]), padding=4)
 
 
+def first_inputs(filters: int, reads: int, channels: int) -> list[int]:
+    """The first input channel of each filter of a layer whose filters are shared out among groups of its channels.
+
+    reads: channels of a group; channels: all that the layer reads.
+    """
+    groups = channels // reads
+    return [k // (filters // groups) * reads for k in range(filters)]
+
+
 def draw_signed(
-    kernel: Kernel, depthwise: bool, rows: int, columns: int, numbers: Sequence[int] | None = None
+    kernel: Kernel,
+    depthwise: bool,
+    rows: int,
+    columns: int,
+    numbers: Sequence[int] | None = None,
+    first: Sequence[int] | None = None,
 ) -> montage.Picture:
     """Picture of a deeper layer: red positive, blue negative, white 0, one scale per filter.
 
@@ -132,7 +154,8 @@ def draw_signed(
         shown = filters[:rows]
         inputs = strongest_inputs(shown, columns)
         shown = np.take_along_axis(shown, inputs[..., None, None], axis=1)
-        texts = [str(channel) for row in inputs for channel in row]
+        starts = (first or [0] * len(filters))[: len(inputs)]
+        texts = [str(channel + start) for row, start in zip(inputs, starts, strict=True) for channel in row]
     limits = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
     tiles = montage.diverging(shown, limits).reshape(-1, *kernel.shape[:2], 3)
     tiles = montage.caption(_framed(montage.enlarge(tiles, factor)), texts)
@@ -154,8 +177,13 @@ def draw(
     rows: int,
     columns: int,
     numbers: Sequence[int] | None = None,
+    first: Sequence[int] | None = None,
 ) -> montage.Picture:
-    """Picture of a layer's kernels: `draw_rgb` where it sees a colour image, else `draw_signed`."""
+    """Picture of a layer's kernels: `draw_rgb` where it sees a colour image, else `draw_signed`.
+
+    first: the first input channel that each filter reads, where it is not 0 for all (`first_inputs`).
+    """
+    kernel = np.nan_to_num(kernel)
     if sees_image and not depthwise and kernel.shape[2] == 3:
         return draw_rgb(kernel, reverse_channels, numbers)
-    return draw_signed(kernel, depthwise, rows, columns, numbers)
+    return draw_signed(kernel, depthwise, rows, columns, numbers, first)

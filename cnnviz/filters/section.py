@@ -1,8 +1,9 @@
 """`weights` and `fixed_filters` in params.yaml: docs/params.md explains each key."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cnnviz.fields import Index, Key, Number, Positive, Section
 
@@ -27,23 +28,21 @@ class BorrowedSection(Section):
 
 class FixedFiltersSection(Section):
     set: Key
-    images: Positive
-    kernels: dict[Key, list[list[Number]]]
+    images: Positive = 10
+    kernels: dict[Key, list[list[Number]]] = {}
     gabor: dict[Key, GaborSection] = {}
-    borrowed: BorrowedSection
+    borrowed: BorrowedSection | None = None
     pool_size: Positive = 2
 
-    @model_validator(mode="after")
-    def _rectangular(self) -> "FixedFiltersSection":
+    def complaints(self) -> Iterator[str]:
         for name, rows in self.kernels.items():
             widths = {len(row) for row in rows}
             if len(widths) != 1 or 0 in widths:
-                raise ValueError(f"kernels.{name}: expected rows of one length, got lengths {[len(r) for r in rows]}")
-            if len(rows) % 2 == 0 or widths.pop() % 2 == 0:
-                raise ValueError(f"kernels.{name}: expected an odd number of rows and columns")
+                yield f"kernels.{name}: expected rows of one length, got lengths {[len(r) for r in rows]}"
+            elif len(rows) % 2 == 0 or widths.pop() % 2 == 0:
+                yield f"kernels.{name}: expected an odd number of rows and columns"
         for name in self.gabor:
             if name in self.kernels:
-                raise ValueError(f"gabor.{name}: `kernels` has this name already")
+                yield f"gabor.{name}: `kernels` has this name already"
             if self.gabor[name].size % 2 == 0:
-                raise ValueError(f"gabor.{name}.size: expected an odd number, got {self.gabor[name].size}")
-        return self
+                yield f"gabor.{name}.size: expected an odd number, got {self.gabor[name].size}"

@@ -1,8 +1,8 @@
 """The door of images/: what others may use, loaded when it is asked for. The rest is private."""
 
 from .decoding import decode as decode  # an image file -> pixels
-from .feeding import converted as converted  # images with the channels that a network wants
 from .feeding import conversions as conversions  # what is done to images for a network, in words
+from .feeding import converted as converted  # images with the channels that a network wants
 from .feeding import fed as fed  # chosen images of a set as a network sees them
 from .feeding import fits as fits  # whether images can be shown to a network of so many channels
 from .feeding import load_sets as load_sets  # the stored sets that a network can see

@@ -71,7 +71,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _raw_mode(image: Image.Image) -> str:
     """How Pillow calls the arrangement of the file's bytes."""
-    arguments = image.tile[0][3] if getattr(image, "tile", None) else ""
+    arguments = tile[0][3] if (tile := getattr(image, "tile", None)) else ""
     return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
 
 
@@ -125,9 +125,9 @@ def decode(
     """Decode an image file (path or binary stream) to uint8 `(h, w, 3)`, RGB, turned upright by its EXIF tag.
 
     Grey, palette, CMYK, 16 bit and float images are converted (levels.py); transparent ones are laid over the
-    `background`; of several images in a file the first is taken. largest: see `as_bytes`. size: height and width, smaller ones, to be
-    scaled to while reading. Raises InputError naming the file where it is damaged, cut short, too large or of another
-    format.
+    `background`; of several images in a file the first is taken. largest: see `as_bytes`. size: height and width,
+    smaller ones, to be scaled to while reading. Raises InputError naming the file where it is damaged, cut short, too
+    large or of another format.
     """
     about = header(stream, name)
     if about.deep:
@@ -143,7 +143,7 @@ def decode(
     with _opened(stream, name) as image:
         if size is not None and image.format in ("JPEG", "MPO"):
             turned = _orientation(image) in (5, 6, 7, 8)
-            image.draft(None, size if turned else size[::-1])  # type: ignore[arg-type]
+            image.draft(None, size if turned else size[::-1])
         upright = _upright(image)
         if upright.mode == "F":
             made = np.repeat(as_bytes(np.asarray(upright)[..., None], name), 3, axis=-1)

@@ -18,7 +18,7 @@ ALPHA = "network of four channels: the images got an opaque fourth one"
 
 def fits(channels: int, wanted: int) -> bool:
     """Whether images of so many channels can be shown to a network that wants so many."""
-    return channels == wanted or (channels == 3 and wanted in (1, 4))
+    return channels == wanted or (channels, wanted) in ((3, 1), (3, 4), (1, 3))
 
 
 def conversion(channels: int, wanted: int) -> str | None:
@@ -68,10 +68,7 @@ def load_sets(artifacts: Path, names: Sequence[str], channels: int | None = None
     listed = artifacts / "images" / "images.json"
     there = read_json(listed) if listed.is_file() else names
     found = {name: load_set(artifacts / "images" / f"{name}.npz") for name in names if name in there}
-    if channels is None:
-        kept = found
-    else:
-        kept = {name: one for name, one in found.items() if fits(one.channels, channels)}
+    kept = {name: one for name, one in found.items() if channels is None or fits(one.channels, channels)}
     have = ", ".join(f"{name} {said(one.channels)}" for name, one in found.items() if name not in kept)
     if not found:
         raise InputError(f"{listed}: none of {', '.join(names)} is there; run `dvc repro --force images`")

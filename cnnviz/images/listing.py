@@ -58,7 +58,7 @@ def listed(place: Path, root: Path) -> Listing:
 
 
 def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """Files below a folder, not those that are hidden or left by file managers. above: folders that one came through."""
+    """Files below a folder, but for hidden ones and what file managers leave. above: folders that one came through."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name[0] == "." or entry.name in LEFT:

@@ -52,9 +52,7 @@ class Own:
     def __post_init__(self) -> None:
         self._listing = listed(self.folder, self.root)
         self._stacks = {
-            path: stacks.opened(path, said(path))
-            for path in self._listing.files
-            if path.suffix.lower() in ARRAYS
+            path: stacks.opened(path, said(path)) for path in self._listing.files if path.suffix.lower() in ARRAYS
         }
         labels, self.class_names = _classes(self._listing, self._stacks, self.notes)
         items = list(self._items(labels))
@@ -138,8 +136,8 @@ class Own:
             height, width = (max(side) for side in zip(*sizes, strict=True))
             each = height * width * channels
             raise InputError(
-                f"{said(self.folder)}: {len(sizes)} images of up to {width}x{height} pixels take "
-                f"{len(sizes) * each / 1e9:.1f} GB, the limit is {MAX_BYTES / 1e9:.0f} GB; at most {MAX_BYTES // each} fit"
+                f"{said(self.folder)}: {len(sizes)} images of up to {width}x{height} pixels take over "
+                f"{MAX_BYTES // 10**9} GB; {MAX_BYTES // each} of them fit: count: {MAX_BYTES // each}"
             )
         scaled = sum(one != other for one, other in zip(sizes, whole, strict=True))
         if scaled:

@@ -106,7 +106,7 @@ def read_web(known: catalog.WebSet, count: int, tick: Tick = lambda: None) -> Im
     Raises Unreachable where there is no network and no copy, InputError where what came is another file.
     """
     pattern = re.compile(known.members)
-    found = sorted(m.groups() + (m[0],) for m in map(pattern.fullmatch, archived(known.file)) if m)
+    found = sorted((*m.groups(), m[0]) for m in map(pattern.fullmatch, archived(known.file)) if m)
     _enough(known.file.name, count, len(found), "ask for fewer")
     classes = list(known.classes)
     labels = [classes.index(one[0]) for one in found]

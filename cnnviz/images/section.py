@@ -1,5 +1,6 @@
 """`images` in params.yaml: docs/params.md explains each key."""
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,8 @@ from cnnviz.errors import choices
 from cnnviz.fields import Key, Section
 from cnnviz.sources import catalog
 
-ALL = "all"
 ROOT = "inputs/images"
+_KEY = "\0key"  # under which a set is told its own key: no key of a YAML file
 FORMS = "a number of images, {source: package, count: 20} or {folder: inputs/images/mine, count: all}"
 HAVE = {
     "package": {name: one.count for name, one in catalog.IMAGE_SETS.items()},
@@ -21,7 +22,7 @@ HAVE = {
 
 
 def _count(value: Any) -> Any:
-    if value != ALL and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+    if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ValueError("expected a whole number, at least 1, or all")
     return value
 
@@ -42,19 +43,14 @@ def _colour(value: Any) -> Any:
     return value
 
 
-def _gone(value: Any) -> Any:
-    raise ValueError("each set has its own now: sets: {cifar10: {source: package, count: 20}, mine: " + "{folder: "
-                     f"{ROOT}/mine, count: all}}}}")
-
-
 class SetSection(Section):
     """One set: of a `source` that knows it by name, or of a `folder` of one's own. known: its name there."""
 
     source: Literal["package", "keras", "web"] | None = None
     folder: Annotated[str | None, BeforeValidator(_folder)] = None
-    count: Annotated[int | Literal["all"], BeforeValidator(_count)] = ALL
+    count: Annotated[int | Literal["all"], BeforeValidator(_count)] = "all"
     background: Annotated[str, BeforeValidator(_colour)] = "white"
-    key: Annotated[str, Field(exclude=True)] = ""
+    key: Annotated[str, Field(validation_alias=_KEY)] = ""
 
     @property
     def known(self) -> str:
@@ -65,35 +61,39 @@ class SetSection(Section):
     @property
     def total(self) -> int | None:
         """How many images it has; None where only reading tells."""
-        if self.count != ALL:
+        if self.count != "all":
             return int(self.count)
         return None if self.source is None else HAVE[self.source][self.known]
 
-    @model_validator(mode="after")
-    def _fits(self) -> "SetSection":
+    @model_validator(mode="before")
+    @classmethod
+    def _form(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected {FORMS}")
+        return value
+
+    def complaints(self) -> Iterator[str]:
         if (self.source is None) == (self.folder is None):
-            raise ValueError("expected either source: package, keras or web, or folder: " + ROOT + "/mine")
-        if self.source is None:
-            return self
-        have = HAVE[self.source]
-        if self.key not in have and (len(have) > 1 or any(self.key in others for others in HAVE.values())):
-            raise ValueError(f"source: {self.source} does not have {self.key!r}; {choices(self.key, have)}")
-        if "background" in self.model_fields_set:
-            raise ValueError("background: only the images of a folder may be transparent")
-        if self.count != ALL and int(self.count) > have[self.known]:
-            more = "`source: keras` has 10000 of cifar10, " if self.source == "package" else ""
-            raise ValueError(
-                f"count: {self.count} images asked, `source: {self.source}` has {have[self.known]}; {more}a `folder` as "
-                "many as you put there"
-            )
-        return self
+            yield f"expected either source: package, keras or web, or folder: {ROOT}/mine"
+        elif self.source is not None:
+            have = HAVE[self.source]
+            if self.key not in have and (len(have) > 1 or any(self.key in others for others in HAVE.values())):
+                yield f"source: {self.source} does not have {self.key!r}; {choices(self.key, have)}"
+            elif self.count != "all" and int(self.count) > have[self.known]:
+                more = "`source: keras` has 10000 of cifar10, " if self.source == "package" else ""
+                yield (
+                    f"count: {self.count} images asked, `source: {self.source}` has {have[self.known]}; {more}a `folder` "
+                    "as many as you put there"
+                )
+            if "background" in self.model_fields_set:
+                yield "background: only the images of a folder may be transparent"
 
 
 def _set(key: Any, value: Any) -> Any:
     """What stands under a set's key, with the key; a number is short for so many images of the package."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = {"source": "package", "count": value}
-    return {**value, "key": key} if isinstance(value, dict) else value
+    return {**value, _KEY: key} if isinstance(value, dict) else value
 
 
 def _named(value: Any) -> Any:
@@ -102,8 +102,11 @@ def _named(value: Any) -> Any:
 
 class ImagesSection(Section):
     sets: Annotated[dict[Key, SetSection], BeforeValidator(_named), Field(min_length=1)]
-    source: Annotated[None, BeforeValidator(_gone)] = None
-    folder: Annotated[None, BeforeValidator(_gone)] = None
+
+    def complaints(self) -> Iterator[str]:
+        for name, one in self.sets.items():
+            for line in one.complaints():
+                yield f"sets.{name}{': ' if line.startswith('expected') else '.'}{line}"
 
     @property
     def counts(self) -> dict[str, int | None]:

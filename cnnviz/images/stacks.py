@@ -21,6 +21,7 @@ MAX_CHANNELS = 1000
 MAX_IMAGE = 1_000_000_000  # bytes of one image; a larger one is taken for a mistake or a bomb
 MAX_LABELS = 10_000_000
 MAX_HEADER = 100_000  # bytes
+MAX_IMAGES = 1_000_000  # in a file
 MAX_ARRAYS = 100  # in an .npz file
 LARGE = 64  # pixels of both sides from which a third axis may be that of the channels of a large cube
 SHAPES = "(h, w), (h, w, channels), (n, h, w) or (n, h, w, channels)"
@@ -78,6 +79,7 @@ def opened(path: Path, name: str) -> Stack:
     if path.suffix.lower() == ".npy":
         with _reading(name), path.open("rb") as file:
             shape, fortran, dtype = _header(file)
+            _complete(path.stat().st_size, shape, dtype)
         return _stack(path, name, None, shape, dtype, fortran, None, ())
     with _reading(name), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -90,6 +92,7 @@ def opened(path: Path, name: str) -> Stack:
                 headers[key] = _header(stream)
         key, label = _named(headers, name)
         shape, fortran, dtype = headers[key]
+        _complete(archive.getinfo(arrays[key]).file_size, shape, dtype)
         labels = _small(archive, arrays[label], name) if label else None
         names = _small(archive, arrays["class_names"], name) if "class_names" in arrays else np.array([])
     classes = tuple(str(one) for one in names.ravel())
@@ -122,6 +125,12 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     else:
         raise ValueError(f"npy format {version[0]}.{version[1]}")
     return found
+
+
+def _complete(size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Whether a file of this size can hold what its header says."""
+    if not dtype.hasobject and size < prod(shape) * dtype.itemsize:
+        raise EOFError("it ends early")
 
 
 def _named(headers: dict[str, tuple[tuple[int, ...], bool, np.dtype[Any]]], name: str) -> tuple[str, str | None]:
@@ -170,8 +179,11 @@ def _stack(
     shape = _shape(given, name, checked is not None)
     if 0 in shape:
         raise InputError(f"{name}: an array of shape {given} holds no image")
-    if prod(shape[1:]) * dtype.itemsize > MAX_IMAGE or shape[3] > MAX_CHANNELS:
-        raise InputError(f"{name}: images of {shape[1:]} are too large; expected 1 GB and {MAX_CHANNELS} channels at most")
+    if prod(shape[1:]) * dtype.itemsize > MAX_IMAGE or shape[3] > MAX_CHANNELS or shape[0] > MAX_IMAGES:
+        raise InputError(
+            f"{name}: {shape[0]} images of {shape[1:]}; expected 1 GB an image, {MAX_CHANNELS} channels and "
+            f"{MAX_IMAGES} images at most"
+        )
     if fortran and member is not None and prod(shape) * dtype.itemsize > MAX_IMAGE:
         raise InputError(f"{name}: over 1 GB in Fortran's order; save np.ascontiguousarray(images)")
     n, height, width, channels = shape
@@ -208,11 +220,12 @@ def _shape(given: tuple[int, ...], name: str, labelled: bool) -> tuple[int, int,
     n, h, w = given
     if labelled:
         return n, h, w, 1
-    if w <= 4 or (w <= BANDS and 2 * w < min(n, h)) or (n == h != w):
+    if (w <= 4 and h != w) or (w <= BANDS and 2 * w < min(n, h)) or (n == h != w):
         return 1, n, h, w
     if n == 1 or (n != 3 and (h == w != n or min(n, h) < LARGE)):
         return n, h, w, 1
     raise InputError(
         f"{name}: shape {given} is {n} grey images of {h} x {w}, or one of {n} x {h} with {w} channels; "
-        f"save it as {(n, h, w, 1)} or {(1, n, h, w)}" + (f" ({n} channels first: transpose(1, 2, 0))" if n == 3 else "")
+        f"save it as {(n, h, w, 1)} or {(1, n, h, w)}"
+        + (f" ({n} channels first: transpose(1, 2, 0))" if n == 3 else "")
     )

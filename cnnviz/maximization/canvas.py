@@ -131,12 +131,13 @@ class Fitting:
             raise InputError("not reached")
         return found
 
-
     def _computes(self, call: Any, size: Size) -> str:
         """Run the network up to a unit: a layer may take a shape and then not compute it. The reason if it doesn't."""
         output = call.unit.output if isinstance(call, graph.Conv) else call.output
         try:
-            keras.Model(self._traced[size].input, output)(np.zeros((1, *size, self.shape[2]), "float32"), training=False)
+            keras.Model(self._traced[size].input, output)(
+                np.zeros((1, *size, self.shape[2]), "float32"), training=False
+            )
         except Exception as error:  # whatever a layer raises, one's own too
             return f"the network does not compute this size: {' '.join(str(error).split())[:160]}"
         return ""

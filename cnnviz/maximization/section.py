@@ -2,18 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from cnnviz.errors import InputError
-from cnnviz.fields import Canvas, Index, Key, Number, PerLayer, Positive, Section, Start, no_bool
-from cnnviz.objectives import parse
+from cnnviz.fields import Canvas, Index, Number, Positive, Section, Start, no_bool
 
 
 class MaximizeSection(Section):
-    steps: Positive
+    steps: Positive = 100
     optimizer: Literal["auto", "momentum", "adam"] = "auto"
     learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.1
-    snapshots: list[Positive] = []
+    snapshots: list[Positive] = [1, 10, 32, 100]
     objective: Literal["pre_activation", "post_activation"] = "post_activation"
     neuron: Annotated[bool, Field(strict=True)] = False
     start: Start = "noise"
@@ -30,15 +28,3 @@ class MaximizeSection(Section):
     negatives: Annotated[bool, Field(strict=True)] = False
     variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0
     memory: Positive = 1000
-    objectives: dict[Key, dict[Key, str]] = {}
-    layers: dict[Key, PerLayer]
-
-    @model_validator(mode="after")
-    def _readable(self) -> "MaximizeSection":
-        for model, named in self.objectives.items():
-            for name, text in named.items():
-                try:
-                    parse(text)
-                except InputError as error:
-                    raise ValueError(f"objectives.{model}.{name}: {error}") from None
-        return self

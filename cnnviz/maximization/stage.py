@@ -15,17 +15,26 @@ if TYPE_CHECKING:
     from cnnviz.maximization.ascent.renderer import Rendered
     from cnnviz.maximization.chunks import Chunk
     from cnnviz.maximization.rendering import Tick
+    from cnnviz.networks import ModelSection
 
 
-def run(key: str, section: MaximizeSection, seed: int, sets: Sequence[str], artifacts: Path, watch: Stopwatch) -> None:
+def run(
+    key: str,
+    model: "ModelSection",
+    section: MaximizeSection,
+    seed: int,
+    sets: Sequence[str],
+    artifacts: Path,
+    watch: Stopwatch,
+) -> None:
     """Render filters and objectives of the model `key`, scored against the images of `sets`; seed: params.random_seed.
 
     What is in the render cache is not rendered again. Raises InputError for a layer or filter that is not there.
     """
     stored = artifacts / "models" / key
     described = read_description(stored)
-    wanted = selection.filters(section.layers[key], described, f"params.yaml: maximize.layers.{key}")
-    others = {name: parse(text) for name, text in section.objectives.get(key, {}).items()}
+    wanted = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
+    others = {name: parse(text) for name, text in model.objectives.items()}
     images = load_sets(artifacts, sets, described["input_shape"][2])
     from cnnviz.maximization import canvas, chunks, files, rendering  # TensorFlow: only after the params are checked
     from cnnviz.maximization.ascent import settings

@@ -11,6 +11,7 @@ from .folding import foldable as foldable  # whether that is possible
 from .graph import Conv as Conv  # a convolution with what belongs to its unit
 from .graph import Graph as Graph  # a network's calls
 from .head import Head as Head  # what is known of a network's answer
+from .head import ancestors as ancestors  # all that a tensor is made of
 from .loading import known as known  # a model of the catalogue, verified
 from .opening import input_of as input_of  # height, width and channels of the images that a model takes
 from .opening import opened as opened  # a model that a user names: itself, its file or its key

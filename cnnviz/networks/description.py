@@ -19,9 +19,11 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def fingerprint(described: Mapping[str, Any]) -> str:
-    """SHA-256 of what a stored model computes: its weights, its configuration, and what it does to images first.
+    """SHA-256 of what a stored model computes: weights, configuration, own code, what images become first.
 
     The digest of the weights alone doesn't tell average from max pooling.
     """
-    parts = [described[key] for key in ("digest", "config", "preprocessing")]
+    parts = [
+        described[key] for key in ("digest", "config", "preprocessing", "code") if key != "code" or key in described
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -33,7 +33,9 @@ def filter_kernels(conv: Conv, filters: list[int]) -> tuple[np.ndarray, np.ndarr
     elif isinstance(layer, keras.layers.Conv2DTranspose):
         kernel = np.moveaxis(layer.kernel.numpy(), 2, 3)[..., index]
     else:
-        kernel = _ungrouped(layer.kernel.numpy(), int(conv.input.shape[-1]), index)
+        native = layer.kernel.numpy()
+        native = native.transpose(0, 1, 3, 2) if conv.transposed else native
+        kernel = _ungrouped(native, int(conv.input.shape[-1]), index)
     offset = layer.bias.numpy()[index] if layer.use_bias else np.zeros(len(index), "float32")
     if conv.norm is not None:
         norm: Any = conv.norm.layer

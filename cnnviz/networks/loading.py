@@ -17,7 +17,8 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.networks import onnx
-from cnnviz.networks.opening import load_file
+from cnnviz.networks.files import Read, read
+from cnnviz.networks.scaling import scaling
 from cnnviz.networks.store import Loaded, digest
 from cnnviz.sources import catalog, read_member
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # pydantic is not there where only the library is installed
     from cnnviz.networks.section import ModelSection
 
 CONNECT_TIMEOUT = 10.0  # seconds
+ASSUMED = 224  # pixels, where neither the file nor params.yaml says a size
+ARITHMETIC = ("Multiply", "Divide", "TrueDivide", "Subtract")  # operations of Keras on images themselves
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
 
 
@@ -51,25 +54,25 @@ def _from_hed(data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield layer["0"][()], layer["1"][()]
 
 
-def _built(known: catalog.KnownModel, source: str) -> keras.Model:
+def _built(known: catalog.KnownModel, source: str) -> Read:
     if source == "keras":
-        return _application(known.application or "", None)
+        return Read(_application(known.application or "", None))
     data = read_member(known.package)
     if known.layout == "vgg16-onnx":
-        return _vgg16(_from_onnx(data))
+        return Read(_vgg16(_from_onnx(data)))
     if known.layout == "vgg16-hed":
-        return _vgg16(_from_hed(data))
+        return Read(_vgg16(_from_hed(data)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(known.package.member).name
         path.write_bytes(data)
-        return load_file(path, known.package.member)
+        return read(path, known.package.member)
 
 
-def _application(name: str, input_size: int | None) -> keras.Model:
+def _application(name: str, shape: tuple[int, int] | None) -> keras.Model:
     """Build a network of keras.applications with its ImageNet weights, from Keras's cache or its host."""
     build: Callable[..., keras.Model] = getattr(keras.applications, name)
-    options: dict[str, Any] = {"include_top": False, "input_shape": (input_size, input_size, 3)} if input_size else {}
-    if name == "VGG16" and not input_size:
+    options: dict[str, Any] = {"include_top": False, "input_shape": (*shape, 3)} if shape else {}
+    if name == "VGG16" and not shape:
         options = {"include_top": False, "input_shape": (224, 224, 3), "name": "vgg16"}
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(CONNECT_TIMEOUT)  # some firewalls let a connection hang
@@ -95,49 +98,124 @@ def get(key: str, params: "ModelSection") -> Loaded:
 
 
 def _untrained(loaded: Loaded, seed: int) -> Loaded:
-    """A twin of the same architecture, its weights drawn by the layers' own initializers."""
+    """A twin of the same architecture, its weights drawn by the layers' own initializers.
+
+    Statistics of the data that Normalization was adapted to were not trained: they stay.
+    """
     keras.utils.set_random_seed(seed)
+    network = keras.models.clone_model(loaded.network)
+    for layer, twin in zip(loaded.network._flatten_layers(), network._flatten_layers(), strict=True):
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            twin.set_weights(layer.get_weights())
+            twin.finalize_state()
     return replace(
         loaded,
-        network=keras.models.clone_model(loaded.network),
+        network=network,
         title=f"{loaded.title}, untrained: random weights, seed {seed}",
         trained_on="nothing",
     )
 
 
+def _size(params: "ModelSection") -> tuple[int, int] | None:
+    """Height and width that params.yaml says."""
+    if params.input_shape:
+        return params.input_shape[0], params.input_shape[1]
+    return (params.input_size, params.input_size) if params.input_size else None
+
+
 def _get(key: str, params: "ModelSection") -> Loaded:
     where = f"params.yaml: models.{key}"
+    size = _size(params)
     if params.known:
         loaded = known(params.known, where, params.sources or ())
+        shape = (*(size or loaded.input_shape[:2]), loaded.input_shape[2])
         return replace(
             loaded,
-            input_size=params.input_size or loaded.input_size,
-            preprocessing=asdict(catalog.PREPROCESSING[params.preprocessing])
-            if params.preprocessing
-            else loaded.preprocessing,
+            input_shape=shape,
+            preprocessing=_scaling(params, shape[2], where) if params.preprocessing else loaded.preprocessing,
             class_names=list(params.class_names or loaded.class_names),
         )
-    preprocessing = params.preprocessing or catalog.APPLICATIONS.get(params.application or "", "raw")
     if params.application:
-        network = _application(params.application, params.input_size)
+        found = Read(_application(params.application, size))
         source, origin, trained_on = "keras", f"keras.applications.{params.application}", "ImageNet (ILSVRC)"
         title = f"{params.application} of keras.applications"
-        size = params.input_size or int(network.input_shape[1] or 224)
+        preprocessing = params.preprocessing or catalog.APPLICATIONS[params.application]
     else:
-        network = load_file(Path(params.file or ""), f"{where}.file")
+        code = Path(params.code) if params.code else None
+        found = read(Path(params.file or ""), f"{where}.file", code, size, params.inputs)
         source, origin, trained_on, title = "file", Path(params.file or "").name, params.trained_on, key
-        size = params.input_size or 0  # params has checked that it is there
+        preprocessing = params.preprocessing or ("raw" if rescales(found.network) else "unit")
+        if params.preprocessing is None:
+            why = "the network rescales images itself" if preprocessing == "raw" else "most networks want 0..1"
+            found.notes.append(f"preprocessing {preprocessing} was assumed, since {why}; say what it was trained with")
+    shape = _shape(found, size)
     return Loaded(
-        network,
+        found.network,
         title=title,
         source=source,
         origin=origin,
         license=params.license,
         trained_on=trained_on,
-        input_size=size,
-        preprocessing=asdict(catalog.PREPROCESSING[preprocessing]),
+        input_shape=shape,
+        preprocessing=_scaling(params, shape[2], where, preprocessing),
         class_names=list(params.class_names),
+        notes=found.notes,
+        titles=found.titles,
+        bands=_bands(params, shape[2], where),
+        code=found.code,
     )
+
+
+def _shape(found: Read, size: tuple[int, int] | None) -> tuple[int, int, int]:
+    """Height, width and channels: as params.yaml says, else as the file does, else assumed."""
+    _, height, width, channels = found.network.input_shape
+    if size is None and None in (height, width):
+        assumed = height or width or ASSUMED
+        found.notes.append(f"the network takes images of any size: {assumed} pixels were assumed (`input_size`)")
+        height, width = height or assumed, width or assumed
+    height, width = size or (height, width)
+    return int(height), int(width), int(channels)
+
+
+def _scaling(params: "ModelSection", channels: int, where: str, default: Any = None) -> dict[str, Any]:
+    try:
+        return scaling(params.preprocessing or default, channels)
+    except InputError as error:
+        raise InputError(f"{where}.preprocessing: {error}") from None
+
+
+def _bands(params: "ModelSection", channels: int, where: str) -> dict[str, Any] | None:
+    """Names of the channels and which three are drawn, where they are not grey, RGB or RGB with alpha."""
+    if channels in (1, 3, 4):
+        if params.bands:
+            raise InputError(f"{where}.bands: the network has {channels} channels, which are drawn as what they are")
+        return None
+    names = list(params.bands.names) if params.bands else []
+    names = names or [f"band {n}" for n in range(channels)]
+    if len(names) != channels or len(set(names)) != channels:
+        raise InputError(
+            f"{where}.bands.names: {len(names)} given; the network has {channels} channels, each of its name"
+        )
+    rgb = list(params.bands.rgb) if params.bands and params.bands.rgb else [min(n, channels - 1) for n in range(3)]
+    for place in rgb:
+        if place not in (names if isinstance(place, str) else range(channels)):
+            raise InputError(
+                f"{where}.bands.rgb: {place!r} given; expected numbers 0..{channels - 1} or names of bands"
+            )
+    return {"names": names, "rgb": [names.index(place) if isinstance(place, str) else place for place in rgb]}
+
+
+def rescales(network: keras.Model) -> bool:
+    """Whether a network scales images itself before its first convolution."""
+    for operation in getattr(network, "_functional", network).operations:
+        if isinstance(operation, keras.Model):
+            return rescales(operation)
+        name = type(operation).__name__
+        if isinstance(operation, keras.layers.Rescaling | keras.layers.Normalization) or name in ARITHMETIC:
+            return True
+        if "Conv" in name or "Dense" in name:
+            return False
+    return False
 
 
 def known(name: str, where: str, sources: Sequence[str] = ()) -> Loaded:
@@ -148,17 +226,19 @@ def known(name: str, where: str, sources: Sequence[str] = ()) -> Loaded:
     found, failures = catalog.MODELS[name], []
     for source in sources or found.sources:
         try:
-            network = _built(found, source)
+            built = _built(found, source)
             break
         except InputError as error:
             failures.append(f"{source}: {error}")
     else:
         raise InputError(f"{where}: no source has it; " + "; ".join(failures))
-    if digest(network) != found.digest:
-        raise InputError(f"{where}: weights from {source!r} have digest {digest(network)}, expected {found.digest}")
+    if digest(built.network) != found.digest:
+        raise InputError(
+            f"{where}: weights from {source!r} have digest {digest(built.network)}, expected {found.digest}"
+        )
     package = found.package
     return Loaded(
-        network,
+        built.network,
         title=found.title,
         source=source,
         origin=f"{package.package} {package.version}, {package.member}"
@@ -166,7 +246,9 @@ def known(name: str, where: str, sources: Sequence[str] = ()) -> Loaded:
         else f"keras.applications.{found.application}",
         license=found.license,
         trained_on=found.trained_on,
-        input_size=found.input_size,
+        input_shape=(found.input_size, found.input_size, int(built.network.input_shape[-1])),
         preprocessing=asdict(catalog.PREPROCESSING[found.preprocessing]),
         class_names=list(found.class_names),
+        notes=built.notes,
+        titles=built.titles,
     )

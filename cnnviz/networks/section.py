@@ -1,55 +1,78 @@
 """An entry of `models` in params.yaml: docs/params.md explains each key."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from cnnviz.errors import choices
-from cnnviz.fields import Index, Section, no_bool
+from cnnviz.errors import InputError, choices
+from cnnviz.fields import Index, Key, PerLayer, Section, no_bool
+from cnnviz.networks.files.kinds import wrong_suffix
+from cnnviz.networks.scaling import scaling
 from cnnviz.sources import catalog
+
+Side = Annotated[int, BeforeValidator(no_bool), Field(ge=8, le=4096, strict=True)]  # of an image, in pixels
+
+
+class Bands(Section):
+    """How a network of other than 1, 3 or 4 channels is drawn: the channels' names, and three as red, green, blue."""
+
+    names: list[str] = []
+    rgb: Annotated[list[Index | str], Field(min_length=3, max_length=3)] | None = None
 
 
 class ModelSection(Section):
-    """One of `known` (catalogue), `application` (keras.applications) and `file` (one's own)."""
+    """One of `known` (catalogue), `application` (keras.applications) and `file` (one's own), and all that concerns one
+    model alone: which of its layers are rendered, which of its predictions explained.
+    """
 
     known: str | None = None
     application: str | None = None
     file: str | None = None
     sources: Annotated[list[Literal["package", "keras"]], Field(min_length=1)] | None = None
-    input_size: Annotated[int, BeforeValidator(no_bool), Field(ge=8, le=4096, strict=True)] | None = None
-    preprocessing: str | None = None
+    input_size: Side | None = None
+    code: str | None = None
+    input_shape: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = None
+    inputs: dict[str, float | list[Any]] = {}
+    bands: Bands | None = None
+    preprocessing: str | dict[str, Any] | None = None
     license: str = "not stated"
     trained_on: str = "not stated"
     class_names: list[str] = []
     output: str | None = None
     random_weights: Index | None = None
+    layers: PerLayer = "auto"
+    channels: PerLayer = "auto"
+    objectives: dict[Key, str] = {}
+    analyzed_layers: Annotated[list[str], Field(min_length=1)] | None = None
+    explain: dict[Key, list[Index]] = {}
+    explained_layer: str | None = None
+    labels: dict[Key, Literal["same"] | dict[Index | str, Index | str]] = {}
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "ModelSection":
+    def complaints(self) -> Iterator[str]:
         given = [name for name in ("known", "application", "file") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"expected exactly one of `known`, `application` and `file`, got {' and '.join(given) or 'none'}"
-            )
+            yield f"expected exactly one of `known`, `application` and `file`, got {' and '.join(given) or 'none'}"
         if self.known is not None and self.known not in catalog.MODELS:
-            raise ValueError(f"known: unknown model {self.known!r}; {choices(self.known, catalog.MODELS)}")
+            yield f"known: unknown model {self.known!r}; {choices(self.known, catalog.MODELS)}"
         if self.application is not None and self.application not in catalog.APPLICATIONS:
-            raise ValueError(
-                f"application: unknown {self.application!r}; {choices(self.application, catalog.APPLICATIONS)}"
-            )
+            yield f"application: unknown {self.application!r}; {choices(self.application, catalog.APPLICATIONS)}"
         if self.sources is not None:
-            allowed = catalog.MODELS[self.known].sources if self.known else ()
-            for source in set(self.sources) - set(allowed):
-                raise ValueError(f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}")
-        if self.file is not None:
-            if Path(self.file).suffix not in (".keras", ".h5"):
-                raise ValueError(f"file: {self.file!r} is no .keras or .h5 file")
-            for name in ("input_size", "preprocessing"):
-                if getattr(self, name) is None:
-                    raise ValueError(f"{name}: needed for a model of one's own (what the network was trained with)")
-        if self.preprocessing is not None and self.preprocessing not in catalog.PREPROCESSING:
-            raise ValueError(
-                f"preprocessing: unknown {self.preprocessing!r}; {choices(self.preprocessing, catalog.PREPROCESSING)}"
-            )
-        return self
+            allowed = catalog.MODELS[self.known].sources if self.known in catalog.MODELS else ()
+            for source in sorted(set(self.sources) - set(allowed)):
+                yield f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}"
+        if self.file is not None and (reason := wrong_suffix(self.file)):
+            yield f"file: {self.file!r} is {reason}"
+        for name in ("code", "inputs", "bands"):
+            if getattr(self, name) and self.file is None:
+                yield f"{name}: is for a model of one's own, beside `file`"
+        if self.code is not None and not self.code.endswith(".py"):
+            yield f"code: {self.code!r} is no Python file"
+        if self.input_size is not None and self.input_shape is not None:
+            yield "input_size: given beside input_shape; one of both"
+        if self.preprocessing is not None:
+            try:
+                scaling(self.preprocessing, len(self.bands.names) if self.bands and self.bands.names else 3)
+            except InputError as error:
+                if "number" not in str(error):  # how many channels there are, the file says
+                    yield f"preprocessing: {error}"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cnnviz.files import fresh
+from cnnviz.files import fresh, say
 from cnnviz.networks.section import ModelSection
 
 
@@ -11,4 +11,5 @@ def run(key: str, section: ModelSection, artifacts: Path) -> None:
     from cnnviz.networks import loading, store  # TensorFlow: only after the params are known to be right
 
     loaded = loading.get(key, section)
-    store.save(key, loaded, fresh(artifacts / "models" / key), section.output)
+    for note in store.save(key, loaded, fresh(artifacts / "models" / key), section.output):
+        say(f"{key}: {note}")

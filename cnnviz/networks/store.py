@@ -17,15 +17,20 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
-from cnnviz.networks import graph, head, receptive_field
+from cnnviz.networks import graph, head, receptive_field, rescaling
+from cnnviz.networks.files import OWN, own_code
+from cnnviz.networks.folding import filter_kernels
 from cnnviz.networks.origins import sources
 
-WEIGHTS = "weights.weights.h5"
+WEIGHTS, CODE = "weights.weights.h5", "code.py"
 
 
 @dataclass
 class Loaded:
-    """A Keras model with what is known of it; `preprocessing` as in model.json."""
+    """A Keras model with what is known of it; `preprocessing` as in model.json.
+
+    notes: what was mended or assumed, a sentence each.
+    """
 
     network: keras.Model
     title: str
@@ -33,9 +38,13 @@ class Loaded:
     origin: str
     license: str
     trained_on: str
-    input_size: int
+    input_shape: tuple[int, int, int]  # height, width, channels
     preprocessing: dict[str, Any]
     class_names: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what was mended, converted or assumed, a sentence each
+    titles: dict[str, str] = field(default_factory=dict)  # safe name of a layer: the user's
+    bands: dict[str, Any] | None = None  # names of the channels, and which are drawn red, green and blue
+    code: str | None = None  # the text of a Python file with layers of the user's own
 
 
 def digest(network: keras.Model) -> str:
@@ -46,26 +55,33 @@ def digest(network: keras.Model) -> str:
     return sha.hexdigest()
 
 
-def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> None:
-    """Write model.json and the weights file. output: the name of the layer whose output is the answer, if need be.
+def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> list[str]:
+    """Write model.json, the weights file, and code.py where the network has layers of the user's own.
 
-    Raises InputError, before anything is written, for a network that can't be shown.
+    output: the name of the layer whose output is the answer, if need be. Returns what should be said: the notes, and
+    which of several outputs was taken. Raises InputError, before anything is written, for a network that can't be
+    shown.
     """
-    network, size = loaded.network, loaded.input_size
-    channels = int(network.input_shape[-1])
-    if channels != 3:
-        raise InputError(f"models.{key}: expects {channels} input channels; the pipeline feeds RGB images")
-    traced = graph.trace(network, (size, size, channels))
+    network = loaded.network
+    try:
+        traced = graph.trace(network, loaded.input_shape)
+    except InputError as error:
+        raise InputError(f"models.{key}: {error}") from error
     if not traced.convs:
         raise InputError(f"models.{key}: has no layer that convolves images: {_contents(traced)}")
     where = f"params.yaml: models.{key}"
     found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
+    unused = f"class_names are not used: {found.why}" if loaded.class_names and not found.names else None
+    doubled = rescaling.note(rescaling.inside(traced), loaded.preprocessing)
+    notes = [*loaded.notes, *filter(None, (doubled, unused)), *traced.notes, *_no_numbers(traced)]
     network.save_weights(folder / WEIGHTS)
+    if loaded.code is not None:
+        (folder / CODE).write_text(loaded.code, encoding="utf-8")
     with h5py.File(folder / WEIGHTS) as file:
         keys = _keys_by_content(file)
-    titles, origins = getattr(loaded, "titles", {}), sources(traced)
+    origins = sources(traced)
     convs = [
-        describe(conv, keys) | {"sources": origins[name]} | ({"title": titles[name]} if name in titles else {})
+        describe(conv, keys) | {"sources": origins[name]} | _titled(conv.layer.name, loaded)
         for name, conv in traced.convs.items()
     ]
     write_json(
@@ -78,17 +94,24 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> N
             "trained_on": loaded.trained_on,
             "source": loaded.source,
             "digest": digest(network),
-            "input_shape": [size, size, channels],
+            "input_shape": list(loaded.input_shape),
             "preprocessing": loaded.preprocessing,
             "parameters": int(network.count_params()),
             "class_names": loaded.class_names,
             "head": found.described(),
             "layers": traced.layers,
             "conv_layers": convs,
-            "notes": [*getattr(loaded, "notes", []), *traced.notes],
+            "notes": notes,
+            **({"bands": loaded.bands} if loaded.bands else {}),
+            **({"code": own_code.sha256(loaded.code)} if loaded.code is not None else {}),
             "config": json.loads(network.to_json()),
         },
     )
+    return notes if len(traced.outputs) == 1 or output else [*notes, f"its answer: {found.why}"]
+
+
+def _titled(name: str, loaded: Loaded) -> dict[str, str]:
+    return {"title": loaded.titles[name]} if name in loaded.titles else {}
 
 
 def _keys_by_content(file: h5py.File) -> dict[str, str]:
@@ -101,6 +124,19 @@ def _keys_by_content(file: h5py.File) -> dict[str, str]:
 
     file.visititems(visit)
     return keys
+
+
+def _no_numbers(traced: graph.Graph) -> list[str]:
+    """A sentence for each conv layer with weights that are NaN or infinite."""
+    found = []
+    for name, conv in traced.convs.items():
+        layers = [conv.layer, *([conv.norm.layer] if conv.norm else [])]
+        if all(np.isfinite(weight.numpy()).all() for layer in layers for weight in layer.weights):
+            continue
+        kernels, offsets = filter_kernels(conv, list(range(conv.filters)))
+        bad = int((~np.isfinite(kernels.reshape(len(kernels), -1)).all(1) | ~np.isfinite(offsets)).sum())
+        found.append(f"{name}: {bad} of {conv.filters} filters are no numbers (NaN or infinite).")
+    return found
 
 
 def _contents(traced: graph.Graph) -> str:
@@ -147,9 +183,18 @@ def describe(conv: graph.Conv, keys: dict[str, str]) -> dict[str, Any]:
 def load(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Load a stored model; return the network and model.json."""
     described = read_json(folder / "model.json")
-    with warnings.catch_warnings():
+    own = _own(folder, described) if "code" in described else {}
+    with warnings.catch_warnings(), keras.saving.custom_object_scope({**OWN, **own}):
         warnings.filterwarnings("ignore", "Do not pass an `input_shape`")  # older models say so; nothing to be done
         network = keras.saving.deserialize_keras_object(described["config"], safe_mode=True)
     network.load_weights(folder / WEIGHTS)
     network.trainable = False
     return network, described
+
+
+def _own(folder: Path, described: dict[str, Any]) -> dict[str, Any]:
+    """Run the stored model's code.py, which is the file that params.yaml named when it was stored."""
+    text = own_code.read(folder / CODE, described["name"])
+    if own_code.sha256(text) != described["code"]:
+        raise InputError(f"{folder / CODE}: is not what the model was stored with; run `dvc repro models` again")
+    return own_code.run(text, str(folder / CODE), described["name"])

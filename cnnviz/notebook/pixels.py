@@ -21,7 +21,7 @@ def images(given: Any, of: Subject, size: int | None = None, name: str = "images
 
     size: their side; that of the network's input if None, or their own where the network takes any.
     """
-    several = listed(given, of.channels, name)
+    several = _listed(given, of.channels, name)
     if size is not None:
         side = whole(size, "size")
         return _at(several, (side, side), of.channels)
@@ -38,18 +38,24 @@ def _at(several: list[NDArray], size: tuple[int, int], channels: int) -> NDArray
 
 
 def listed(given: Any, channels: int, name: str = "images") -> list[NDArray]:
-    """Images `(h, w, channels)` of any sizes, uint8 or float32 in 0..255.
+    """Images `(h, w, channels)` of any sizes, uint8 or float32 in 0..255. given: as `_listed` takes it."""
+    found = _listed(given, channels, name)
+    return [one if one.shape[2] == channels else converted(one.astype(np.float32), channels) for one in found]
 
-    given: an array `(n, h, w, channels)`; or one image, or a list of images, each an array `(h, w, channels)`, a
-    PIL image or the path of an image file. For a network of one channel or of four they may be RGB, which `images`
-    converts; grey ones may be `(n, h, w)` or `(h, w)`. Raises InputError for another shape, dtype or range, and for NaN.
+
+def _listed(given: Any, channels: int, name: str) -> list[NDArray]:
+    """Images of any sizes, with the channels that they have: RGB, too, where `converted` can give them those wanted.
+
+    given: an array `(n, h, w, channels)`; or one image, or a list of images, each an array `(h, w, channels)`, a PIL
+    image or the path of an image file. Grey ones may be `(n, h, w)` or `(h, w)`. Raises InputError for another shape,
+    dtype or range, and for NaN.
     """
     if isinstance(given, str | Path | Image.Image):
         return [_opened(given, channels, name)]
     if isinstance(given, list | tuple):
         if not given:
             raise InputError(f"{name}: none given")
-        return [one for i, image in enumerate(given) for one in listed(image, channels, f"{name}[{i}]")]
+        return [one for i, image in enumerate(given) for one in _listed(image, channels, f"{name}[{i}]")]
     array = _numbers(given, channels, name)
     if channels == 1 and (array.ndim == 2 or (array.ndim == 3 and array.shape[-1] > 4)):
         array = array[..., None]  # (h, w) or (n, h, w)

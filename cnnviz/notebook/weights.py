@@ -1,5 +1,6 @@
 """The weights of a layer's filters: `cnnviz.kernels(model, "conv1")`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.filters import draw, joined
+from cnnviz.filters import draw, first_inputs, joined
 from cnnviz.notebook import given
 from cnnviz.notebook.display import MOST, Several, counted, rest
 from cnnviz.notebook.tiles import Row, Tile
@@ -21,7 +22,8 @@ class Kernels(Several):
     """n filters: kernel float32 `(kh, kw, in, n)`, bias float32 `(n,)`, 0 where the layer has none.
 
     As Keras has them, `kernel[..., i]` being the filter `filters[i]`. A separable layer's two kernels are joined to the
-    one that does the same; a depthwise filter reads one channel: in is 1. reverse_channels: the network sees BGR.
+    one that does the same; a depthwise filter reads one channel: in is 1. reverse_channels: the network sees BGR;
+    first: the first input channel of each filter, where filters are shared out among groups of channels.
     """
 
     layer: str
@@ -31,10 +33,12 @@ class Kernels(Several):
     depthwise: bool
     sees_image: bool
     reverse_channels: bool
+    first: Sequence[int] = ()
 
     def _take(self, rows: NDArray[np.intp]) -> Self:
         filters = tuple(self.filters[i] for i in rows)
-        return replace(self, filters=filters, kernel=self.kernel[..., rows], bias=self.bias[rows])
+        first = [self.first[i] for i in rows] if self.first else ()
+        return replace(self, filters=filters, kernel=self.kernel[..., rows], bias=self.bias[rows], first=first)
 
     @property
     def _coloured(self) -> bool:
@@ -60,7 +64,14 @@ class Kernels(Several):
 
     def _drawn(self) -> NDArray[np.uint8]:
         return draw(
-            self.kernel, self.depthwise, self.sees_image, self.reverse_channels, ROWS, COLUMNS, list(self.filters)
+            self.kernel,
+            self.depthwise,
+            self.sees_image,
+            self.reverse_channels,
+            ROWS,
+            COLUMNS,
+            list(self.filters),
+            self.first,
         )
 
     def _rows(self, most: int = MOST) -> list[Row]:
@@ -98,10 +109,12 @@ def kernels(model: given.Model, layer: str, *, preprocessing: given.Preprocessin
         depthwise,
         sees_image=conv.input is traced.input,
         reverse_channels=isinstance(spec, dict) and bool(spec["reverse_channels"]),
+        first=first_inputs(conv.filters, kernel.shape[2], kernel.shape[2] if depthwise else conv.input.shape[-1]),
     )
 
 
 def _stored(layer: Any) -> NDArray[np.float32]:
     if isinstance(layer, keras.layers.SeparableConv2D):
         return joined(layer.depthwise_kernel.numpy(), layer.pointwise_kernel.numpy())
-    return np.asarray(layer.kernel.numpy(), np.float32)
+    kernel = np.asarray(layer.kernel.numpy(), np.float32)
+    return kernel.transpose(0, 1, 3, 2) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel

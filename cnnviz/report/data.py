@@ -226,6 +226,11 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
                 "maximized": _maximized(rendering, conv, settings.get(name, {}), inline),
             }
         )
+    analysis = artifacts / "analysis" / key
+    alt = "What {} makes of images of the set {}: in above, out below"
+    outputs = [
+        (s, inline.file(analysis / "outputs" / f"{s}.png", alt.format(key, s), 1100)) for s in params.images.sets
+    ]
     by_name = {layer["name"]: layer for layer in layers}
     rendered = [layer for layer in layers if layer["maximized"]]
     facts |= {
@@ -236,6 +241,9 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
         "telling": [(layer, _telling(layer["maximized"]["cards"])) for layer in rendered],
         "objectives": _objectives(rendering, of_objectives, inline),
         "settings": settings,
+        "head": facts.get("head"),
+        "notes": [*facts.get("notes", []), *read(analysis / "notes.json")],
+        "outputs": [(name, picture) for name, picture in outputs if picture],
     }
     facts["headline"] = _headline(facts, statistics, maps, read(rendering / "metrics.json"))
     return facts

@@ -166,11 +166,7 @@ def fixed_filters(artifacts: Path, inline: Inliner) -> dict[str, Any] | None:
 def _shown_params(params: Params, key: str) -> str:
     """The part of params.yaml that shaped this model's pages, as YAML."""
     data = params.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
-    for section in ("feature_maps", "maximize"):
-        for name, value in data[section].items():
-            if isinstance(value, dict) and value and set(value) <= set(params.models):  # an entry per model
-                data[section][name] = {k: v for k, v in value.items() if k == key}
-    data["models"] = {key: {k: v for k, v in data["models"][key].items() if v not in ([], "not stated")}}
+    data["models"] = {key: {k: v for k, v in data["models"][key].items() if v not in ([], {}, "not stated")}}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 

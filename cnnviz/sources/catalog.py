@@ -192,7 +192,7 @@ WEB_SETS = {
         ),
         members=r"imagenette2-160/val/(n\d{8})/[^/]+\.JPEG",
         count=3925,
-        license="Imagenette (fast.ai, Apache 2.0), ten classes of ImageNet; research use under ImageNet's terms of access",
+        license="Imagenette (fast.ai, Apache 2.0), from ImageNet; research use under ImageNet's terms of access",
         classes={
             "n01440764": "tench",
             "n02102040": "English springer",

@@ -21,7 +21,7 @@ MAX_MEMBERS = 100_000
 MAX_BYTES = 50_000_000  # of a member
 
 
-class Unreachable(InputError):
+class Unreachable(InputError):  # noqa: N818
     """There is no network, and no copy of what was asked for."""
 
 
@@ -45,9 +45,7 @@ def fetch(file: WebFile) -> Path:
         say(f"downloading {file.name}, {file.bytes / 1e6:.0f} MB, once")
     logging.getLogger("pooch").setLevel(logging.WARNING)  # its own lines name no reason
     try:
-        pooch.retrieve(
-            file.url, known, file.name, folder, downloader=pooch.HTTPDownloader(timeout=SECONDS)
-        )
+        pooch.retrieve(file.url, known, file.name, folder, downloader=pooch.HTTPDownloader(timeout=SECONDS))
     except requests.HTTPError as error:
         raise InputError(f"{file.url}: {error}; the file is gone from there, {by_hand}") from None
     except requests.RequestException as error:

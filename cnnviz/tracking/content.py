@@ -82,6 +82,10 @@ def of_model(model: str) -> Content:
     # the compare page begins with the first params in which runs differ, so those worth an axis come first
     content.params = {f"about.{key}": about[key] for key in ("input_shape", "trained_on")}
     content.params["about.preprocessing"] = about["preprocessing"]["name"]
+    if found := about.get("head"):
+        content.params["about.head"] = f"{found['kind']}: {found['output']}"
+    if notes := [*about.get("notes", []), *_notes(model)]:
+        content.tags["notes"] = "\n".join(notes)
     content.params |= {f"model.{key}": about.get(key) for key in ("title", "origin", "license", "source", "digest")}
     for stage in STAGES:
         if (ARTIFACTS / FOLDERS.get(stage, stage) / model).is_dir():
@@ -104,6 +108,11 @@ def of_model(model: str) -> Content:
             ):
                 content.table.append((f"{depth}/{i}", run_pictures.cell(image, f"{layer} · {index}")))
     return content
+
+
+def _notes(model: str) -> list[str]:
+    path = ARTIFACTS / "analysis" / model / "notes.json"
+    return list(read_json(path)) if path.is_file() else []
 
 
 def _models(folder: Path) -> Content:

@@ -1,5 +1,6 @@
 """Feature maps and their statistics equal what Keras and NumPy compute."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,31 @@ def test_picture_has_one_scale_and_a_row_per_image() -> None:
     assert shown.shape[1] > 4 * tile
     values = set(np.unique(shown[shown.shape[0] - tile :, :, 0]))
     assert {0, 128} <= values  # half of the layer's scale, not of the tile's own
+
+
+def test_exactly_one_convolution_and_one_that_is_transposed(raw: dict[str, Any], rng: np.random.Generator) -> None:
+    one = keras.layers.Conv2DTranspose(3, 3, strides=2, activation="tanh", name="one")
+    model = keras.Sequential([keras.Input((6, 8, 3)), one])
+    images = rng.uniform(0, 2, (3, 6, 8, 3)).astype("float32")
+    computed = activations.FeatureMaps(model, {"input_shape": [6, 8, 3], "preprocessing": raw})
+    found = computed.statistics(lambda i: images[list(i)], 3, lambda done: None)["one"]
+    output = model(images).numpy()
+    np.testing.assert_allclose(computed.maps(lambda i: images[list(i)], [1], {"one": [2]})["one"], output[1:2, ..., 2:])
+    np.testing.assert_allclose(found.maximum, output.max((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(np.tanh(found.peak), output.max((1, 2)), rtol=1e-4)
+
+
+def test_filters_that_are_nan_are_said_and_the_others_measured(raw: dict[str, Any], rng: np.random.Generator) -> None:
+    model = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.Conv2D(3, 3, name="one")])
+    kernel = model.get_layer("one").kernel
+    kernel.assign(np.where(np.arange(3) == 1, np.nan, kernel.numpy()))
+    images = rng.uniform(0, 2, (3, 6, 6, 3)).astype("float32")
+    computed = activations.FeatureMaps(model, {"input_shape": [6, 6, 3], "preprocessing": raw})
+    found = computed.statistics(lambda i: images[list(i)], 3, lambda done: None)["one"]
+    entry = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    output = model(images).numpy()
+    for key in ("firing_rate", "mean", "maximum"):
+        assert [value is None for value in entry[key]] == [False, True, False]
+    np.testing.assert_allclose([entry["maximum"][k] for k in (0, 2)], output.max((0, 1, 2))[[0, 2]], rtol=1e-5)
+    assert activations.most_active([found], 2) == sorted((0, 2), key=lambda k: -output[..., k].mean())
+    computed.maps(lambda i: images[list(i)], [0], {"one": [0, 1, 2]})

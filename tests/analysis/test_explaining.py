@@ -2,10 +2,11 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +16,7 @@ from cnnviz.analysis.predictions import explaining
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.errors import InputError
 from cnnviz.images.sets import ImageSet
+from cnnviz.networks import ModelSection
 
 SIZE = (24, 24)
 NAMES = ["cat", "<b>dog</b>", "$x^2$", "ship\n"]  # a name is text, never markup
@@ -34,15 +36,23 @@ def sets() -> dict[str, ImageSet]:
 
 
 def run(
-    network: Any, raw: dict[str, Any], sets: dict[str, ImageSet], artifacts: Path, **options: Any
+    network: Any,
+    raw: dict[str, Any],
+    sets: dict[str, ImageSet],
+    artifacts: Path,
+    names: Sequence[str] = NAMES,
+    mistakes: int = 12,
+    doubtful: int = 1,
+    **options: Any,
 ) -> tuple[dict[str, Any], Path]:
-    described = {"name": "net", "input_shape": [24, 24, 3], "class_names": NAMES}
+    described = {"name": "net", "input_shape": [24, 24, 3], "class_names": names}
     described["preprocessing"] = {**raw, "scale": [1 / 255] * 3}
     observer = observe.Observer(network, described)
-    layers, outputs = watching.watch(observer, sets, SIZE, watching.Amounts(3, 4, 6), lambda n: None)
-    folder, pixels = artifacts / "analysis" / "net", files.Pixels(sets, SIZE)
+    layers, outputs = watching.watch(observer, sets, (*SIZE, 3), watching.Amounts(3, 4, 6), lambda n: None)
+    folder, pixels = artifacts / "analysis" / "net", files.Pixels(sets, (*SIZE, 3))
     files.write_examples(folder, watching.located(observer, layers, {name: [0] for name in layers}), pixels)
-    numbers = explaining.explain(observer, described, outputs, AnalyzeSection(**options), pixels, artifacts)
+    model, amounts = ModelSection(known="vgg16", **options), AnalyzeSection(mistakes=mistakes, doubtful=doubtful)
+    numbers = explaining.explain(observer, described, outputs, model, amounts, pixels, artifacts)
     return numbers, folder
 
 
@@ -53,8 +63,8 @@ def test_files_say_what_keras_says(
     (tmp_path / "maximize" / "net").mkdir(parents=True)
     rendered = np.zeros((12, 32, 32, 3), np.uint8)
     np.savez(tmp_path / "maximize" / "net" / "dilated.npz", filters=np.arange(12), images=rendered)
-    fit = {"net": {"numbers": {9: "cat"}}}
-    numbers, folder = run(network, raw, sets, tmp_path, mistakes=2, doubtful=1, labels=fit)
+    fit = {"numbers": {9: "cat"}}
+    numbers, folder = run(network, raw, sets, tmp_path, mistakes=2, labels=fit)
     wanted = {name: network(one.images / np.float32(255)).numpy() for name, one in sets.items()}
     with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
         for name, probabilities in wanted.items():
@@ -98,9 +108,9 @@ def test_no_classifier_has_no_predictions(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"explained_layer": {"net": "dilatd"}}, r"analyze\.explained_layer\.net: no layer 'dilatd'; nearest: dilated"),
-        ({"explain": {"net": {"named": [7]}}}, r"analyze\.explain\.net\.named: image 7 is out of range; .* 0\.\.6"),
-        ({"labels": {"net": {"numbers": {5: "cow"}}}}, r"analyze\.labels\.net\.numbers\.5: no class 'cow'"),
+        ({"explained_layer": "dilatd"}, r"models\.net\.explained_layer: no layer 'dilatd'; nearest: dilated"),
+        ({"explain": {"named": [7]}}, r"models\.net\.explain\.named: image 7 is out of range; .* 0\.\.6"),
+        ({"labels": {"numbers": {5: "cow"}}}, r"models\.net\.labels\.numbers\.5: no class 'cow'"),
     ],
 )
 def test_mistakes_in_params(
@@ -113,3 +123,83 @@ def test_mistakes_in_params(
 ) -> None:
     with pytest.raises(InputError, match=message):
         run(tiny(24, head=True), raw, sets, tmp_path, **options)
+
+
+def small(*last: Any) -> Any:
+    keras.utils.set_random_seed(8)
+    inputs = keras.Input((24, 24, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(5, 5, activation="relu", name="only")(inputs))
+    for layer in last:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+def test_one_sigmoid_is_two_classes_with_mistakes(
+    raw: dict[str, Any], sets: dict[str, ImageSet], tmp_path: Path
+) -> None:
+    network = small(keras.layers.Dense(1, activation="sigmoid"))
+    names = ["cat", "ship\n"]
+    numbers, folder = run(network, raw, sets, tmp_path, names, mistakes=2)
+    yes = network(sets["named"].images / np.float32(255)).numpy()[:, 0] > 0.5
+    right = [bool(yes[i]) == wanted for i, wanted in ((0, False), (3, True), (4, False))]  # two cats, a ship
+    assert numbers == {"labelled_images": 3, "accuracy": round(sum(right) / 3, 6)}
+    about = json.loads((folder / "predictions.json").read_text())
+    assert (about["kind"], about["class_names"]) == ("binary", names)
+    with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
+        np.testing.assert_allclose(stored["named/probabilities"].sum(1), 1, rtol=1e-6)
+        np.testing.assert_array_equal(stored["named/probabilities"][:, 1] > 0.5, yes)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_values_are_written_as_they_are_and_explained_by_themselves(
+    count: int, raw: dict[str, Any], sets: dict[str, ImageSet], tmp_path: Path
+) -> None:
+    network = small(keras.layers.Dense(count, name="angle"))
+    asked = {"net": {"numbers": [1]}}
+    numbers, folder = run(network, raw, sets, tmp_path, [], doubtful=1, explain=asked)
+    assert numbers == {"labelled_images": 0, "accuracy": None}
+    wanted = {name: network(one.images / np.float32(255)).numpy() for name, one in sets.items()}
+    with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
+        assert set(stored.files) == {"class_names", "named/values", "numbers/values"}
+        np.testing.assert_allclose(stored["named/values"], wanted["named"], rtol=1e-4, atol=1e-6)
+    with (folder / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    departures = [float(row["departure"]) for row in rows]
+    assert departures == sorted(departures, reverse=True)
+    assert ("angle[2]" in rows[0]) == (count == 3)
+    every = np.concatenate(list(wanted.values()))
+    if count == 1:
+        assert float(rows[0]["value"]) == pytest.approx(every.max(), rel=1e-4)
+    about = json.loads((folder / "predictions.json").read_text())
+    assert about["kind"] == "regression"
+    assert ("numbers", 1) in {(one["set"], one["image"]) for one in about["explained"]}
+    for one in about["explained"]:
+        assert one["contrast"] is None
+        assert one["nearest"] is None
+        assert one["contributions"]["difference"] == pytest.approx(one["value"], rel=1e-4)
+        assert one["contributions"]["sum"] == pytest.approx(
+            one["value"], rel=1e-4, abs=1e-6
+        )  # no bias behind the layer
+        with np.load(folder / f"{one['files']}.npz", allow_pickle=False) as stored:
+            assert stored["classes"].tolist() == [one["predicted"]]
+            np.testing.assert_array_equal(stored["drops"][1], -stored["drops"][0])
+
+
+def test_labels_stand_by_themselves(raw: dict[str, Any], sets: dict[str, ImageSet], tmp_path: Path) -> None:
+    network = small(keras.layers.Dense(4, activation="sigmoid"))
+    _, folder = run(network, raw, sets, tmp_path, NAMES, mistakes=1, doubtful=1)
+    with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
+        wanted = network(sets["named"].images / np.float32(255))
+        np.testing.assert_allclose(stored["named/probabilities"], wanted, rtol=1e-4)
+    for one in json.loads((folder / "predictions.json").read_text())["explained"]:
+        assert (one["contrast"] is None) == (one["right"] is not False)
+
+
+def test_answers_that_are_no_numbers_are_said(raw: dict[str, Any], sets: dict[str, ImageSet], tmp_path: Path) -> None:
+    network = small(keras.layers.Dense(2, activation="softmax", name="end"))
+    network.get_layer("end").set_weights([w * np.nan for w in network.get_layer("end").get_weights()])
+    numbers, folder = run(network, raw, sets, tmp_path, [], explain={"named": [0]})
+    assert numbers == {"labelled_images": 0, "accuracy": None}
+    with (folder / "predictions.csv").open() as file:
+        assert {row["predicted_class"] for row in csv.DictReader(file)} == {"not a number"}
+    assert json.loads((folder / "predictions.json").read_text())["explained"] == []

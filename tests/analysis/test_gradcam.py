@@ -20,11 +20,12 @@ with np.load(reference.STORED, allow_pickle=False) as stored:
     STORED = dict(stored)
 
 
-def explainer(network: Any, layer: str, spec: Any, shape: Any = (16, 20, 3)) -> gradcam.Explainer:
+def explainer(
+    network: Any, layer: str, spec: Any, shape: Any = (16, 20, 3), names: Any = ("a", "b")
+) -> gradcam.Explainer:
     traced = graph.trace(network, shape)
-    found = head.find(traced)
-    assert found is not None
-    return gradcam.Explainer(traced, found, spec, layer)
+    names = names if network.output_shape[-1] == len(names) else ()
+    return gradcam.Explainer(traced, head.find(traced, names), spec, layer)
 
 
 def agrees(made: gradcam.Explanation, name: str, i: int) -> None:
@@ -48,7 +49,7 @@ def test_gradcam_is_that_of_tf_keras_vis(hidden: bool, raw: dict[str, Any]) -> N
 def test_gradcam_of_the_real_network_is_that_of_tf_keras_vis() -> None:
     loaded = loading.get(reference.REAL, ModelSection(known=reference.REAL))
     pictures = _cifar10()
-    made = explainer(loaded.network, "conv2d_3", loaded.preprocessing, (32, 32, 3))
+    made = explainer(loaded.network, "conv2d_3", loaded.preprocessing, (32, 32, 3), loaded.class_names)
     for i in range(reference.REAL_IMAGES):
         agrees(made.explain(pictures[i], reference.CLASSES), "real", i)
 
@@ -135,10 +136,50 @@ def test_stretch_is_scipy_zoom(rng: np.random.Generator) -> None:
 
 def test_default_layer_has_a_map_worth_looking_at(tiny: Callable[..., Any]) -> None:
     traced = graph.trace(tiny(24, head=True), (24, 24, 3))  # maps of 24, 12, 6, 4, 4
-    assert gradcam.default_layer(traced, list(traced.convs)) == "dilated"
+    assert gradcam.default_layer(traced, list(traced.convs), head.find(traced)) == "dilated"
     small = graph.trace(tiny(16, head=True), (16, 16, 3))  # maps of 16, 8, 4, 2, 2
-    assert gradcam.default_layer(small, list(small.convs)) == "depthwise"
-    assert gradcam.default_layer(small, ["separable"]) == "separable"
+    found = head.find(small)
+    assert gradcam.default_layer(small, list(small.convs), found) == "depthwise"
+    assert gradcam.default_layer(small, ["separable"], found) == "separable"
+
+
+def test_default_layer_is_on_the_way_to_the_answer_and_of_small_maps_the_largest(raw: dict[str, Any]) -> None:
+    layers = keras.layers
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(4, 3, strides=4, name="wide")(inputs)  # 3 x 3
+    y = layers.Conv2D(4, 3, name="narrow")(x)  # 1 x 1
+    z = layers.Conv2D(4, 1, name="other")(x)
+    ends = [
+        layers.Dense(2, activation="softmax", name="kind")(layers.Flatten()(y)),
+        layers.Dense(1)(layers.Flatten()(z)),
+    ]
+    network = keras.Model(inputs, ends)
+    traced = graph.trace(network, (12, 12, 3))
+    found = head.find(traced)
+    assert gradcam.default_layer(traced, list(traced.convs), found) == "wide"
+    assert gradcam.default_layer(traced, ["narrow"], found) == "narrow"
+    assert gradcam.default_layer(traced, ["other"], found) is None
+    with pytest.raises(InputError, match="layer 'other': no score of 'kind' depends on it"):
+        gradcam.Explainer(traced, found, raw, "other")
+
+
+def test_a_value_by_itself_is_explained_by_its_own_gradient(raw: dict[str, Any], rng: np.random.Generator) -> None:
+    """Behind a global average, the value is the sum of what its filters contribute, and its bias."""
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((12, 12, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(5, 3, activation="relu", name="conv")(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(1, bias_initializer="ones", name="angle")(pooled))
+    image = rng.uniform(0, 1, (12, 12, 3)).astype("float32")
+    made = explainer(network, "conv", raw, (12, 12, 3)).explain(image, (0, None))
+    value = float(network(image[None])[0, 0])
+    assert made.logits.tolist() == pytest.approx([value], rel=1e-5)
+    assert made.contributions.sum() + 1 == pytest.approx(value, rel=1e-4)
+    weights = network.get_layer("angle").kernel.numpy()[:, 0] / 100
+    for cam, sign in zip(made.maps, (1, -1), strict=True):
+        np.testing.assert_allclose(cam, np.maximum(made.activations @ weights * sign, 0), atol=1e-6)
+    hidden = gradcam.occluded(image, made.boxes[:3])
+    np.testing.assert_allclose(made.drops[0, :3], value - network(hidden).numpy()[:, 0], atol=1e-5)
+    np.testing.assert_array_equal(made.drops[1], -made.drops[0])
 
 
 def test_unknown_layer(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:

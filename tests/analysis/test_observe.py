@@ -73,3 +73,31 @@ def test_a_layer_called_twice_is_watched_at_both_places(raw: dict[str, Any], rng
 def test_unknown_layer(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="no conv layer 'frist'; nearest: first"):
         Observer(tiny(), described(raw), ["frist"])
+
+
+def test_a_layer_called_on_two_crops_in_any_order(raw: dict[str, Any], rng: np.random.Generator) -> None:
+    keras.utils.set_random_seed(0)
+    conv = keras.layers.Conv2D(3, 3, padding="same", activation="relu", name="shared")
+    inputs = keras.Input((8, 8, 3))
+    left, right = inputs[:, :, :4], inputs[:, :, 4:]
+    first = conv(left)
+    second = conv(keras.layers.MaxPooling2D(2)(right))
+    deeper = keras.layers.Conv2D(2, 1, name="deeper")(keras.layers.MaxPooling2D(2)(first))
+    for outputs in ([deeper, second], [second, deeper]):
+        model = keras.Model(inputs, keras.layers.Concatenate()(outputs))
+        images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+        observer = Observer(model, described(raw, 8))
+        (seen,) = observer.batches(lambda i, images=images: images[i], 2, 2)
+        expected = {4: conv(images[:, :, :4]), 2: conv(keras.layers.MaxPooling2D(2)(images[:, :, 4:]))}
+        for name in ("shared", "shared-2"):
+            wanted = channels_first(expected[seen[name].unit.shape[-1]])
+            np.testing.assert_allclose(seen[name].unit, wanted, atol=1e-5)
+            np.testing.assert_allclose(np.maximum(seen[name].pre, 0), wanted, atol=1e-5)
+            assert seen[name].unit.shape[2:] == observer.convs[name].output.shape[1:3]
+
+
+def test_exactly_one_convolution(raw: dict[str, Any], rng: np.random.Generator) -> None:
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3, activation="tanh", name="one")])
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    (seen,) = Observer(model, described(raw, 8)).batches(lambda i: images[i], 2, 2)
+    np.testing.assert_allclose(seen["one"].unit, channels_first(model(images)), atol=1e-5)

@@ -64,9 +64,15 @@ def test_labels_that_name_nothing(fit: dict[int | str, int | str], message: str)
         predictions.true_classes(image_set([0, 1], ["dog", "cow"]), ["hound", "bull"], fit, "w")
 
 
-def test_class_names_only_where_there_are_as_many_as_outputs() -> None:
-    assert predictions.class_names({"class_names": ["x", "y"]}, 2) == ["x", "y"]
-    assert predictions.class_names({"class_names": ["x", "y"]}, 3) == ["0", "1", "2"]
+def test_numbers_that_stand_for_names_match_no_folder() -> None:
+    one = image_set([0, 1, 2], ["2", "1", "7"])  # folders of digits, a network of another four classes
+    numbers = ["0", "1", "2", "3"]
+    assert predictions.true_classes(one, numbers, None, "w", known=False).tolist() == [-1, -1, -1]
+    assert predictions.true_classes(one, numbers, "same", "w", known=False).tolist() == [0, 1, 2]
+    assert predictions.true_classes(one, numbers, {"7": 3}, "w", known=False).tolist() == [-1, -1, 3]
+    assert predictions.true_classes(one, numbers, None, "w").tolist() == [2, 1, -1]  # they are its class_names
+    with pytest.raises(InputError, match=r"w\.7: no class '3'; it has no names"):
+        predictions.true_classes(one, numbers, {"7": "3"}, "w", known=False)
 
 
 def test_predicted_confidence_and_runner_up() -> None:
@@ -83,8 +89,46 @@ def test_mistakes_first_the_most_confident_on_top() -> None:
     assert predictions.order(FOUND) == [("a", 2), ("a", 3), ("a", 1), ("a", 0), ("b", 1), ("b", 0)]
 
 
+def test_scores_that_are_no_numbers_are_neither_right_nor_wrong_and_come_last() -> None:
+    found = {"a": predicted([[np.nan, 0], [0, 1], [1, 0]], [0, 0, -1])}
+    assert (found["a"].right | found["a"].wrong).tolist() == [False, True, False]
+    assert predictions.order(found) == [("a", 1), ("a", 2), ("a", 0)]
+    assert predictions.chosen(found, 5, 5, {"a": [0, 2]}, "w") == [("a", 1), ("a", 2)]
+    assert predictions.headline(found) == {"labelled_images": 1, "accuracy": 0.0}
+
+
+def test_a_label_that_stands_by_itself_is_held_against_none_unless_it_is_wrong() -> None:
+    one = predictions.Predictions(*vars(predicted([[1, 2], [3, 0]], [0, 0])).values())
+    alone = predictions.Predictions(one.logits, one.probabilities, one.true, one.features, alone=True)
+    assert [alone.contrast(i) for i in range(2)] == [(0, "true"), None]
+
+
+def values(*sets: list[list[float]]) -> dict[str, predictions.Values]:
+    outputs = {name: predictions.Outputs() for name in "ab"[: len(sets)]}
+    for one, rows in zip(outputs.values(), sets, strict=True):
+        one.update(np.array(rows, np.float32), np.ones((len(rows), 1), np.float32))
+    return predictions.Values.of(outputs)
+
+
+def test_values_have_no_right_or_wrong_and_the_highest_come_first() -> None:
+    found = values([[1], [5], [2]], [[9], [np.nan]])
+    assert predictions.order(found) == [("b", 0), ("a", 1), ("a", 2), ("a", 0), ("b", 1)]
+    assert predictions.chosen(found, 5, 1, {"a": [2]}, "w") == [("b", 0), ("a", 0), ("a", 2)]
+    assert predictions.headline(found) == {"labelled_images": 0, "accuracy": None}
+    assert found["a"].contrast(0) is None
+    assert predictions.nearest(found, ("a", 0), np.ones(1)) is None
+
+
+def test_of_several_values_the_one_that_departs_most_is_explained() -> None:
+    found = values([[0, 10, 7], [0, 11, 7], [4, 9, 7], [0, 10, 7]])["a"]
+    assert found.predicted[[0, 1, 2]].tolist() == [0, 1, 0]  # means 1, 10, 7; deviations 1.7, 0.7, 0
+    np.testing.assert_allclose(found.departures[2], [np.sqrt(3), -np.sqrt(2), 0], rtol=1e-6)
+
+
 def test_what_is_explained() -> None:
     assert predictions.chosen(FOUND, 1, 1, {}, "w") == [("a", 2), ("a", 1)]
+    unlabelled = {"c": predicted([[3, 0], [1, 0], [2, 0], [4, 0]], [-1] * 4)}
+    assert predictions.chosen(unlabelled, 5, 1, {}, "w") == [("c", 1), ("c", 3)]  # least and most confident
     assert predictions.chosen(FOUND, 5, 0, {"b": [0], "a": [3]}, "w") == [("a", 2), ("a", 3), ("b", 0)]
     with pytest.raises(InputError, match=r"w\.b: image 2 is out of range; there are 0\.\.1"):
         predictions.chosen(FOUND, 0, 0, {"b": [2]}, "w")

@@ -54,13 +54,13 @@ def analyse(
     described = {"input_shape": [*SIZE, 3], "preprocessing": {**raw, "scale": [1 / 255] * 3}}
     observer = observe.Observer(network, described)
     counted: list[int] = []
-    layers, outputs = watching.watch(observer, sets, SIZE, watching.Amounts(3, 4, 6), counted.append)
+    layers, outputs = watching.watch(observer, sets, (*SIZE, 3), watching.Amounts(3, 4, 6), counted.append)
     assert sum(counted) == 13
     assert not outputs  # no classifier
     columns = {name: analysis.per_filter(layer, np.eye(layer.channels)) for name, layer in layers.items()}
     folder = artifacts / "analysis" / key
     examples = watching.located(observer, layers, dict.fromkeys(layers, RENDERED))
-    patches = files_of.write_examples(folder, examples, files_of.Pixels(sets, SIZE))
+    patches = files_of.write_examples(folder, examples, files_of.Pixels(sets, (*SIZE, 3)))
     files_of.write_arrays(folder, layers, columns)
     write_csv(folder / "filters.csv", files_of.filter_rows(columns))
     fields = {name: receptive_field.field(conv.output).size for name, conv in observer.convs.items()}
@@ -90,7 +90,7 @@ def analyse(
 def side(key: str, sets: dict[str, ImageSet], artifacts: Path) -> pairs.Side:
     described = json.loads((artifacts / "models" / key / "model.json").read_text())
     return pairs.Side(
-        files_of.read_analysis(artifacts / "analysis" / key), described, files_of.Pixels(sets, SIZE), artifacts
+        files_of.read_analysis(artifacts / "analysis" / key), described, files_of.Pixels(sets, (*SIZE, 3)), artifacts
     )
 
 

@@ -54,7 +54,9 @@ def test_saved_file_takes_rgb_images_as_they_are(
 ) -> None:
     network = tiny()
     spec = {**raw, "scale": [0.5, 1, 2], "offset": [-1, 2, 3], "reverse_channels": True}
-    store.save("net", store.Loaded(network, "t", "file", "o", "l", "w", 24, spec), _made(tmp_path / "models" / "net"))
+    store.save(
+        "net", store.Loaded(network, "t", "file", "o", "l", "w", (24, 24, 3), spec), _made(tmp_path / "models" / "net")
+    )
     lent = cnnviz.borrow("net", "first", [2, 0], artifacts=tmp_path)
     paths = lent.save(tmp_path / "out" / "lent.keras")
     images = rng.uniform(0, 255, (2, 24, 24, 3)).astype("float32")

@@ -82,6 +82,7 @@ def test_gabor_by_hand() -> None:
 
 MODEL: dict[str, Any] = {
     "name": "vgg16",
+    "input_shape": [224, 224, 3],
     "preprocessing": {"reverse_channels": True},
     "conv_layers": [
         {"name": "block1_conv1", "kernel_shape": [3, 3, 3, 4], "filters": 4, "depthwise": False},

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.errors import InputError
-from cnnviz.images import decoding, reading, sets
+from cnnviz.images import decoding, own, reading, sets
 from cnnviz.images.stage import file_name
 from cnnviz.sources import catalog, packages
 
@@ -26,6 +26,10 @@ def write(path: Path, height: int = 4, width: int = 6, value: int = 0, **options
     pixels = np.full((height, width, 3), value, np.uint8)
     Image.fromarray(pixels).save(path, **options)
     return path
+
+
+def read_folder(folder: Path, name: str, count: int | None) -> sets.ImageSet:
+    return own.Own(folder / name, count, root=folder).read()
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -114,18 +118,18 @@ def test_folder_of_classes_is_read_in_sorted_order(tmp_path: Path) -> None:
     for i, name in enumerate(("dog/b.png", "cat/z.JPG", "cat/10.jpeg", "dog/a.png")):
         write(tmp_path / "pets" / name, value=60 * i)
     (tmp_path / "pets" / "cat" / "notes.txt").write_text("not an image")
-    pets = reading.read_folder(tmp_path, "pets", 4)
-    assert pets.names.tolist() == ["cat/10.jpeg", "cat/z.JPG", "dog/a.png", "dog/b.png"]
+    pets = read_folder(tmp_path, "pets", 4)
+    assert pets.names.tolist() == ["cat/10.jpeg", "dog/a.png", "cat/z.JPG", "dog/b.png"]
     assert pets.class_names.tolist() == ["cat", "dog"]
-    assert pets.labels.tolist() == [0, 0, 1, 1]
-    assert pets.images[:, 0, 0, 0].tolist() == [120, 60, 180, 0]
-    assert reading.read_folder(tmp_path, "pets", 2).names.tolist() == ["cat/10.jpeg", "cat/z.JPG"]
+    assert pets.labels.tolist() == [0, 1, 0, 1]
+    assert pets.images[:, 0, 0, 0].tolist() == [120, 180, 60, 0]
+    assert read_folder(tmp_path, "pets", 2).names.tolist() == ["cat/10.jpeg", "dog/a.png"]
 
 
 def test_flat_folder_has_no_labels_and_keeps_sizes(tmp_path: Path) -> None:
     write(tmp_path / "mine" / "b.png", 2, 5, 7)
     write(tmp_path / "mine" / "a.png", 3, 4, 9)
-    mine = reading.read_folder(tmp_path, "mine", 2)
+    mine = read_folder(tmp_path, "mine", 2)
     assert mine.labels.tolist() == [-1, -1]
     assert mine.sizes.tolist() == [[3, 4], [2, 5]]
     assert mine.images.shape == (2, 3, 5, 3)
@@ -135,7 +139,7 @@ def test_flat_folder_has_no_labels_and_keeps_sizes(tmp_path: Path) -> None:
 
 def test_folder_origin_names_no_absolute_path(tmp_path: Path) -> None:
     write(tmp_path / "inputs" / "mine" / "a.png")
-    assert reading.read_folder(tmp_path / "inputs", "mine", 1).origin == "folder inputs/mine"
+    assert read_folder(tmp_path / "inputs", "mine", 1).origin == "folder inputs/mine"
 
 
 def test_images_are_turned_upright_by_their_exif_tag(tmp_path: Path) -> None:
@@ -145,7 +149,7 @@ def test_images_are_turned_upright_by_their_exif_tag(tmp_path: Path) -> None:
     exif[0x0112] = 6  # stored turned: to be shown rotated by 90 degrees clockwise
     (tmp_path / "s").mkdir()
     Image.fromarray(pixels).save(tmp_path / "s" / "a.png", exif=exif)
-    turned = reading.read_folder(tmp_path, "s", 1)
+    turned = read_folder(tmp_path, "s", 1)
     assert turned.sizes.tolist() == [[3, 2]]
     assert turned.image(0)[..., 0].tolist() == [[0, 200], [0, 0], [0, 0]]
 
@@ -161,7 +165,7 @@ def test_every_mode_becomes_rgb() -> None:
     grey16 = Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16))
     assert decoding.decode(encoded(grey16), "g")[0].tolist() == [[0] * 3, [100] * 3, [255] * 3]
     clear = Image.new("RGBA", (1, 1), (10, 20, 30, 128))
-    assert decoding.decode(encoded(clear), "c").tolist() == [[[10, 20, 30]]]
+    assert decoding.decode(encoded(clear), "c").tolist() == [[[132, 137, 142]]]  # half of it, half of white
     palette = Image.new("RGB", (2, 1), (0, 0, 255)).convert("P", palette=Image.Palette.ADAPTIVE)
     assert decoding.decode(encoded(palette), "p").tolist() == [[[0, 0, 255]] * 2]
     bilevel = Image.fromarray(np.array([[False, True]]))
@@ -182,11 +186,11 @@ def bad_files() -> dict[str, tuple[str, bytes, str]]:
     flipped[5000] ^= 0xFF
     return {
         "empty": ("a.png", b"", "damaged"),
-        "text": ("a.jpg", b"this is no image", "damaged or no PNG"),
+        "text": ("a.jpg", b"this is no image", "damaged or no PNG, JPEG, WebP"),
         "cut jpeg": ("a.jpg", whole.getvalue()[:2000], "damaged or cut short"),
         "cut png": ("a.png", png.getvalue()[:5000], "damaged or cut short"),
         "flipped png": ("a.png", bytes(flipped), "damaged"),
-        "gif named png": ("a.png", gif, "no PNG or JPEG"),
+        "cut gif": ("a.gif", gif[:20], "damaged or no PNG"),
         "bomb": ("a.png", png_header(60_000, 60_000), "over 50 million pixels"),
         "large": ("a.png", png_header(8_000, 8_000), "over 50 million pixels"),
     }
@@ -198,7 +202,7 @@ def test_a_bad_file_is_named_in_one_line(case: str, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / name).write_bytes(content)
     with pytest.raises(InputError, match=reason) as caught:
-        reading.read_folder(tmp_path, "set", 1)
+        read_folder(tmp_path, "set", 1)
     assert str(caught.value).startswith(str(tmp_path / "set" / name))
     assert "\n" not in str(caught.value)
     assert "0x" not in str(caught.value)  # no memory address of a stream
@@ -206,19 +210,19 @@ def test_a_bad_file_is_named_in_one_line(case: str, tmp_path: Path) -> None:
 
 def test_folder_mistakes_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "a.gif").write_bytes(b"GIF89a")
-    with pytest.raises(InputError, match="empty: 1 images asked, there are 0; PNG and JPEG count, 1 other files"):
-        reading.read_folder(tmp_path, "empty", 1)
-    with pytest.raises(InputError, match=r"images\.sets\.emty: no folder .*nearest: empty"):
-        reading.read_folder(tmp_path, "emty", 1)
+    (tmp_path / "empty" / "a.heic").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"empty: 1 images asked, there are 0; PNG, .*\.npz count, 1 other files"):
+        read_folder(tmp_path, "empty", 1)
+    with pytest.raises(InputError, match=r"no folder .*emty; nearest: empty"):
+        read_folder(tmp_path, "emty", 1)
     write(tmp_path / "few" / "a.png")
-    (tmp_path / "few" / "b.bmp").write_bytes(b"BM")
-    with pytest.raises(InputError, match="2 images asked, there are 1; PNG and JPEG count, 1 other files"):
-        reading.read_folder(tmp_path, "few", 2)
+    (tmp_path / "few" / "b.txt").write_bytes(b"BM")
+    with pytest.raises(InputError, match=r"2 images asked, there are 1; PNG.*, 1 other files"):
+        read_folder(tmp_path, "few", 2)
     write(tmp_path / "mixed" / "a.png")
     write(tmp_path / "mixed" / "cat" / "b.png")
     with pytest.raises(InputError, match="both in sub-folders and beside them"):
-        reading.read_folder(tmp_path, "mixed", 1)
+        read_folder(tmp_path, "mixed", 1)
 
 
 @pytest.mark.parametrize("link", ["set/cat/a.png", "set/cat", "set"])
@@ -229,15 +233,7 @@ def test_links_that_leave_the_folder_are_refused(link: str, tmp_path: Path) -> N
     place.parent.mkdir(parents=True)
     place.symlink_to(target)
     with pytest.raises(InputError, match="a link that leaves"):
-        reading.read_folder(tmp_path / "inputs", "set", 1)
-
-
-def test_a_set_too_large_for_memory_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
-    (tmp_path / "set").mkdir()
-    for i in range(10):
-        (tmp_path / "set" / f"{i}.png").write_bytes(png_header(7_000, 7_000))
-    with pytest.raises(InputError, match=r"10 images of up to 7000x7000 pixels take 1\.5 GB, the limit is 1 GB"):
-        reading.read_folder(tmp_path, "set", 10)
+        read_folder(tmp_path / "inputs", "set", 1)
 
 
 def test_keras_source_that_cannot_be_reached_fails_without_importing_keras(tmp_path: Path) -> None:
@@ -276,7 +272,7 @@ def test_resize_equals_keras_load_img(tmp_path: Path, rng: np.random.Generator) 
 def test_resized_takes_each_image_without_its_padding(tmp_path: Path) -> None:
     write(tmp_path / "s" / "a.png", 8, 8, 90)
     write(tmp_path / "s" / "b.png", 4, 2, 200)
-    got = sets.resized(reading.read_folder(tmp_path, "s", 2), [1, 0, 1], (3, 3))
+    got = sets.resized(read_folder(tmp_path, "s", 2), [1, 0, 1], (3, 3))
     assert got.shape == (3, 3, 3, 3)
     assert got[:, 0, 0, 0].tolist() == [200, 90, 200]
     assert (got[0] == 200).all()  # nothing of the black padding was mixed in

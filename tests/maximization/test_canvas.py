@@ -91,7 +91,9 @@ def test_what_a_network_refuses_is_never_chosen(stack: list[Any], layer: str) ->
     assert found.size == (48, 40)
     assert layer in found.why
     assert "24 x 24" in found.note["canvas"]
-    with pytest.raises(InputError, match=rf"^p\.size: 24 x 24 is not possible at {layer}: .*expected auto, or .*\[48, 40\]"):
+    with pytest.raises(
+        InputError, match=rf"^p\.size: 24 x 24 is not possible at {layer}: .*expected auto, or .*\[48, 40\]"
+    ):
         fit.layers([layer], size, (64, 64), "p.size")
     assert fit.layers([layer], (48, 40), (64, 64)).size == (48, 40)
 

@@ -12,7 +12,6 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from cnnviz import objectives
 from cnnviz.errors import InputError
 from cnnviz.files import npz
 from cnnviz.maximization import Judged, Rendering, Surroundings, Wishes, canvas, chunks, files, ladder

@@ -358,7 +358,15 @@ def test_cache_returns_what_was_stored_and_nothing_else(
 def test_every_setting_is_part_of_the_cache_key(field: str, tmp_path: Path, raw: dict[str, Any]) -> None:
     cache = render_cache.RenderCache(tmp_path, "d")
     value = getattr(SHORT, field)
-    other: Any = value + "x" if isinstance(value, str) else (*value, 3) if field == "snapshots" else (9, 7) if isinstance(value, tuple) else value + 1
+    other: Any = (
+        value + "x"
+        if isinstance(value, str)
+        else (*value, 3)
+        if field == "snapshots"
+        else (9, 7)
+        if isinstance(value, tuple)
+        else value + 1
+    )
     chunk = Chunk("m", tuple(channels("a", 0)), SHORT)
     changed = dataclasses.replace(chunk, settings=dataclasses.replace(SHORT, **{field: other}))
     assert cache.key(chunk, 0) != cache.key(changed, 0)
@@ -385,7 +393,7 @@ def test_a_chunk_is_the_same_bytes_in_another_process(
 ) -> None:
     (tmp_path / "net").mkdir()
     origin = dict.fromkeys(("title", "source", "origin", "license", "trained_on"), "t")
-    store.save("net", store.Loaded(tiny(), input_size=24, preprocessing=raw, **origin), tmp_path / "net")
+    store.save("net", store.Loaded(tiny(), input_shape=(24, 24, 3), preprocessing=raw, **origin), tmp_path / "net")
     chunk = Chunk(str(tmp_path / "net"), tuple(channels("expand", 1, 2)), SHORT)
     (tmp_path / "chunk").write_bytes(pickle.dumps(chunk))
     code = (
@@ -456,7 +464,7 @@ def test_selection_errors_name_the_choices(chosen: Any, expected: str) -> None:
     ("field", "expected"), [((5, 5), "adam"), ((16, 16), "adam"), ((3, 24), "momentum"), (None, "momentum")]
 )
 def test_auto_takes_adam_in_the_first_layers(field: tuple[int, int] | None, expected: str) -> None:
-    options = MaximizeSection(steps=4, layers={"m": "auto"})
+    options = MaximizeSection(steps=4)
     assert recipe.settings_for(options, 0, field, (64, 64)).optimizer == expected
-    fixed = MaximizeSection(steps=4, layers={"m": "auto"}, optimizer="adam")
+    fixed = MaximizeSection(steps=4, optimizer="adam")
     assert recipe.settings_for(fixed, 0, field, (64, 64)).optimizer == "adam"

@@ -59,7 +59,9 @@ def operations(inputs: Any) -> Any:
     x = inputs / 127.5 - 1.0
     x = keras.ops.relu(conv(6, activation=None)(x[..., ::-1]))
     x = layers.MaxPooling2D()(x)
-    return keras.ops.concatenate([conv(4)(x), keras.ops.sin(x)], axis=-1) * 2.0 + keras.ops.mean(x, axis=3, keepdims=True)
+    return keras.ops.concatenate([conv(4)(x), keras.ops.sin(x)], axis=-1) * 2.0 + keras.ops.mean(
+        x, axis=3, keepdims=True
+    )
 
 
 def up_and_down(inputs: Any) -> Any:

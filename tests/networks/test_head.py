@@ -76,7 +76,7 @@ def test_a_softmax_is_the_probability_of_classes(kind: str, images: np.ndarray) 
     network = ending(*CLASSES[kind])
     found, scores, probabilities = scores_and_probabilities(network, images)
     assert found.kind == "classes"
-    assert found.names == ("0", "1", "2", "3")
+    assert found.names == ("class 0", "class 1", "class 2", "class 3")
     assert not found.known
     np.testing.assert_allclose(probabilities, network(images).numpy().reshape(3, 4), rtol=2e-5)
     np.testing.assert_allclose(special.softmax(scores, axis=1), probabilities, rtol=2e-5)
@@ -117,7 +117,7 @@ def test_one_sigmoid_is_two_classes(last: list[Any], images: np.ndarray) -> None
     np.testing.assert_allclose(probabilities[:, 1], network(images)[:, 0], rtol=1e-5)
     np.testing.assert_allclose(scores[:, 1] - scores[:, 0], special.logit(network(images)[:, 0]), rtol=1e-4)
     assert head.find(traced(network), ["dog"]).names == ("not dog", "dog")
-    assert head.find(traced(network)).names == ("0", "1")
+    assert head.find(traced(network)).names == ("class 0", "class 1")
     with pytest.raises(InputError, match=r"m: class_names: 3 given \(a, b, c\), but the output .* has 1; expected 2"):
         head.find(traced(network), ["a", "b", "c"], where="m")
 
@@ -146,7 +146,7 @@ def test_values_are_no_classes(activation: str, images: np.ndarray) -> None:
     assert (found.kind, found.names[3]) == ("regression", "landmarks[3]")
     np.testing.assert_allclose(scores, network(images), rtol=1e-6)
     np.testing.assert_array_equal(values, scores)
-    with pytest.raises(InputError, match="class_names: 2 given .* has 30; expected 30, or none"):
+    with pytest.raises(InputError, match=r"class_names: 2 given .* has 30; expected 30, or none"):
         head.find(traced(network), ["a", "b"])
 
 

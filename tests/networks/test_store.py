@@ -12,7 +12,7 @@ import pytest
 
 from cnnviz.errors import InputError
 from cnnviz.files.disk import read_json
-from cnnviz.networks import ModelSection, loading, onnx, preprocessing, store
+from cnnviz.networks import ModelSection, files, loading, onnx, preprocessing, store
 from cnnviz.sources import catalog
 
 APPLICATION_MODULES = {"caffe": "vgg16", "tf": "mobilenet_v2", "torch": "densenet", "raw": "efficientnet"}
@@ -201,11 +201,15 @@ def test_application_offline_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a\\b", "new\nline", "x" * 200, "per_image", "objectives"])
-def test_layer_name_that_cannot_be_a_file_name(name: str, tmp_path: Path) -> None:
+def test_layer_name_that_cannot_be_a_file_name_gets_another(name: str, tmp_path: Path) -> None:
     inputs = keras.Input((8, 8, 3))
     keras.Model(inputs, keras.layers.Conv2D(2, 3, name=name)(inputs)).save(tmp_path / "net.keras")
-    with pytest.raises(InputError, match="can't be a file name; rename the layer"):
-        loading.get("own", own(tmp_path / "net.keras"))
+    (tmp_path / "stored").mkdir()
+    store.save("own", loading.get("own", own(tmp_path / "net.keras")), tmp_path / "stored")
+    (conv,) = read_json(tmp_path / "stored" / "model.json")["conv_layers"]
+    assert conv["title"] == name
+    assert (tmp_path / conv["name"]).parent == tmp_path
+    assert conv["name"] not in ("per_image", "objectives")
 
 
 def test_what_params_say_of_a_known_model_stands_above_the_catalogue(
@@ -214,10 +218,10 @@ def test_what_params_say_of_a_known_model_stands_above_the_catalogue(
     network = tiny()
     known = replace(catalog.MODELS["vgg16"], digest=store.digest(network))
     monkeypatch.setitem(catalog.MODELS, "vgg16", known)
-    monkeypatch.setattr(loading, "_built", lambda known, source: network)
+    monkeypatch.setattr(loading, "_built", lambda known, source: files.Read(network))
     plain = loading.get("mine", ModelSection(known="vgg16"))
-    assert (plain.input_size, plain.preprocessing["name"], plain.class_names) == (224, "caffe", [])
+    assert (plain.input_shape, plain.preprocessing["name"], plain.class_names) == ((224, 224, 3), "caffe", [])
     section = ModelSection(known="vgg16", input_size=96, preprocessing="unit", class_names=["a", "b"])
     loaded = loading.get("mine", section)
-    assert (loaded.input_size, loaded.preprocessing["name"], loaded.class_names) == (96, "unit", ["a", "b"])
+    assert (loaded.input_shape, loaded.preprocessing["name"], loaded.class_names) == ((96, 96, 3), "unit", ["a", "b"])
     assert (loaded.title, loaded.source, loaded.origin) == (plain.title, "package", plain.origin)

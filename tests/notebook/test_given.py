@@ -158,7 +158,7 @@ def wrong(argument: str, cases: list[Any], functions: tuple[str, ...]) -> list[A
         ("explain", "class_", 4, r"class_: 4 is out of range; there are 0\.\.3"),
         ("explain", "class_", "cat", "class_: no class 'cat'; valid: class 0"),
         ("explain", "class_", 1.5, "class_: float 1.5 given; expected a whole number"),
-        ("explain", "class_names", ["a", "b"], r"class_names: list \['a', 'b'\] given; expected a list of 4 names"),
+        ("explain", "class_names", ["a", "b"], r"class_names: 2 given \(a, b\), but the output .* has 4; expected 4"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -228,8 +228,13 @@ def test_grey_networks_take_grey_images_and_files(tmp_path: Path, rng: np.random
     Image.fromarray(grey).save(tmp_path / "grey.png")
     for one in (grey, grey[..., None], grey[None, ..., None], tmp_path / "grey.png", Image.fromarray(grey)):
         np.testing.assert_array_equal(pixels.images(one, of)[0, ..., 0], grey)
-    with pytest.raises(InputError, match=r"grey: images.mean\(-1, keepdims=True\)"):
-        pixels.images(np.zeros((8, 8, 3)), of)
+    rgb = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    luminance = np.asarray(Image.fromarray(rgb).convert("L"))
+    for one in (rgb, rgb[None], Image.fromarray(rgb), [rgb]):
+        np.testing.assert_array_equal(pixels.images(one, of)[0, ..., 0], luminance)
+    assert pixels.images(np.zeros((5, 8, 8)), of).shape == (5, 8, 8, 1)
+    with pytest.raises(InputError, match=r"shape \(8, 8, 4\) given"):
+        pixels.images(np.zeros((8, 8, 4)), of)
     with pytest.raises(InputError, match="'caffe' is for RGB images"):
         given.preprocessing("caffe", of)
     five = given.subject(keras.Sequential([keras.Input((8, 8, 5)), keras.layers.Conv2D(2, 3)]))

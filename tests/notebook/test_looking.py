@@ -187,8 +187,55 @@ def test_explanation_of_another_class_and_of_some_filters(rng: np.random.Generat
     assert len(made[2:4].contributions) == 2
 
 
+def answering(*ends: Any) -> Any:
+    keras.utils.set_random_seed(6)
+    inputs = keras.Input((24, 24, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(6, 5, activation="relu", name="conv")(inputs))
+    outputs = [end(x) for end in ends]
+    return keras.Model(inputs, outputs if len(ends) > 1 else outputs[0], name="answering")
+
+
+def test_why_a_value_is_what_it_is(images: np.ndarray) -> None:
+    network = answering(keras.layers.Dense(1, name="angle"), keras.layers.Dense(2, activation="softmax", name="side"))
+    made = cnnviz.explain(network, images[0], preprocessing="unit", output="angle")
+    value = float(network(images[:1] / np.float32(255))[0][0, 0])
+    assert (made.kind, made.class_names, made.against) == ("regression", ("angle",), None)
+    assert made.logits[0] == pytest.approx(value, rel=1e-4)
+    assert made.contributions.sum() == pytest.approx(value, rel=1e-4)  # the bias is 0
+    np.testing.assert_allclose(made.places.sum((0, 1)), made.contributions, rtol=1e-4)
+    assert repr(made) == f"<angle {value:.4g} by 6 filters of conv>"
+    assert made._note().startswith(f"value: angle {value:.4g}")
+    assert cnnviz.explain(network, images[0], preprocessing="unit").class_names == ("class 0", "class 1")
+    with pytest.raises(InputError, match="explain: output: 'angel' is no output of the network; nearest: angle"):
+        cnnviz.explain(network, images[0], preprocessing="unit", output="angel")
+
+
+def test_two_classes_of_one_sigmoid_and_labels_by_themselves(images: np.ndarray) -> None:
+    network = answering(keras.layers.Dense(1, activation="sigmoid"))
+    made = cnnviz.explain(network, images[0], "dog", preprocessing="unit", class_names=["cat", "dog"])
+    assert made.probabilities[1] == pytest.approx(float(network(images[:1] / np.float32(255))[0, 0]), rel=1e-4)
+    assert (made.class_, made.against) == (1, 0)
+    labels = answering(keras.layers.Dense(3, activation="sigmoid"))
+    alone = cnnviz.explain(labels, images[0], preprocessing="unit", class_names=["sea", "sky", "sand"])
+    assert (alone.kind, alone.against) == ("labels", None)
+    np.testing.assert_allclose(alone.probabilities, labels(images[:1] / np.float32(255))[0], rtol=1e-4)
+    assert alone._note().startswith("labels, each by itself: ")
+
+
+def test_weights_that_are_no_numbers_are_named(images: np.ndarray) -> None:
+    network = answering(keras.layers.Dense(2, activation="softmax"))
+    kernel, bias = network.get_layer("conv").get_weights()
+    kernel[0, 0, 0, 1] = np.nan
+    network.get_layer("conv").set_weights([kernel, bias])
+    made = cnnviz.explain(network, images[0], preprocessing="unit")  # ReLU makes 0 of it
+    assert made._note().endswith("; weights of 'conv' hold NaN or infinity")
+    network.get_layer("conv").activation = keras.activations.linear
+    with pytest.raises(InputError, match="its answer for this image is not a number: weights of 'conv' hold NaN"):
+        cnnviz.explain(network, images[0], preprocessing="unit")
+
+
 def test_what_is_no_classifier_is_said_in_one_line(tiny: Callable[..., Any], images: np.ndarray) -> None:
-    with pytest.raises(InputError, match=r"tiny is no classifier: it ends in 'dilated' \(None, 4, 4, 12\); expected"):
+    with pytest.raises(InputError, match="tiny gives no classes and no values: 'dilated' is 4 × 4 × 12: features"):
         cnnviz.explain(tiny(), images[0], preprocessing="unit")
     dense = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2)], name="flat")
     for function in (cnnviz.explain, cnnviz.feature_maps):

@@ -181,21 +181,25 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def params() -> Params:
-    model = {"file": "inputs/models/m.keras", "input_size": 16, "preprocessing": "tf", "license": EVIL}
+    model: dict[str, Any] = {"file": "inputs/models/m.keras", "input_size": 16, "preprocessing": "tf", "license": EVIL}
+    model |= {"channels": 2, "layers": {EVIL_LAYER: 14}}
     keys = ("first", "second")
     return Params.model_validate(
         {
             "random_seed": 0,
-            "images": {"source": "folder", "sets": {"photos": 2}},
+            "images": {"sets": {"photos": {"folder": "inputs/images/photos", "count": 2}}},
             "models": dict.fromkeys(keys, model),
-            "feature_maps": {"images": [0, 1], "channels": dict.fromkeys(keys, 2)},
+            "weights": {},
+            "feature_maps": {"images": [0, 1]},
             "fixed_filters": {
                 "set": "photos",
                 "images": 1,
                 "kernels": {"one": [[1]]},
                 "borrowed": {"model": "first", "layer": EVIL_LAYER, "filters": [0]},
             },
-            "maximize": {"steps": 120, "layers": {key: {EVIL_LAYER: 14} for key in keys}},
+            "maximize": {"steps": 120},
+            "analyze": {},
+            "compare": {},
         }
     )
 

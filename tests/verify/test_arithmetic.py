@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cnnviz.files import machine
+from tests import plain_yaml
 from tests.site_project import PARAMS
 from tests.verify import clones
 
@@ -33,12 +34,12 @@ LAYERS = {"first": [0, 3], "second": [1, 2, 5]}
 
 def test_two_ways_of_summing(tmp_path: Path) -> None:
     clean = {k: v for k, v in os.environ.items() if k not in machine.CHOICES} | {"PYTHONPATH": str(ROOT)}
-    params = {**PARAMS, "models": {"before": PARAMS["models"]["before"]}}
-    params["feature_maps"] = {"images": [0], "channels": {"before": 4}}
-    params["maximize"] = {"steps": 12, "stability_steps": 0, "layers": {"before": LAYERS}}
+    params = {**PARAMS, "models": {"before": {**PARAMS["models"]["before"], "layers": LAYERS, "objectives": {}}}}
+    params["feature_maps"] = {"images": [0]}
+    params["maximize"] = {"steps": 12, "stability_steps": 0}
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
-    (here / "params.yaml").write_text(yaml.safe_dump(params))
+    (here / "params.yaml").write_text(plain_yaml.dump(params))
     subprocess.run([sys.executable, "-c", PREPARE], cwd=here, env=clean, check=True, capture_output=True)
     outs = ["images", "models/before", "feature_maps/before", "maximize/before"]
     stage = {"cmd": "", "outs": [{"path": f"artifacts/{out}", "md5": "0" * 32} for out in outs]}

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,15 @@ def test_changed_verdicts_and_predictions_are_named(here: Path, there: Path, ver
     assert "small colours/1: weak here, ok there" in lines
     assert "small photos/1: dog here, cat there" in lines
     assert lines[-1].endswith("the same pictures of filters, 1 of 3 verdicts changed, 1 of 2 predictions changed")
+
+
+def test_values_have_no_classes_that_could_change(here: Path, there: Path, verify: Verify) -> None:
+    for side, value in ((here, 1), (there, 2)):
+        arrays: dict[str, Any] = {"class_names": ["angle"], "photos/values": np.full((2, 1), value, "f4")}
+        np.savez(side / PREDICTIONS, **arrays)
+    status, lines = verify(there)
+    assert status == 1  # other bytes
+    assert "predictions" not in lines[-1]
 
 
 def test_a_missing_layer_and_other_filters_are_said_and_the_rest_is_compared(

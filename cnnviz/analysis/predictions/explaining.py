@@ -1,72 +1,119 @@
-"""Predictions of a classifier, and why it made some of them: from one model's outputs to its files."""
+"""What a network says about the images, and why it said some of it: from one model's scores to its files."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.analysis import files
 from cnnviz.analysis.files import Pixels
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions import files as predictions_files
-from cnnviz.analysis.predictions import gradcam
+from cnnviz.analysis.predictions import gradcam, trial
 from cnnviz.analysis.predictions import outputs as predictions
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.errors import InputError, choices
 from cnnviz.files import progress
-from cnnviz.networks import Head
+from cnnviz.networks import Head, ancestors
 
-WHERE = "params.yaml: analyze"
+if TYPE_CHECKING:
+    from cnnviz.networks import ModelSection
+
+WHERE = "params.yaml: models"
 
 
 def explain(
     observer: Observer,
     described: Mapping[str, Any],
     outputs: Mapping[str, predictions.Outputs],
+    model: "ModelSection",
     options: AnalyzeSection,
     pixels: Pixels,
     artifacts: Path,
 ) -> dict[str, Any]:
-    """Write the predictions into `<artifacts>/analysis/<model>/`, if the model is a classifier.
+    """Write the predictions into `<artifacts>/analysis/<model>/`, if the model gives classes, labels or values.
 
     Returns `labelled_images` and `accuracy` for metrics.json. Raises InputError where params.yaml asks for a class,
     layer or image that is not there.
     """
     key, head = described["name"], observer.head
-    if head is None:
+    if not head.answers:
         return predictions.headline({})
-    names = predictions.class_names(described, head.classes)
-    found = {name: _against_labels(pixels, name, outputs[name], names, head, options, key) for name in pixels.names}
-    layer = options.explained_layer.get(key) or gradcam.default_layer(observer.graph, list(observer.convs))
-    if layer not in observer.convs:
-        raise InputError(f"{WHERE}.explained_layer.{key}: no layer {layer!r}; {choices(layer, observer.convs)}")
+    found = against_labels(outputs, head, pixels, model.labels, f"{WHERE}.{key}.labels")
+    layer = _layer(observer, model.explained_layer, f"{WHERE}.{key}.explained_layer")
     folder = artifacts / "analysis" / key
-    rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz")
-    patches = files.examples_of(folder, layer)
-    writer = predictions_files.Writer(folder, pixels, names, found, layer, rendered, patches)
-    explainer = gradcam.Explainer(observer.graph, head, described["preprocessing"], layer)
-    asked = options.explain.get(key, {})
-    places = predictions.chosen(found, options.mistakes, options.doubtful, asked, f"{WHERE}.explain.{key}")
+    rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz") if layer else {}
+    patches = files.examples_of(folder, layer) if layer else {}
+    writer = predictions_files.Writer(folder, pixels, head.kind, head.names, found, layer, rendered, patches)
+    where = f"{WHERE}.{key}.explain"
+    places = predictions.chosen(found, options.mistakes, options.doubtful, model.explain, where)
     entries = []
-    with progress(len(places), "prediction", f"explain {key}") as bar:
-        for name, i in places:
-            classes = int(found[name].predicted[i]), found[name].contrast(i)[0]
-            entries.append(writer.explained(name, i, explainer.explain(writer.seen(name, i), classes)))
-            bar.update()
+    if layer:
+        explainer = gradcam.Explainer(observer.graph, head, described["preprocessing"], layer)
+        with progress(len(places), "prediction", f"explain {key}") as bar:
+            for name, i in places:
+                contrast = found[name].contrast(i)
+                classes = int(found[name].predicted[i]), contrast[0] if contrast else None
+                entries.append(writer.explained(name, i, explainer.explain(writer.seen(name, i), classes)))
+                bar.update()
     writer.table()
     writer.summary(entries)
     return predictions.headline(found)
 
 
-def _against_labels(
-    pixels: Pixels,
-    name: str,
-    outputs: predictions.Outputs,
-    names: list[str],
+def against_labels(
+    outputs: Mapping[str, predictions.Outputs],
     head: Head,
-    options: AnalyzeSection,
-    key: str,
-) -> predictions.Predictions:
-    fit = options.labels.get(key, {}).get(name)
-    true = predictions.true_classes(pixels.sets[name], names, fit, f"{WHERE}.labels.{key}.{name}")
-    logits = outputs.logits
-    return predictions.Predictions(logits, head.probabilities(logits), true, outputs.features)
+    pixels: Pixels,
+    fits: Mapping[str, predictions.Fit],
+    where: str,
+) -> predictions.Found:
+    """The scores of each set, with the true class of every image where a label tells it."""
+    if head.kind == "regression":
+        return predictions.Values.of(outputs)
+    found = {}
+    for name, one in outputs.items():
+        one_set, fit = pixels.sets[name], fits.get(name)
+        true = predictions.true_classes(one_set, head.names, fit, f"{where}.{name}", head.known)
+        alone = head.kind == "labels"
+        logits = one.logits
+        found[name] = predictions.Predictions(logits, head.probabilities(logits), true, one.features, alone)
+    return found
+
+
+def notes(
+    observer: Observer,
+    described: Mapping[str, Any],
+    outputs: Mapping[str, predictions.Outputs],
+    model: "ModelSection",
+    pixels: Pixels,
+    read: trial.Read,
+) -> list[str]:
+    """What is odd about the predictions: scores that are no numbers, a preprocessing that is likely wrong."""
+    key, head = described["name"], observer.head
+    if not head.answers:
+        return []
+    found = against_labels(outputs, head, pixels, model.labels, f"{WHERE}.{key}.labels")
+    broken = sum(int((~one.finite).sum()) for one in found.values())
+    said = []
+    if broken:
+        every = sum(len(one.logits) for one in found.values())
+        said.append(f"its answer is not a number for {broken} of {every} images: look for NaN in its weights")
+    classified = {name: one for name, one in found.items() if isinstance(one, predictions.Predictions)}
+    if not broken and (better := trial.likelier(observer.graph, head, described["preprocessing"], classified, read)):
+        said.append(better)
+    return said
+
+
+def _layer(observer: Observer, asked: str | None, where: str) -> str | None:
+    """Whose filters explain; None where no answer depends on a layer that is looked at."""
+    if asked is None:
+        return gradcam.default_layer(observer.graph, list(observer.convs), observer.head)
+    if asked not in observer.convs:
+        raise InputError(f"{where}: no layer {asked!r}; {choices(asked, observer.convs)}")
+    way = ancestors(observer.head.scores)
+    on = [name for name, conv in observer.convs.items() if id(conv.output) in way]
+    if asked not in on:
+        raise InputError(
+            f"{where}: the output {observer.head.output!r} does not depend on {asked!r}; {choices('', on)}"
+        )
+    return asked

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.analysis import files
 from cnnviz.analysis.predictions import outputs, plots
-from cnnviz.analysis.predictions.outputs import Predictions
+from cnnviz.analysis.predictions.outputs import Found, Values
 from cnnviz.files import npz, write_bytes, write_csv, write_json
 
 if TYPE_CHECKING:
@@ -21,16 +21,18 @@ FILTERS = 6  # named for each explained prediction
 
 @dataclass
 class Writer:
-    """One model. found: per image set; names: of the classes; layer: whose filters explain.
+    """One model. kind: of its answer; found: per image set; names: of the classes, labels or values.
 
-    folder: of the analysis; rendered: maximized images of that layer by filter; examples: its `examples/<layer>.npz`.
+    layer: whose filters explain, if any; folder: of the analysis; rendered: maximized images of that layer by filter;
+    examples: its `examples/<layer>.npz`.
     """
 
     folder: Path
     pixels: files.Pixels
+    kind: str
     names: Sequence[str]
-    found: Mapping[str, Predictions]
-    layer: str
+    found: Found
+    layer: str | None
     rendered: Mapping[int, NDArray[np.uint8]]
     examples: dict[str, NDArray]
 
@@ -45,11 +47,14 @@ class Writer:
     def row(self, name: str, i: int) -> dict[str, Any]:
         """One row of predictions.csv."""
         one = self.found[name]
+        found = {"set": name, "image": i, "name": str(self.pixels.sets[name].names[i])}
+        if isinstance(one, Values):
+            return found | self._values(one, i)
+        if not one.finite[i]:
+            names = ("predicted", "confidence", "true", "true_class", "right", "runner_up", "runner_up_class", "margin")
+            return found | {"predicted": None, "predicted_class": "not a number"} | dict.fromkeys(names)
         top, second, true = int(one.predicted[i]), int(one.runner_up[i]), int(one.true[i])
-        return {
-            "set": name,
-            "image": i,
-            "name": str(self.pixels.sets[name].names[i]),
+        return found | {
             "predicted": top,
             "predicted_class": self.names[top],
             "confidence": float(one.confidence[i]),
@@ -61,6 +66,17 @@ class Writer:
             "margin": float(one.logits[i, top] - one.logits[i, second]),
         }
 
+    def _values(self, one: Values, i: int) -> dict[str, Any]:
+        """The value that departs most from its mean, and all of them where there are more."""
+        k, finite = int(one.predicted[i]), bool(one.finite[i])
+        every = dict(zip(self.names, one.logits[i].tolist(), strict=True)) if len(self.names) > 1 else {}
+        return {
+            "predicted": k,
+            "predicted_class": self.names[k],
+            "value": float(one.logits[i, k]) if finite else None,
+            "departure": float(one.departures[i, k]) if finite else None,
+        } | {name: value if finite else None for name, value in every.items()}
+
     def table(self) -> None:
         """predictions.csv, predictions.npz and predictions.png."""
         order = outputs.order(self.found)
@@ -68,6 +84,9 @@ class Writer:
         write_csv(self.folder / "predictions.csv", rows)
         arrays = {"class_names": np.array(self.names)}
         for name, one in self.found.items():
+            if isinstance(one, Values):
+                arrays[f"{name}/values"] = one.logits
+                continue
             arrays |= {f"{name}/logits": one.logits, f"{name}/probabilities": one.probabilities}
             arrays[f"{name}/true"] = one.true
         write_bytes(self.folder / "predictions.npz", npz.pack(arrays, compress=True))
@@ -78,15 +97,16 @@ class Writer:
 
     def explained(self, name: str, i: int, made: "Explanation") -> dict[str, Any]:
         """`predictions/<set>_<image>.npz` and `.png`; returns the entry of predictions.json."""
-        one, (other, kind) = self.found[name], self.found[name].contrast(i)
-        top = int(one.predicted[i])
+        one, contrast = self.found[name], self.found[name].contrast(i)
+        top, (other, kind) = int(one.predicted[i]), contrast or (None, "")
+        against = float(made.logits[other]) if other is not None else None
         near = outputs.nearest(self.found, (name, i), made.features)
         strongest = np.argsort(-made.contributions, kind="stable")[:FILTERS].tolist()
         checks = [asdict(each) for each in made.checks]
-        difference = float(made.logits[top] - made.logits[other])
+        difference = float(made.logits[top]) - (against or 0.0)
         stem = f"{name}_{i}"
         arrays: dict[str, NDArray] = {
-            "classes": np.array([top, other], np.int32),
+            "classes": np.array([top] if other is None else [top, other], np.int32),
             "gradcam": made.maps,
             "gradcam_over_image": made.over_image,
             "windows": made.boxes,
@@ -95,8 +115,8 @@ class Writer:
         }
         write_bytes(self.folder / "predictions" / f"{stem}.npz", npz.pack(arrays, compress=True))
         entry = self.row(name, i) | {
-            "contrast": {"class": other, "name": self.names[other], "kind": kind},
-            "logits": {"predicted": float(made.logits[top]), "contrast": float(made.logits[other])},
+            "contrast": None if other is None else {"class": other, "name": self.names[other], "kind": kind},
+            "logits": {"predicted": float(made.logits[top]), "contrast": against},
             "occlusion": {"predicted": checks[0], "contrast": checks[1]},
             "filters": [{"filter": k, "contribution": float(made.contributions[k])} for k in strongest],
             "contributions": {"sum": float(made.contributions.sum()), "difference": difference},
@@ -111,7 +131,8 @@ class Writer:
         return asdict(near) | {"class": true, "name": self.names[true]}
 
     def _page(self, entry: dict[str, Any], made: "Explanation") -> plots.Page:
-        names = entry["predicted_class"], entry["contrast"]["name"]
+        first, contrast = entry["predicted_class"], entry["contrast"]
+        names = (first, contrast["name"]) if contrast else (f"for {first}", f"against {first}")
         checks = entry["occlusion"]["predicted"], entry["occlusion"]["contrast"]
         heats = [(f"Grad-CAM: {name}", cam) for name, cam in zip(names, made.over_image, strict=True)]
         for name, drops, checked in zip(names, made.drops, checks, strict=True):
@@ -121,16 +142,19 @@ class Writer:
             heats.append((title, cost))
         near = entry["nearest"]
         title = f"nearest right: {near['name']}\ncosine {near['similarity']:.2f}" if near else ""
-        gap = f"{names[0]} − {names[1]} = {entry['contributions']['difference']:.2f}"
-        kind = {"true": "the true class", "runner-up": "the runner-up"}[entry["contrast"]["kind"]]
+        gap = f"{f'{names[0]} − {names[1]}' if contrast else first} = {entry['contributions']['difference']:.2f}"
+        scores = "the difference of logits" if contrast else "the value" if self.kind == "regression" else "the logit"
+        kind = {"true": "the true class", "runner-up": "the runner-up"}[contrast["kind"]] if contrast else ""
         views = [self._filter(f["filter"], f["contribution"]) for f in entry["filters"]]
         return plots.Page(
-            f"{entry['set']} {entry['image']}: {', '.join(_lines(entry))}; held against {names[1]} ({kind})",
+            f"{entry['set']} {entry['image']}: {', '.join(filter(None, _lines(entry)))}"
+            + (f"; held against {names[1]} ({kind})" if contrast else ""),
             self.image(entry["set"], entry["image"]),
             heats,
             (title, self.image(near["set"], near["image"])) if near else None,
-            f"below: filters of {self.layer} that contribute most to the difference of logits, {gap}",
+            f"below: filters of {self.layer} that contribute most to {scores}, {gap}",
             views,
+            self.kind != "regression",
         )
 
     def _filter(self, k: int, contribution: float) -> plots.FilterView:
@@ -142,19 +166,24 @@ class Writer:
         """predictions.json."""
         sets = {
             name: {
-                "images": len(one.true),
+                "images": len(one.logits),
                 "labelled": int(one.labelled.sum()),
                 "right": int(one.right.sum()),
                 "wrong": int(one.wrong.sum()),
             }
             for name, one in self.found.items()
         }
-        head = {"class_names": list(self.names), "layer": self.layer}
+        head = {"kind": self.kind, "class_names": list(self.names), "layer": self.layer}
         numbers = head | outputs.headline(self.found) | {"sets": sets, "explained": entries}
         write_json(self.folder / "predictions.json", _rounded(numbers))
 
 
 def _lines(row: Mapping[str, Any]) -> tuple[str, str]:
+    if "value" in row:
+        value = "not a number" if row["value"] is None else f"{row['value']:.4g}"
+        return f"{row['predicted_class']} {value}", ""
+    if row["predicted"] is None:
+        return str(row["predicted_class"]), ""
     said = f"{row['predicted_class']} {100 * row['confidence']:.1f}%"
     if row["right"] is None:
         return said, "no label that fits"

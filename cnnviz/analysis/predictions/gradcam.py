@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cnnviz.errors import InputError, choices
-from cnnviz.networks import Graph, Head, preprocess
+from cnnviz.networks import Graph, Head, ancestors, preprocess
 
 Floats = NDArray[np.floating]
 WINDOWS = 7  # occluding windows per side
@@ -21,10 +21,17 @@ SHARE = 4  # a window's side is the image's, divided by this
 FEWEST = 4  # positions per side that the map of the default layer has at least
 
 
-def default_layer(graph: Graph, among: Sequence[str]) -> str:
-    """The deepest of the layers whose map has at least 4 x 4 positions (the deepest of all where none has)."""
-    wide = [name for name in among if min(graph.convs[name].unit.output.shape[1:3]) >= FEWEST]
-    return (wide or list(among))[-1]
+def default_layer(graph: Graph, among: Sequence[str], answer: Head) -> str | None:
+    """The deepest layer whose map has at least 4 x 4 positions, else of those with the largest maps the deepest.
+
+    Only layers on the way to the answer count; None where there is none.
+    """
+    way = ancestors(answer.scores)
+    sides = {
+        name: min(graph.convs[name].unit.output.shape[1:3]) for name in among if id(graph.convs[name].output) in way
+    }
+    wide = [name for name, side in sides.items() if side >= min(FEWEST, max(sides.values()))]
+    return wide[-1] if wide else None
 
 
 def gradcam(maps: Floats, gradients: Floats) -> Floats:
@@ -84,11 +91,12 @@ def check(cam: Floats, boxes: NDArray[np.integer], drops: Floats) -> Check:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Two classes (predicted, other) for one image (H, W).
+    """Two classes (predicted, other) for one image (H, W); or one score by itself, then for it and against it.
 
     maps: Grad-CAM float32 `(2, h, w)`; over_image: the same over the image, `(2, H, W)`; drops: of each class's logit
-    under each window `(2, windows)`; contributions: float64 `(channels,)` to the difference of the logits;
-    activations: the layer's units, `(h, w, channels)`; gradients: of each class's logit by them, `(2, h, w, channels)`.
+    under each window `(2, windows)`; contributions: float64 `(channels,)` to the difference of the logits (to the one
+    score); activations: the layer's units, `(h, w, channels)`; gradients: of each class's logit by them,
+    `(2, h, w, channels)`.
     """
 
     logits: NDArray[np.float32]
@@ -107,7 +115,7 @@ class Explanation:
 
 
 class Explainer:
-    """Explains class scores of a network by the units of one conv layer; preprocessing as in model.json.
+    """Explains scores of a network by the units of one conv layer; preprocessing as in model.json.
 
     Raises InputError for a layer that is not there, or from which no score depends.
     """
@@ -115,14 +123,18 @@ class Explainer:
     def __init__(self, graph: Graph, head: Head, preprocessing: Any, layer: str) -> None:
         if layer not in graph.convs:
             raise InputError(f"no conv layer {layer!r}; {choices(layer, graph.convs)}")
-        self.head, self.preprocessing, self.layer = head, preprocessing, layer
-        output = graph.convs[layer].unit.output
-        self._network = keras.Model(graph.input, [output, head.features])
+        self.preprocessing, self.layer = preprocessing, layer
+        conv = graph.convs[layer]
+        way = ancestors(head.scores)
+        if id(conv.output) not in way:
+            raise InputError(f"layer {layer!r}: no score of {head.output!r} depends on it")
+        output = conv.unit.output if id(conv.unit.output) in way else conv.output
+        self._network = keras.Model(graph.input, [output, head.features, head.scores])
         self._run: Callable[..., Any] = tf.function(self._logits, autograph=False, reduce_retracing=True)
 
     def _logits(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        maps, features = self._network(preprocess(images, self.preprocessing), training=False)
-        return maps, features, self.head.logits(features)
+        maps, features, scores = self._network(preprocess(images, self.preprocessing), training=False)
+        return maps, features, scores
 
     def logits(self, images: NDArray) -> NDArray[np.float32]:
         """Class scores of images `(n, H, W, channels)` in 0..255: `(n, classes)`."""
@@ -137,25 +149,30 @@ class Explainer:
             scores = [logits[0, c] for c in classes]
         found = [tape.gradient(score, maps) for score in scores]
         if any(one is None for one in found):
-            raise InputError(f"layer {self.layer!r}: no class score depends on it")
+            raise InputError(f"layer {self.layer!r}: no score depends on it")
         return maps[0].numpy(), np.concatenate(found), features[0].numpy(), logits[0].numpy()
 
-    def explain(self, image: NDArray, classes: tuple[int, int], batch: int = 16) -> Explanation:
-        """image: `(H, W, channels)` in 0..255; classes: the predicted one and the one to hold it against."""
+    def explain(self, image: NDArray, classes: tuple[int, int | None], batch: int = 16) -> Explanation:
+        """image: `(H, W, channels)` in 0..255; classes: the predicted one, and the one to hold it against or None."""
         size = (int(image.shape[0]), int(image.shape[1]))
-        maps, slopes, features, logits = self.gradients(image, classes)
+        first, other = classes
+        maps, slopes, features, logits = self.gradients(image, [first] if other is None else [first, other])
+        difference = slopes[0] if other is None else slopes[0] - slopes[1]
+        if other is None:
+            slopes = np.concatenate([slopes, -slopes])
         cams = np.stack([gradcam(maps, one) for one in slopes])
         boxes = windows(size)
         hidden = occluded(image, boxes)
         parts = [self.logits(hidden[i : i + batch]) for i in range(0, len(hidden), batch)]
+        lost = (logits - np.concatenate(parts)).T
         return Explanation(
             logits,
             features,
             cams,
             np.stack([stretch(cam, size) for cam in cams]),
             boxes,
-            (logits - np.concatenate(parts)).T[list(classes)],
-            contributions(maps, slopes[0] - slopes[1]),
+            np.stack([lost[first], -lost[first]]) if other is None else lost[[first, other]],
+            contributions(maps, difference),
             maps,
             slopes,
         )

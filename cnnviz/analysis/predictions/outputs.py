@@ -1,4 +1,4 @@
-"""What a classifier said about every image, against the labels where those fit its classes. No TensorFlow.
+"""What a network said about every image, against the labels where those fit its classes. No TensorFlow.
 
 Definitions: docs/analysis.md. A class that is not known is -1.
 """
@@ -21,32 +21,29 @@ UNKNOWN = -1
 Chosen = list[tuple[str, int]]  # (set, number of the image in it)
 
 
-def class_names(described: Mapping[str, Any], classes: int) -> list[str]:
-    """The model's class names, or their numbers where model.json has none (or not as many as there are outputs)."""
-    names = list(described["class_names"])
-    return names if len(names) == classes else [str(i) for i in range(classes)]
-
-
 def plain(name: str) -> str:
     """A class name as it is compared: no WordNet id in front, small letters, blanks for _ and -."""
     return re.sub(r"[\s_-]+", " ", re.sub(r"^n\d{8}[-_ ]", "", name)).strip().lower()
 
 
-def true_classes(one: ImageSet, names: Sequence[str], fit: Fit | None, where: str) -> NDArray[np.int32]:
+def true_classes(
+    one: ImageSet, names: Sequence[str], fit: Fit | None, where: str, known: bool = True
+) -> NDArray[np.int32]:
     """The model's class of each image, -1 where its label fits none: `(n,)`.
 
-    fit: None: labels fit where the set's and the model's class names are equal, see `plain`; `same`: the set's label
-    numbers are the model's; or {label of the set: class of the model}, numbers or names. Raises InputError naming
-    `where` for a class that is not there.
+    known: whether the names are the model's own; numbers that stand for names fit no label by themselves. fit: None:
+    labels fit where the set's and the model's class names are equal, see `plain`; `same`: the set's label numbers are
+    the model's; or {label of the set: class of the model}, numbers or names. Raises InputError naming `where` for a
+    class that is not there.
     """
     if fit == "same":
         return np.where(one.labels < len(names), one.labels, UNKNOWN).astype(np.int32)
-    own = [plain(name) for name in names]
+    own = [plain(name) for name in names] if known else []
     labels = [str(name) for name in one.class_names]
     found = {}
     if fit is None:
-        known = {name: i for i, name in enumerate(own) if own.count(name) == 1}
-        found = {i: known[plain(name)] for i, name in enumerate(labels) if plain(name) in known}
+        single = {name: i for i, name in enumerate(own) if own.count(name) == 1}
+        found = {i: single[plain(name)] for i, name in enumerate(labels) if plain(name) in single}
     for label, wanted in (fit or {}).items():
         number = label if isinstance(label, int) else _index(label, [plain(name) for name in labels], where)
         target = wanted if isinstance(wanted, int) else _index(wanted, own, f"{where}.{label}")
@@ -64,7 +61,7 @@ def _index(name: str, names: list[str], where: str) -> int:
 
 @dataclass
 class Outputs:
-    """A classifier's outputs on one image set, batch by batch."""
+    """A network's scores on one image set, batch by batch."""
 
     _logits: list[NDArray] = field(default_factory=list)
     _features: list[NDArray] = field(default_factory=list)
@@ -88,12 +85,21 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Predictions:
-    """One image set: logits, probabilities float32 `(n, classes)`; true int32 `(n,)`, -1: no class fits."""
+    """One image set: logits, probabilities float32 `(n, classes)`; true int32 `(n,)`, -1: no class fits.
+
+    alone: every label stands by itself (several sigmoids). An image whose scores are not finite is neither right nor
+    wrong.
+    """
 
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     true: NDArray[np.int32]
     features: NDArray[np.float32]
+    alone: bool = False
+
+    @cached_property
+    def finite(self) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(self.logits).all(1))
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
@@ -105,12 +111,12 @@ class Predictions:
 
     @cached_property
     def labelled(self) -> NDArray[np.bool_]:
-        return self.true >= 0
+        return (self.true >= 0) & self.finite
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
         """False for images without a label that fits, too."""
-        return self.predicted == self.true
+        return (self.predicted == self.true) & self.finite
 
     @cached_property
     def wrong(self) -> NDArray[np.bool_]:
@@ -123,44 +129,105 @@ class Predictions:
         np.put_along_axis(others, self.predicted[:, None], -np.inf, 1)
         return others.argmax(1)
 
-    def contrast(self, i: int) -> tuple[int, str]:
-        """The class that a prediction is held against: `true` where it is wrong, else the `runner-up`."""
-        return (int(self.true[i]), "true") if self.wrong[i] else (int(self.runner_up[i]), "runner-up")
+    def contrast(self, i: int) -> tuple[int, str] | None:
+        """The class that a prediction is held against: `true` where it is wrong, else the `runner-up`.
+
+        None for a label that stands by itself and is not wrong.
+        """
+        if self.wrong[i]:
+            return int(self.true[i]), "true"
+        return None if self.alone else (int(self.runner_up[i]), "runner-up")
+
+    def rank(self, i: int) -> tuple[int, float]:
+        """Wrong ones first, the most confident on top; then right ones, the least confident on top; then the rest."""
+        confidence = float(self.confidence[i])
+        if not self.finite[i]:
+            return 3, 0
+        return (0, -confidence) if self.wrong[i] else (1 if self.right[i] else 2, confidence)
 
 
-def order(found: Mapping[str, Predictions]) -> Chosen:
-    """All images: wrong ones first, the most confident on top; then right ones, the least confident on top; then the
-    rest."""
+@dataclass(frozen=True)
+class Values:
+    """One image set of a network that gives values: float32 `(n, values)`; there is no right or wrong.
 
-    def rank(place: tuple[str, int]) -> tuple[int, float]:
-        one, i = found[place[0]], place[1]
-        confidence = float(one.confidence[i])
-        return (0, -confidence) if one.wrong[i] else (1 if one.right[i] else 2, confidence)
+    middle, spread: mean and standard deviation of every value over the images of all sets.
+    """
 
-    return _sorted(found, rank)
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32]
+    middle: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Outputs]) -> "dict[str, Values]":
+        """Those of all image sets."""
+        every = np.concatenate([one.logits for one in outputs.values()]).astype(np.float64)
+        every = every[np.isfinite(every).all(1)]
+        middle, spread = (every.mean(0), every.std(0)) if len(every) else (np.zeros(1), np.ones(1))
+        return {name: cls(one.logits, one.features, middle, spread) for name, one in outputs.items()}
+
+    @cached_property
+    def finite(self) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(self.logits).all(1))
+
+    @cached_property
+    def departures(self) -> NDArray[np.float64]:
+        """Each value's distance from its mean, in standard deviations: `(n, values)`."""
+        return np.divide(self.logits - self.middle, self.spread, out=np.zeros(self.logits.shape), where=self.spread > 0)
+
+    @cached_property
+    def predicted(self) -> NDArray[np.intp]:
+        """The value that departs most from its mean, which is the one to be explained."""
+        return np.abs(self.departures).argmax(1)
+
+    @property
+    def true(self) -> NDArray[np.int32]:
+        return np.full(len(self.logits), UNKNOWN, np.int32)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        return np.zeros(len(self.logits), bool)
+
+    right = wrong = labelled
+
+    def contrast(self, i: int) -> None:
+        return None
+
+    def rank(self, i: int) -> tuple[int, float]:
+        """The highest on top."""
+        return (0, -float(self.departures[i, self.predicted[i]])) if self.finite[i] else (3, 0)
 
 
-def _sorted(found: Mapping[str, Predictions], rank: Any) -> Chosen:
-    return sorted(((name, i) for name, one in found.items() for i in range(len(one.true))), key=rank)
+Found = Mapping[str, Predictions] | Mapping[str, Values]
 
 
-def chosen(
-    found: Mapping[str, Predictions], mistakes: int, doubtful: int, asked: Mapping[str, Iterable[int]], where: str
-) -> Chosen:
+def order(found: Found) -> Chosen:
+    """All images, those that are worth a look first; see `rank`."""
+    places = [(name, i) for name, one in found.items() for i in range(len(one.logits))]
+    return sorted(places, key=lambda place: found[place[0]].rank(place[1]))
+
+
+def chosen(found: Found, mistakes: int, doubtful: int, asked: Mapping[str, Iterable[int]], where: str) -> Chosen:
     """Which predictions are explained: up to so many mistakes and least confident right ones, and those asked for.
 
-    Raises InputError for an image that is not there.
+    Where no image has a label that fits, `doubtful` of the least and of the most confident ones; of values, of the
+    highest and of the lowest. Images whose scores are not finite are left out. Raises
+    InputError for an image that is not there.
     """
-    everything = order(found)
+    everything = [p for p in order(found) if found[p[0]].finite[p[1]]]
     picked = [p for p in everything if found[p[0]].wrong[p[1]]][:mistakes]
     picked += [p for p in everything if found[p[0]].right[p[1]]][:doubtful]
+    if not any(one.labelled.any() for one in found.values()):
+        picked = everything[:doubtful] + everything[len(everything) - doubtful :]
     for name, indices in asked.items():
         if name not in found:
             raise InputError(f"{where}: no image set {name!r}; {choices(name, found)}")
         for i in indices:
-            if i >= len(found[name].true):
-                raise InputError(f"{where}.{name}: image {i} is out of range; there are 0..{len(found[name].true) - 1}")
-            picked.append((name, i))
+            if i >= len(found[name].logits):
+                last = len(found[name].logits) - 1
+                raise InputError(f"{where}.{name}: image {i} is out of range; there are 0..{last}")
+            if found[name].finite[i]:
+                picked.append((name, i))
     return list(dict.fromkeys(picked))
 
 
@@ -173,7 +240,7 @@ class Nearest:
     similarity: float
 
 
-def nearest(found: Mapping[str, Predictions], place: tuple[str, int], features: NDArray) -> Nearest | None:
+def nearest(found: Found, place: tuple[str, int], features: NDArray) -> Nearest | None:
     """Of the images other than `place`; None where none is classified rightly."""
     best: Nearest | None = None
     for name, one in found.items():
@@ -199,7 +266,7 @@ def covered(windows: NDArray[np.integer], drops: NDArray, size: tuple[int, ...])
     return np.divide(total, count, out=total, where=count > 0)
 
 
-def headline(found: Mapping[str, Predictions]) -> dict[str, Any]:
+def headline(found: Found) -> dict[str, Any]:
     """`labelled_images`, and `accuracy`: the share of them that is classified rightly, None where there are none."""
     labelled = sum(int(one.labelled.sum()) for one in found.values())
     right = sum(int(one.right.sum()) for one in found.values())

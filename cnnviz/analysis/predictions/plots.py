@@ -28,7 +28,7 @@ class FilterView:
 @dataclass(frozen=True)
 class Page:
     """One explained prediction. heats: title and map `(H, W)` each, drawn over `image` `(H, W, 3)`, the largest value
-    opaque; nearest: title and image, or None."""
+    opaque; nearest: title and image, or None; judged: whether an image can be right."""
 
     title: str
     image: Image
@@ -36,6 +36,7 @@ class Page:
     nearest: tuple[str, Image] | None
     filters_title: str
     filters: Sequence[FilterView]
+    judged: bool = True
 
 
 def sheet(images: Sequence[Image], lines: Sequence[tuple[str, str]]) -> bytes:
@@ -69,7 +70,7 @@ def page(one: Page) -> bytes:
             axis.imshow(share, cmap="inferno", vmin=0, vmax=1, alpha=0.25 + 0.6 * share)
     if one.nearest:
         _show(axes[0, 5], one.nearest[1], one.nearest[0])
-    else:
+    elif one.judged:
         axes[0, 5].text(0.5, 0.5, "no image is\nknown to be right", ha="center", va="center", color="#777777")
     for row, view in enumerate(drawn, 1):
         for axis, each in zip(axes[row], one.filters, strict=False):

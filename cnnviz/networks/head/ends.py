@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 SOFTMAX, SIGMOID = ("softmax", "log_softmax", "sparsemax"), ("sigmoid", "hard_sigmoid")
-_TRAINING = ("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization")
-_KEEPING = (*_TRAINING, "Identity", "Cast")
+_TRAINING = ("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout")
+_KEEPING = (*_TRAINING, "ActivityRegularization", "Identity", "Cast")
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "ExpandDims", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 _ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Add", "Subtract", "Rescaling", "Clip")
 _ACTIVATIONS = {  # operations of keras.ops and layers that are nothing but an activation
@@ -42,7 +42,7 @@ class End:
     trained: bool
 
 
-class Before(keras.layers.Layer):
+class Before(keras.layers.Layer):  # type: ignore[misc]
     """A dense or convolutional layer without its activation; the weights are shared."""
 
     def __init__(self, layer: Any) -> None:
@@ -58,7 +58,7 @@ class Before(keras.layers.Layer):
         return made + layer.bias if layer.use_bias else made
 
 
-class Odds(keras.layers.Layer):
+class Odds(keras.layers.Layer):  # type: ignore[misc]
     """Scores of which softmax, or sigmoid, makes the given probabilities again: log p, or log p / (1 - p)."""
 
     def __init__(self, name: str) -> None:
@@ -173,7 +173,7 @@ def end(tensor: Any) -> End:
 
 
 def _features(scores: Any) -> tuple[Any, Any, bool]:
-    """What the dense layer behind scores sees; that layer where they are its output; whether weights are right there."""
+    """What the dense layer behind scores sees; that layer where they are its output; whether weights are there."""
     operation, sources = made_by(scores)
     if isinstance(operation, Before):
         return scores, None, True

@@ -1,6 +1,6 @@
 """Which of a network's outputs is its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,11 @@ def find(
         chosen = _choose(every, class_names, key)
     _check(chosen, class_names, begin)
     return chosen
+
+
+def stored(graph: Graph, described: Mapping[str, Any]) -> Head:
+    """The head that model.json names."""
+    return find(graph, described.get("class_names", ()), described.get("head", {}).get("output"))
 
 
 def _name(graph: Graph, tensor: Any) -> str:

@@ -22,10 +22,11 @@ ADVICE = "give class_names if these are scores of classes"
 class Head:
     """The answer of a network. output: the name of its layer; why: one sentence.
 
-    names: of the classes, labels or values; known: whether they were given, else they are numbers. For all kinds but
-    `pictures` and `none`, Keras tensors of the flat graph: scores `(None, n)`, what is explained: logits (for `binary`
-    those of the two classes, -z/2 and z/2), values of a regression; features `(None, d)`: what the last dense layer
-    sees. dense: that layer, where it makes the logits; tensor: the output itself.
+    names: of the classes, labels or values; known: whether they were given, else they are called by number. For all
+    kinds but `pictures` and `none`, Keras tensors of the flat graph: scores `(None, n)`, what is explained: logits (for
+    `binary` those of the two classes, -z/2 and z/2), values of a regression; features `(None, d)`: what the last dense
+    layer sees. dense: that layer, where it makes the logits; activation, ends_in: what makes the output of them, and
+    its name; tensor: the output itself.
     """
 
     kind: Kind
@@ -70,7 +71,7 @@ def _made(output: Any, head: Head) -> Any:
     return output if head.ends_in in (*SIGMOID, "sparsemax") else tf.nn.softmax(output)
 
 
-class _Both(keras.layers.Layer):
+class _Both(keras.layers.Layer):  # type: ignore[misc]
     """Logits of two classes from the one of the second: -z/2 and z/2, of which softmax makes its sigmoid."""
 
     def call(self, z: Any) -> Any:
@@ -112,7 +113,7 @@ def _vector(tensor: Any, name: str, given: Sequence[str], image: Any, n: int) ->
         return Head("pictures", name, why, tensor=keras.layers.Reshape(pixels)(ends.flat(tensor)), ends_in=found.name)
     if found.name in SIGMOID:
         why = f"{said}, a sigmoid each: labels that don't exclude each other"
-        return _scored("labels", tensor, name, found, why, *_named(given, n))
+        return _scored("labels", tensor, name, found, why, *_named(given, n, "label"))
     if n > 1 and len(given) == n:
         return _classes(tensor, name, given, found, n, f"{said}, as many as there are class_names: scores of classes")
     if n == 1 and len(given) == 2:
@@ -130,8 +131,8 @@ def _vector(tensor: Any, name: str, given: Sequence[str], image: Any, n: int) ->
     return replace(head, scores=value, features=value if head.features is head.scores else head.features)
 
 
-def _named(given: Sequence[str], n: int) -> tuple[tuple[str, ...], bool]:
-    return (tuple(given), True) if len(given) == n else (tuple(map(str, range(n))), False)
+def _named(given: Sequence[str], n: int, what: str = "class") -> tuple[tuple[str, ...], bool]:
+    return (tuple(given), True) if len(given) == n else (tuple(f"{what} {i}" for i in range(n)), False)
 
 
 def _scored(kind: Kind, tensor: Any, name: str, end: End, why: str, names: tuple[str, ...], known: bool) -> Head:
@@ -147,11 +148,11 @@ def _classes(tensor: Any, name: str, given: Sequence[str], found: End, n: int, w
 
 def _binary(tensor: Any, name: str, given: Sequence[str], found: End, why: str) -> Head:
     """Two classes by one score."""
-    both, known = ("0", "1"), len(given) in (1, 2)
+    both, known = ("class 0", "class 1"), len(given) in (1, 2)
     if known:
         both = (given[0], given[1]) if len(given) == 2 else (f"not {given[0]}", given[0])
     else:
-        why = f"{why}; no class_names are given, so they are called 0 (low) and 1 (high)"
+        why = f"{why}; no class_names are given, so they are called class 0 (low) and class 1 (high)"
     head = _scored("binary", tensor, name, found, why, both, known)
     return replace(head, scores=_Both(dtype="float32")(found.scores), dense=None)
 

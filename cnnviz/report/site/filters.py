@@ -19,8 +19,7 @@ from cnnviz.report.site.circuit import Link, Wiring
 from cnnviz.report.site.layers import Layer, Model
 from cnnviz.report.site.links import Filter, url
 from cnnviz.report.site.pairs import Place, Twins
-from cnnviz.report.site.photos import Photos
-from cnnviz.report.site.photos import Eye, eye
+from cnnviz.report.site.photos import Eye, Photos, eye
 
 LINKS = 4  # input and output channels of each sign
 SMALLEST = 256  # the histogram shows values down to this part of the largest

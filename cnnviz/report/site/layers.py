@@ -164,8 +164,13 @@ class Model:
 
 
 def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> Model:
-    """Open one model. sets: those of params.yaml, of which it saw some; facts: report_data.model. Raises InputError for a layer whose name is no file name."""
-    saw = [name for name in sets if any((artifacts / kind / key / name).is_dir() for kind in ("feature_maps", "analysis"))]
+    """Open one model. sets: those of params.yaml, of which it saw some; facts: report_data.model.
+
+    Raises InputError for a layer whose name is no file name.
+    """
+    saw = [
+        name for name in sets if any((artifacts / kind / key / name).is_dir() for kind in ("feature_maps", "analysis"))
+    ]
     model = Model(artifacts, key, facts, saw)
     for index, conv in enumerate(facts["conv_layers"]):
         if conv["name"] in ("", ".", "..") or "/" in conv["name"]:

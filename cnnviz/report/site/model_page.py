@@ -36,7 +36,12 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
         }
         for one in model.facts["objectives"]
     ]
+    outputs = [
+        (name, site.files.unpack(picture, f"{model.key}/outputs_{name}.webp"))
+        for name, picture in model.facts["outputs"]
+    ]
     return {
+        "outputs": outputs,
         "predictions": predictions.facts(site, model),
         "plots": plots,
         "own_pairs": own,

@@ -16,7 +16,8 @@ from cnnviz.report.site import pictures
 from cnnviz.report.site.links import url
 
 LONGEST = 224  # pixels of an image's longer side on a page
-Eye = tuple[tuple[int, ...], tuple[int, ...] | None]  # input shape of a network, and which channels are drawn, see `eye`
+# Input shape of a network, and the channels that are drawn where they are not RGB
+Eye = tuple[tuple[int, ...], tuple[int, ...] | None]
 
 
 def eye(facts: data.Facts) -> Eye:

@@ -1,4 +1,4 @@
-"""What a classifier says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
+"""What a network says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
 
 import csv
 from functools import partial
@@ -17,7 +17,7 @@ SHOWN = 40  # predictions on a page
 
 
 def facts(site: Site, model: Model) -> Facts | None:
-    """None for a model without a classifier, or where `analyze` wrote no predictions."""
+    """None for a model that gives neither classes nor values, or where `analyze` wrote no predictions."""
     folder = model.artifacts / "analysis" / model.key
     found = data.read(folder / "predictions.json")
     if not found or not (folder / "predictions.csv").is_file():
@@ -26,13 +26,14 @@ def facts(site: Site, model: Model) -> Facts | None:
         rows = [row for row in csv.DictReader(stream) if row["set"] in site.photos.sets]
     shown = [_row(site, row) for row in rows[:SHOWN]]
     explained = [_explained(site, model, found["layer"], one) for one in found["explained"]]
-    return {**found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
+    return {"kind": "classes", **found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
 
 
 def _row(site: Site, row: dict[str, str]) -> Facts:
     photo = site.photos.photo(row["set"], int(row["image"]))
-    verdict = {"True": "right", "False": "wrong"}.get(row["right"], "")
-    return row | {"photo": photo, "verdict": verdict, "confidence": float(row["confidence"])}
+    verdict = {"True": "right", "False": "wrong"}.get(row.get("right", ""), "")
+    numbers = {key: float(row[key]) for key in ("confidence", "value") if row.get(key)}
+    return row | {"photo": photo, "verdict": verdict, "confidence": None, "value": None} | numbers
 
 
 def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Facts:
@@ -52,12 +53,17 @@ def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:
     tiles = heat.drawn(site.photos.seen(one["set"], one["image"], *eye(model.facts)), stored)
     path = f"{model.key}/{one['files'].replace('/', '_')}.webp"
     site.files.later(path, partial(pictures.strip, tiles, 224))
-    names = (one["predicted_class"], one["contrast"]["name"])
-    texts = ["the image", *(f"speaks for {name}" for name in names)]
-    for name, which in zip(names, ("predicted", "contrast"), strict=True):
+    name, contrast = one["predicted_class"], one["contrast"]
+    if contrast:
+        texts = [f"{what} {which}" for what in ("speaks for", "covering costs") for which in (name, contrast["name"])]
+    elif "value" in one:
+        texts = [f"{what} {name}" for what in ("raises", "lowers", "covering lowers", "covering raises")]
+    else:
+        texts = [f"{what} {name}" for what in ("speaks for", "speaks against", "covering costs", "covering helps")]
+    for k, which in enumerate(("predicted", "contrast"), 2):
         r = one["occlusion"][which]["correlation"]
-        texts.append(f"covering costs {name}" + (f", r = {r:.2f}" if r is not None else ""))
-    return {"src": url(*path.split("/")), "texts": texts}
+        texts[k] += f", r = {r:.2f}" if r is not None else ""
+    return {"src": url(*path.split("/")), "texts": ["the image", *texts]}
 
 
 def filters(model: Model) -> set[tuple[str, int]]:

@@ -1,0 +1,154 @@
+"""One's own model in params.yaml: `python -m cnnviz.add my-net.keras` writes its block from what the file says.
+
+Asks nothing that the file tells: input shape, channels, what the network does to images itself, its outputs. What no
+file tells, such as what images were scaled to, is written as what is most likely, with a comment that says so.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnnviz import config, networks
+from cnnviz.errors import InputError
+from cnnviz.fields import KEY
+from cnnviz.files import write_bytes
+
+PARAMS, MODELS = Path("params.yaml"), Path("inputs/models")
+LABELS = ("labels.txt", "class_names.txt", "classes.txt")  # a line per class, as Teachable Machine writes them
+COLUMN = 32  # of params.yaml's comments
+
+
+def key_for(file: Path, name: str | None, taken: Mapping[str, Any]) -> str:
+    """A folder name for the model that params.yaml doesn't have yet. Raises InputError where `name` can't be one."""
+    if name is not None:
+        if not KEY.fullmatch(name) or name in taken:
+            why = "there is a model of this name" if name in taken else "expected letters, digits, - and _, at most 64"
+            raise InputError(f"--name: given {name!r}; {why}")
+        return name
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:48] or "model"
+    stem = f"{stem}-model" if stem.lower() in ("index", "plots") else stem
+    numbers = ("", *(f"-{i}" for i in range(2, len(taken) + 3)))
+    return next(stem + number for number in numbers if stem + number not in taken)
+
+
+def at_home(file: Path) -> Path:
+    """The file's path below `inputs/models`, which DVC watches; a copy there, where it lies elsewhere."""
+    if not file.exists():
+        raise InputError(f"{file}: not found; expected a .keras, .h5 or .hdf5 file")
+    if file.resolve().is_relative_to(MODELS.resolve()):
+        return MODELS / file.resolve().relative_to(MODELS.resolve())
+    there = MODELS / file.name
+    if file.is_file() and not (there.is_file() and there.read_bytes() == file.read_bytes()):
+        if there.exists():
+            raise InputError(f"{there}: there is another file of this name; give yours another one")
+        MODELS.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, there)
+        print(f"copied to {there}")
+    return there if there.is_file() else file
+
+
+def class_names(file: Path, classes: int) -> list[str]:
+    """Names from a text file beside the model, a line each, where there are as many as outputs."""
+    for name in LABELS:
+        beside = file.with_name(name)
+        if beside.is_file():
+            text = beside.read_text(encoding="utf-8", errors="replace")
+            lines = [re.sub(r"^\d+\s+", "", line.strip()) for line in text.splitlines() if line.strip()]
+            if len(lines) == classes:
+                return lines
+    return []
+
+
+def block(key: str, section: Mapping[str, Any], described: Mapping[str, Any], names: list[str]) -> str:
+    """The model's block for params.yaml, indented by two, with what was found as comments."""
+    height, width, channels = described["input_shape"]
+    colours = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
+    convs, head = len(described["conv_layers"]), described["head"]
+    lines = [(f"  {key}:", f"{height}x{width} {colours}, {convs} conv layer{'s' * (convs != 1)}; {head['why']}")]
+    lines += [(f"    {name}: {_flow(value)}", "") for name, value in section.items()]
+    if "preprocessing" not in section and (assumed := _assumed(described)):
+        lines.append((f"    preprocessing: {assumed}", "likely, no file tells; raw: 0..255, tf: -1..1, torch, caffe"))
+    if names:
+        lines.append((f"    class_names: {_flow(names)}", ""))
+    elif head["kind"] in ("classes", "binary", "labels"):
+        lines.append(("    # class_names: [a, b, …]", "the outputs' names, in order"))
+    lines.append(("    # layers: 4", "filters of every layer, or {layer: [filters]}; auto: 4 of up to 8 layers"))
+    return "".join(f"{f'{text:<{COLUMN - 1}} # {note}' if note else text}\n" for text, note in lines)
+
+
+def _flow(value: Any) -> str:
+    """A value on one line, as YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
+
+
+def _assumed(described: Mapping[str, Any]) -> str:
+    """The preprocessing that had to be assumed; empty where the file tells it."""
+    return "unit" if any("preprocessing" in note and "assumed" in note for note in described["notes"]) else ""
+
+
+def inserted(text: str, addition: str) -> str:
+    """params.yaml with a block more, behind the last model; comments and order stay as they are."""
+    root: Any = yaml.compose(text, yaml.SafeLoader)
+    models = next(value for name, value in root.value if name.value == "models")
+    if models.flow_style:
+        raise InputError(f"{PARAMS}: `models` stands in braces; write it a line per model, then add yours")
+    line = max(mark.line for mark in _ends(models)) + 1
+    lines = text.splitlines(keepends=True)
+    head = "".join(lines[:line])
+    return f"{head}{'' if head.endswith(chr(10)) else chr(10)}{addition}{''.join(lines[line:])}"
+
+
+def _ends(node: Any) -> Iterator[Any]:
+    """Where the values of a mapping end: of a block, PyYAML's own mark stands behind the comments that follow."""
+    if isinstance(node, yaml.ScalarNode) or node.flow_style:
+        yield node.end_mark
+    else:
+        for item in node.value:
+            for part in item if isinstance(item, tuple) else (item,):
+                yield from _ends(part)
+
+
+def add(file: Path, name: str | None = None) -> str:
+    """Write the block of a model file into params.yaml. Returns its key.
+
+    Raises InputError for a file that can't be shown, with what is in the way.
+    """
+    params, text = config.load(PARAMS), PARAMS.read_text(encoding="utf-8")
+    key, here = key_for(file, name, params.models), at_home(file)
+    section: dict[str, Any] = {"file": here.as_posix()}
+    with tempfile.TemporaryDirectory() as folder:
+        networks.run(key, networks.ModelSection(**section), Path(folder))
+        described = networks.read_description(Path(folder) / "models" / key)
+    names = class_names(file, described["head"].get("outputs") or 0)
+    changed = inserted(text, block(key, section, described, names))
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / PARAMS.name
+        trial.write_text(changed, encoding="utf-8")
+        config.load(trial)
+    write_bytes(PARAMS, changed.encode())
+    for note in described["notes"]:
+        print(f"note: {note}")
+    return key
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m cnnviz.add", description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=Path, help="a .keras, .h5 or .hdf5 file")
+    parser.add_argument("--name", help="the model's key in params.yaml, the file's name where nothing is said")
+    given = parser.parse_args()
+    try:
+        key = add(given.file, given.name)
+    except InputError as problem:
+        sys.exit(f"error: {problem}")
+    print(f"added {key} to {PARAMS}; look at its block, then: make repro")
+
+
+if __name__ == "__main__":
+    main()

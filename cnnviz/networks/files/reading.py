@@ -1,0 +1,199 @@
+"""A model file -> a network that has one input of images, computes in float32 and has its channels last.
+
+Nothing that the file carries is run.
+"""
+
+import json
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+from keras.src.applications.convnext import LayerScale
+
+from cnnviz.errors import InputError
+from cnnviz.networks.files import building, channels, inputs, lambdas, own_code, precision, weights
+from cnnviz.networks.files.kinds import recognise
+from cnnviz.networks.files.mending import Unreadable, mend, mend_activations
+from cnnviz.networks.files.names import Names, rename
+from cnnviz.networks.files.rewiring import opened, rewired
+
+LARGEST = 1 << 28  # bytes of a configuration
+OWN = {"LayerScale": LayerScale}  # classes of keras.applications that are no layers of Keras
+LONGEST = 300  # characters of a reason that Keras gives
+
+
+@dataclass
+class Read:
+    """A network from a file; titles: the user's names of layers whose names had to be changed; code: own layers."""
+
+    network: keras.Model
+    notes: list[str] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+
+
+def read(
+    path: Path,
+    where: str,
+    code: Path | None = None,
+    input_shape: Sequence[int] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Read:
+    """Read a .keras, .h5 or .hdf5 file.
+
+    where: what an error begins with. code: a Python file with the user's own layers, which is run. input_shape:
+    (height, width), for a file that doesn't say it. given: values of further inputs. Raises InputError.
+    """
+    kind = recognise(path, where)
+    text = own_code.read(code, where) if code else None
+    own = own_code.run(text, str(code), where) if text is not None else {}
+    try:
+        with warnings.catch_warnings(), keras.saving.custom_object_scope(own):
+            warnings.simplefilter("ignore")  # what Keras says of older models; nothing to be done
+            found = _read(path, kind, own, input_shape)
+            _regular(found, given or {})
+    except InputError:
+        raise
+    except Exception as error:  # Keras raises almost anything for a file that it can't read
+        said = str(error) if isinstance(error, Unreadable) else f"can't be loaded: {_reason(error)}"
+        raise InputError(f"{where}: {str(path)!r}: {said}") from error
+    found.code = text
+    found.notes += damaged(found.network)
+    return found
+
+
+def _reason(error: Exception) -> str:
+    """What Keras says, its last cause first, since that is what the rest of a long message is cut off for."""
+    text = str(error)
+    for mark in ("Exception encountered:", "Error message:", "Example error message for object"):
+        if mark in text:
+            text = text.rsplit(mark, 1)[-1]
+    said = " ".join(text.split()) or type(error).__name__
+    return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
+
+
+def _configuration(path: Path, kind: str) -> tuple[dict[str, Any], str]:
+    """The network's configuration, and the version of Keras that wrote it ("" where the file doesn't say)."""
+    if kind == "keras":
+        with zipfile.ZipFile(path) as archive:
+            with archive.open("config.json") as file:
+                text: Any = file.read(LARGEST)
+            with archive.open("metadata.json") if "metadata.json" in archive.namelist() else BytesIO(b"{}") as file:
+                version = json.loads(file.read(LARGEST)).get("keras_version", "")
+    else:
+        with h5py.File(path) as file:
+            text, version = file.attrs["model_config"], file.attrs.get("keras_version", "")
+    found = json.loads(text)
+    if not isinstance(found, dict) or not {"class_name", "config"} <= set(found):
+        raise Unreadable("its configuration is none of a Keras model")
+    return found, version.decode() if isinstance(version, bytes) else str(version)
+
+
+def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[int] | None) -> Read:
+    (config, version), names, notes = _configuration(path, kind), Names(), []
+    mend(config)
+    if not version.startswith("3"):
+        mend_activations(config)
+        notes += [f"written by Keras {version}, read as that version meant it"] if version else []
+    own = {**OWN, **own}
+    own_code.check(config, own)
+    notes += lambdas.replace(config, own)
+    if lower := precision.to_float32(config):
+        notes.append(precision.said(lower))
+    rename(config, names)
+    old = kind == "hdf5" or building.is_old(config)
+    network = building.build(config, own) if old else keras.saving.deserialize_keras_object(config, safe_mode=True)
+    if not isinstance(network, keras.Model):
+        raise Unreadable(f"it holds no network but {type(network).__name__}")
+    _built(network, input_shape)
+    if kind == "keras":
+        network.load_weights(path)
+    else:
+        weights.load(path, network, names)
+    return Read(network, notes, names.titles)
+
+
+def _built(network: keras.Model, input_shape: Sequence[int] | None) -> None:
+    if network.built and getattr(network, "inputs", None):
+        return
+    if opened(network):
+        if input_shape is None:
+            raise Unreadable("it does not say what it looks at; say it: `input_shape: [height, width]`")
+        network.build((None, *input_shape, 3) if len(input_shape) == 2 else (None, *input_shape))
+
+
+def _regular(found: Read, given: Mapping[str, Any]) -> None:
+    """Bring the network into the one form that the rest of cnnviz knows."""
+    if not opened(found.network):
+        found.network = _traced(found.network)
+        found.notes.append("a subclassed model: shown as the graph of layers that it calls")
+    many = keras.tree.flatten(found.network.inputs)
+    if len(many) > 1 or len(many[0].shape) != 4 or given:
+        image, fed, notes = inputs.one_image(found.network, given)
+        found.network = rewired(found.network, image, fed, lambda layer, *args, **kwargs: layer(*args, **kwargs))
+        found.notes += notes
+    if any(getattr(layer, "quantization_mode", None) for layer in found.network._flatten_layers()):
+        plain = {id(layer): precision.dequantized(layer) or layer for layer in found.network._flatten_layers()}
+        image = keras.Input(
+            found.network.inputs[0].shape[1:], name=found.network.inputs[0]._keras_history.operation.name
+        )
+        found.network = rewired(
+            found.network, image, [image], lambda layer, *args, **kwargs: plain.get(id(layer), layer)(*args, **kwargs)
+        )
+        found.notes.append("computed in float32: the file has layers quantized to int8")
+    if channels.has_channels_first(found.network):
+        found.network = channels.channels_last(found.network)
+        found.notes.append("turned from channels first to channels last; what it computes is the same")
+    shape = found.network.inputs[0].shape
+    if shape[3] is None:
+        raise Unreadable(
+            f"its input {tuple(shape)} has no number of channels; save it with keras.Input((height, width, 3))"
+        )
+
+
+def _traced(network: keras.Model) -> keras.Model:
+    """A subclassed model as the graph of what its `call` calls. Raises Unreadable where that can't be had."""
+    shape = (network.get_build_config() or {}).get("input_shape")
+    remedy = "build it with the functional API, or make its `call` use layers and keras.ops only"
+    if not isinstance(shape, list | tuple) or len(shape) != 4:
+        raise Unreadable(f"{type(network).__name__} is a subclassed model without a known input shape; {remedy}")
+    image = keras.Input(tuple(shape[1:]), name="image")
+    try:
+        made = keras.Model(image, network.call(image), name=network.name)
+        made.get_config()
+    except Exception as error:  # whatever the user's code raises on tensors without values
+        raise Unreadable(
+            f"{type(network).__name__} is a subclassed model that can't be traced ({_reason(error)[:160]}); {remedy}"
+        ) from error
+    return made
+
+
+def damaged(network: keras.Model) -> list[str]:
+    """A note for each layer with weights that are no numbers, with how many of its filters have such."""
+    notes = []
+    for layer in network._flatten_layers(include_self=False):
+        if isinstance(layer, keras.Model) or not layer.weights:
+            continue
+        bad: Any = None
+        count = 0
+        for weight in layer.weights:
+            values = keras.ops.convert_to_numpy(weight)
+            if values.dtype.kind != "f" or np.isfinite(values).all():
+                continue
+            wrong = ~np.isfinite(values)
+            last = wrong.reshape(-1, wrong.shape[-1]).any(0) if wrong.ndim else wrong[None]
+            bad = last if bad is None or bad.shape != last.shape else bad | last
+            count = int(bad.sum())
+        if bad is not None:
+            what = "filters are" if "Conv" in type(layer).__name__ else "channels are"
+            notes.append(
+                f"{layer.name}: {count} {what if count != 1 else what.replace('s are', ' is')} NaN or infinite"
+            )
+    return notes
