@@ -70,7 +70,7 @@ def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
     """Render one alternative: measures by name, one entry per filter, and the images uint8 (n, 128, 128, 3)."""
     stored = ROOT / "artifacts" / "models" / model
     network, described = store.load(stored)
-    shop = Workshop(network, described["preprocessing"], described["digest"], 3)
+    shop = Workshop(network, described["preprocessing"], described["digest"], 3, described)
     sets = {name: images.load_set(ROOT / f"artifacts/images/{name}.npz") for name in params.load().images.sets}
     work = rendering.Rendering(model, shop.render, None, lambda done: None)
     found: Measures = {name: [] for name in (*rendering.SCORES, "status", "layer", "filter", "fine")}

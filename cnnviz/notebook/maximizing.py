@@ -65,7 +65,7 @@ def maximize(
     numbers = _filters(of, layer, filters) if layer else []
     wanted = [channel(layer, k) for k in numbers] if layer else _listed(what, filters)
     chosen = _settings(of, wanted, size, stability_steps, options)
-    shop = Workshop(of.network, spec, digest(of.network), of.channels, of.stored.get("head", {}).get("output"))
+    shop = Workshop(of.network, spec, digest(of.network), of.channels, of.stored)
     if chosen.parameterization == "maco" and natural is None:
         raise InputError("natural: not given; the parameterization 'maco' takes its spectrum from natural images")
     around = _around(of, spec, layer, natural, start, chosen.size)

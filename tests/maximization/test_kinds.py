@@ -130,7 +130,8 @@ def test_one_map_of_a_transposed_convolution_is_that_of_the_keras_layer(
 
 
 def value(network: keras.Model, what: Any, images: np.ndarray, output: str | None = None) -> np.ndarray:
-    found = Evaluation(network, UNIT, images.shape[1:], what, output=output)
+    described = {"head": {"output": output}}
+    found = Evaluation(network, UNIT, images.shape[1:], what, described=described)
     data = found.data([what] * len(images))
     return found.value(tf.constant(images / np.float32(255)), data, "pre_activation", tf.constant(0.0))[0].numpy()
 

@@ -4,7 +4,7 @@ Channels, neurons and directions are linear in the input of their convolution: o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,8 @@ class Evaluation:
     """Objectives of one structure on one network at one input shape (h, w, channels).
 
     preprocessing: a mapping as in model.json, or a function from images in 0..255 to the network's input.
-    `group` images that follow one another belong together (for `diversity`). output: the layer whose output `logit`
-    means, where the network has several (head.find). Raises InputError for a layer that is not there, with the nearest names.
+    `group` images that follow one another belong together (for `diversity`). described: model.json,
+    which says what the answer is that `logit` means. Raises InputError for a layer that is not there, with the nearest names.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Evaluation:
         shape: Sequence[int],
         objective: Objective,
         group: int = 1,
-        output: str | None = None,
+        described: Mapping[str, Any] | None = None,
     ) -> None:
         self.structure, self.preprocessing, self.group = objective.structure, preprocessing, group
         logit = any(kind == "logit" for kind, _ in self.structure)
@@ -61,7 +61,7 @@ class Evaluation:
             if name not in calls:
                 raise InputError(f"the network has no layer {name!r}; {choices(name, traced.convs or calls)}")
         self.points = [
-            _point(kind, calls[name]) if name else _logit_point(head.find(traced, (), output))
+            _point(kind, calls[name]) if name else _logit_point(head.stored(traced, described or {}))
             for kind, name in self.structure
         ]
         last = max(
