@@ -166,7 +166,7 @@ def test_one_sigmoid_is_two_classes(rng: np.random.Generator) -> None:
 def test_logit_says_what_a_network_without_class_scores_has() -> None:
     inputs = keras.Input((16, 16, 3))
     pictures = keras.Model(inputs, conv(3, padding="same", name="paint", activation="sigmoid")(inputs))
-    with pytest.raises(InputError, match="logit: the network has no class scores: .*'paint'.*expected channel"):
+    with pytest.raises(InputError, match=r"logit: the network has no class scores: .*'paint'.*expected channel"):
         Evaluation(pictures, UNIT, (16, 16, 3), logit(0))
 
 

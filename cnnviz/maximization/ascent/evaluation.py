@@ -24,7 +24,7 @@ Data = list[dict[str, tf.Tensor]]  # per term: `weight` (n,) and what its kind n
 
 @dataclass
 class _Point:
-    """Where a term looks: what is computed there, and the call itself, for a logit the last dense layer, if that is plain.
+    """Where a term looks: what is computed there, and the call itself; for a logit the last dense layer, if plain.
 
     count: of the channels or logits.
     """
@@ -40,8 +40,8 @@ class Evaluation:
     """Objectives of one structure on one network at one input shape (h, w, channels).
 
     preprocessing: a mapping as in model.json, or a function from images in 0..255 to the network's input.
-    `group` images that follow one another belong together (for `diversity`). described: model.json,
-    which says what the answer is that `logit` means. Raises InputError for a layer that is not there, with the nearest names.
+    `group` images that follow one another belong together (for `diversity`). described: model.json, which says what
+    the answer is that `logit` means. Raises InputError for a layer that is not there, with the nearest names.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ def _size(tensor: Any) -> int:
 
 
 def _point(kind: str, call: graph.Call) -> _Point:
-    shape = getattr(call.output, "shape", ())
+    shape: Any = getattr(call.output, "shape", ())
     if len(shape) != 4 or None in shape[1:]:
         raise InputError(f"{kind}({call.name!r}): its output {tuple(shape)} is no (n, h, w, channels) of known size")
     if kind in LINEAR and (foldable(call) or channel_maps.transposed(call)):
@@ -199,7 +199,7 @@ def _term_data(point: _Point, terms: list[Term]) -> dict[str, tf.Tensor]:
         columns = np.zeros((len(terms), count), "float32")
         columns[:, used] = mixing
         return {"mask": tf.constant(mask), "columns": tf.constant(columns)}
-    kernels, offsets = filter_kernels(point.call, used)  # type: ignore[arg-type]
+    kernels, offsets = filter_kernels(point.call, used)
     return {
         "mask": tf.constant(mask),
         "kernels": tf.constant(_mix(mixing, kernels)),
@@ -219,7 +219,7 @@ def _check(indices: Sequence[int], count: int, what: str) -> None:
 
 def _maps(point: _Point, tensor: tf.Tensor, given: dict[str, tf.Tensor]) -> tf.Tensor:
     if point.folded:
-        return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"])  # type: ignore[arg-type]
+        return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"])
     columns = given["columns"][:, None, None, :]
     # a channel that is NaN is no part of others
     return tf.reduce_sum(tf.where(columns != 0, tensor * columns, 0.0), -1)

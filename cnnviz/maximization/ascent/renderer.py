@@ -34,8 +34,8 @@ GREY = 128  # of the image of what is no number
 class Rendered:
     """n images: see docs/artifacts.md, `artifacts/maximize/`. Arrays as long as the images, but for snapshot_steps.
 
-    features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot. Where a score
-    is NaN or infinite, since a weight is, the image is grey.
+    features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot. Where a
+    score is NaN or infinite, since a weight is, the image is grey.
     """
 
     images: np.ndarray
