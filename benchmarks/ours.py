@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cnnviz.config import params
-from cnnviz.maximization import chunks
+from cnnviz.maximization import canvas, chunks
 from cnnviz.maximization.ascent import settings as recipe
 from cnnviz.maximization.ascent.renderer import Renderer
 from cnnviz.networks import graph, loading, store
@@ -57,8 +57,8 @@ def _settings(loaded: Network, layer: str, size: int, precision: str) -> recipe.
     """The default recipe of params.yaml for a layer, on the benchmark's canvas."""
     chosen, described = params.load(), loaded[1]
     field = next(conv["receptive_field"] for conv in described["conv_layers"] if conv["name"] == layer)
-    options = chosen.maximize.model_copy(update={"size": size, "precision": precision})
-    return recipe.settings_for(options, chosen.random_seed, field, described["input_shape"][0])
+    options = chosen.maximize.model_copy(update={"precision": precision})
+    return recipe.settings_for(options, chosen.random_seed, canvas.pair(field), (size, size))
 
 
 def render(

@@ -17,7 +17,7 @@ from benchmarks.figures import table, write_between_markers
 from cnnviz.activations import nature
 from cnnviz.config import params
 from cnnviz.images import sets as images
-from cnnviz.maximization import rendering
+from cnnviz.maximization import canvas, rendering
 from cnnviz.maximization.ascent import settings as recipe
 from cnnviz.maximization.chunks import Workshop
 from cnnviz.networks import store
@@ -42,7 +42,7 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "100 steps": {"steps": 100},
     "rate 0.1": {"learning_rate": 0.1},
     "RGB, rate 0.1": {"learning_rate": 0.1, "colour": "rgb"},
-    "canvas 64 px": {"size": 64},
+    "canvas 64 px": {"size": (64, 64)},
     "Adam, rate 0.05": {"optimizer": "adam"},
     "momentum, rate 0.05": {"optimizer": "momentum"},
     "momentum, rate 0.1": {"optimizer": "momentum", "learning_rate": 0.1},
@@ -62,15 +62,16 @@ Measures = dict[str, list[Any]]
 def settings(model: str, layer: str, field: list[int] | None, size: int, changes: dict[str, Any]) -> recipe.Settings:
     """The settings of a layer with the changes of an alternative."""
     chosen = params.load()
-    made = recipe.settings_for(chosen.maximize, chosen.random_seed, field, size)
-    return dataclasses.replace(made, **{**COMMON, "size": min(made.size, LARGEST), **changes})
+    side = min(canvas.wanted(field, (size, size), chosen.maximize.max_size)[0], LARGEST)
+    made = recipe.settings_for(chosen.maximize, chosen.random_seed, canvas.pair(field), (side, side))
+    return dataclasses.replace(made, **{**COMMON, **changes})
 
 
 def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
     """Render one alternative: measures by name, one entry per filter, and the images uint8 (n, 128, 128, 3)."""
     stored = ROOT / "artifacts" / "models" / model
     network, described = store.load(stored)
-    shop = Workshop(network, described["preprocessing"], described["digest"], 3)
+    shop = Workshop(network, described["preprocessing"], described["digest"], 3, described)
     sets = {name: images.load_set(ROOT / f"artifacts/images/{name}.npz") for name in params.load().images.sets}
     work = rendering.Rendering(model, shop.render, None, lambda done: None)
     found: Measures = {name: [] for name in (*rendering.SCORES, "status", "layer", "filter", "fine")}
@@ -82,7 +83,7 @@ def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
         filters = [round((i + 0.5) * conv["filters"] / FILTERS[model]) for i in range(FILTERS[model])]
         used = settings(model, layer, conv["receptive_field"], size, changes)
         known = nature.read(ROOT / "artifacts" / "feature_maps" / model, layer, list(sets))
-        around = rendering.around(known, sets, used.size)
+        around = rendering.around(known, sets, (*used.size, 3))
         judged = work.judge(layer, filters, used, rendering.Wishes(stability_steps=STABILITY), around)
         for name in rendering.SCORES:
             found[name] += [float(value) for value in judged.measures[name]]

@@ -18,7 +18,7 @@ from cnnviz.objectives import channel
 keras.utils.set_random_seed(1)
 network = keras.applications.VGG16(weights=None, include_top=False)
 plain = {"scale": [1.0], "offset": [0.0], "reverse_channels": False}
-shop, settings, layer = Workshop(network, plain, "", 3), Settings(steps=2, size=32), "block5_conv3"
+shop, settings, layer = Workshop(network, plain, "", 3), Settings(steps=2, size=(32, 32)), "block5_conv3"
 filters = list(range(int(sys.argv[1])))
 each = shop.size(channel(layer, 0), settings, 1000)
 with tempfile.TemporaryDirectory() as folder:

@@ -88,8 +88,8 @@ def pictures(sets: Mapping[str, ImageSet], size: int | tuple[int, int], channels
     """Scale natural images to the canvas: float32 `(m, height, width, channels)` in [0, 1], sets in order.
 
     size: of the canvas, one side or height and width; channels: of the network, see images.fed. Only images that are
-    nowhere smaller than it, since enlarged ones have no high frequencies; any where there is no such image. Of a set with more than SAMPLE of them so many, fewer of a large canvas, evenly spread: memory does not
-    grow with the set.
+    nowhere smaller than it, since enlarged ones have no high frequencies; any where there is no such image. Of a set
+    with more than SAMPLE of them so many, fewer of a large canvas, evenly spread: memory does not grow with the set.
     """
     height, width = (size, size) if isinstance(size, int) else size
     most = max(FEWEST, min(SAMPLE, PIXELS // (height * width)))

@@ -5,7 +5,7 @@ The network is loaded once per process, and the traced graph kept while the next
 
 import contextlib
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -43,14 +43,19 @@ class Chunk:
 class Workshop:
     """A network and the last renderer that was traced for it.
 
-    output: the layer whose output `logit` means, where the network has several.
+    described: model.json, where there is one, which says what the answer is that `logit` means.
     """
 
     def __init__(
-        self, network: keras.Model, preprocessing: Any, digest: str, channels: int, output: str | None = None
+        self,
+        network: keras.Model,
+        preprocessing: Any,
+        digest: str,
+        channels: int,
+        described: Mapping[str, Any] | None = None,
     ) -> None:
         self.network, self.preprocessing, self.digest, self.channels = network, preprocessing, digest, channels
-        self.output = output
+        self.described = described
         self._key: tuple[Any, ...] = ()
         self._renderer: Renderer
 
@@ -59,7 +64,7 @@ class Workshop:
         key = (like.structure, settings.traced, None if natural is None else natural.tobytes())
         if key != self._key:
             self._renderer = Renderer(
-                self.network, self.preprocessing, like, settings, self.digest, self.channels, natural, self.output
+                self.network, self.preprocessing, like, settings, self.digest, self.channels, natural, self.described
             )
             self._key = key
         self._renderer.settings = settings
@@ -106,5 +111,4 @@ def workshop(model: str) -> Workshop:
     """Load a stored model, once per process."""
     keep_heap()
     network, described = load(Path(model))
-    output = described.get("head", {}).get("output")
-    return Workshop(network, described["preprocessing"], described["digest"], described["input_shape"][2], output)
+    return Workshop(network, described["preprocessing"], described["digest"], described["input_shape"][2], described)

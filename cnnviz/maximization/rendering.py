@@ -67,7 +67,7 @@ class Surroundings:
 def around(
     known: Nature, sets: Mapping[str, ImageSet], shape: tuple[int, int, int], start: str = NOISE
 ) -> Surroundings:
-    """Natural images for a layer on one canvas (h, w, channels), from stored sets; start: `noise` or `<set>/<index>`."""
+    """Natural images for a layer on one canvas (h, w, channels), from stored sets. start: `noise`, `<set>/<index>`."""
 
     def natural(row: int) -> np.ndarray:
         name, i = known.images[row]

@@ -63,7 +63,8 @@ def run(
         with watch.network():
             return chunks.render(chunk, bar.update)
 
-    cache = RenderCache(CACHE / "render", fingerprint(described))
+    answer = [described.get("head", {}).get("output"), described["class_names"]]  # what `logit` means
+    cache = RenderCache(CACHE / "render", f"{fingerprint(described)} {answer}")
     made = rendering.Rendering(str(stored), make, cache, bar.skip)
     folder, rgb = fresh(artifacts / "maximize" / key), described.get("bands", {}).get("rgb")
     numbers, done = {}, 0

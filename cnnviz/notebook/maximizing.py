@@ -65,7 +65,7 @@ def maximize(
     numbers = _filters(of, layer, filters) if layer else []
     wanted = [channel(layer, k) for k in numbers] if layer else _listed(what, filters)
     chosen = _settings(of, wanted, size, stability_steps, options)
-    shop = Workshop(of.network, spec, digest(of.network), of.channels, of.stored.get("head", {}).get("output"))
+    shop = Workshop(of.network, spec, digest(of.network), of.channels, of.stored)
     if chosen.parameterization == "maco" and natural is None:
         raise InputError("natural: not given; the parameterization 'maco' takes its spectrum from natural images")
     around = _around(of, spec, layer, natural, start, chosen.size)
@@ -129,7 +129,7 @@ def _settings(
     if names:
         traced = of.trace(until=names)
         known = [graph.unit(traced, name) for name in names]
-        sizes = [receptive_field.field(conv.output).size for conv in known]
+        sizes = [_seen(one) for one in known]
         field = tuple(np.max(np.array(sizes, float), axis=0).tolist()) if all(sizes) else None
     asked = None if size is None else _sides(size)
     fitting = canvas.Fitting(of.network, (*of.size, of.channels))
@@ -144,6 +144,11 @@ def _settings(
         "snapshots": tuple(sorted({*options.get("snapshots", ()), stability_steps} - {0})),
     }
     return Settings(**{**options, **resolved})
+
+
+def _seen(unit: graph.Conv) -> list[int] | None:
+    """Height and width of what a unit sees; of a layer of one's own that is not known."""
+    return receptive_field.field(unit.output).size if type(unit.layer).__module__.startswith("keras.") else None
 
 
 def _sides(size: Any) -> tuple[int, int]:

@@ -159,14 +159,18 @@ def _card(data: dict[str, NDArray], i: int, layer: str, inline: Inliner) -> Fact
             facts["variants"] = inline.strip(data["variants"][i], f"Other images that drive {what}", 96)
         if "negatives" in data:
             facts["negative"] = inline.photo(data["negatives"][i], f"Image that drives {what} down", 96)
-    # a network that sees other than three channels: its snapshots are pictures, its images are not
-    image = data["images"][i] if data["images"].shape[-1] == 3 else data["snapshots"][i, -1]
+    image = _pictures(data)[i]
     facts |= {"filter": k, "status": status, "reason": str(data["reason"][i]), "small": small}
     facts["picture"] = inline.photo(image, f"Image that drives {what}", 64 if small else 192)
     facts["scores"] = {name: number(data[name][i]) for name in (*SCORES, *GAINS)}
     facts["scores"]["selectivity_rank"] = int(data["selectivity_rank"][i]) or None
     facts["scores"]["score"] = number(data["snapshot_scores"][i, -1])
     return facts
+
+
+def _pictures(data: dict[str, NDArray]) -> NDArray[np.uint8]:
+    """Of a network that sees other than three channels the snapshots are pictures, the images are not."""
+    return data["images"] if data["images"].shape[-1] == 3 else data["snapshots"][:, -1]
 
 
 def _growth(what: str, data: dict[str, NDArray]) -> str:
@@ -184,7 +188,7 @@ def _objectives(folder: Path, settings: Facts, inline: Inliner) -> list[Facts]:
             {
                 "name": path.stem,
                 "description": what,
-                "pictures": [inline.photo(image, f"Image that drives {what}", 256) for image in data["images"]],
+                "pictures": [inline.photo(image, f"Image that drives {what}", 256) for image in _pictures(data)],
                 "snapshot_steps": data["snapshot_steps"].tolist(),
                 "steps": inline.strip(data["snapshots"][0], _growth(what, data), 96),
                 "scores": {key: value for key, value in numbers.get(path.stem, {}).items() if key != "description"},

@@ -77,7 +77,7 @@ def test_an_image_of_any_network_drives_what_it_is_for(build: Any, what: Any, si
     if size == network.input_shape[1:3]:  # Keras's own value for the image, up to its rounding to 8 bits
         name = what.layers[0] if what.layers else network.layers[-1].name
         own = network.get_layer(name)
-        inputs = keras.Model(network.inputs, own.input)(made.images.astype("float32") / 255)
+        inputs = keras.Model(network.inputs[0], own.input)(made.images.astype("float32") / 255)
         activation, own.activation = own.activation, keras.activations.linear
         value = own(inputs).numpy()[0]
         own.activation = activation
@@ -130,7 +130,8 @@ def test_one_map_of_a_transposed_convolution_is_that_of_the_keras_layer(
 
 
 def value(network: keras.Model, what: Any, images: np.ndarray, output: str | None = None) -> np.ndarray:
-    found = Evaluation(network, UNIT, images.shape[1:], what, output=output)
+    described = {"head": {"output": output}}
+    found = Evaluation(network, UNIT, images.shape[1:], what, described=described)
     data = found.data([what] * len(images))
     return found.value(tf.constant(images / np.float32(255)), data, "pre_activation", tf.constant(0.0))[0].numpy()
 
@@ -165,7 +166,7 @@ def test_one_sigmoid_is_two_classes(rng: np.random.Generator) -> None:
 def test_logit_says_what_a_network_without_class_scores_has() -> None:
     inputs = keras.Input((16, 16, 3))
     pictures = keras.Model(inputs, conv(3, padding="same", name="paint", activation="sigmoid")(inputs))
-    with pytest.raises(InputError, match="logit: the network has no class scores: .*'paint'.*expected channel"):
+    with pytest.raises(InputError, match=r"logit: the network has no class scores: .*'paint'.*expected channel"):
         Evaluation(pictures, UNIT, (16, 16, 3), logit(0))
 
 

@@ -4,7 +4,7 @@ Channels, neurons and directions are linear in the input of their convolution: o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ Data = list[dict[str, tf.Tensor]]  # per term: `weight` (n,) and what its kind n
 
 @dataclass
 class _Point:
-    """Where a term looks: what is computed there, and the call itself, for a logit the last dense layer, if that is plain.
+    """Where a term looks: what is computed there, and the call itself; for a logit the last dense layer, if plain.
 
     count: of the channels or logits.
     """
@@ -40,8 +40,8 @@ class Evaluation:
     """Objectives of one structure on one network at one input shape (h, w, channels).
 
     preprocessing: a mapping as in model.json, or a function from images in 0..255 to the network's input.
-    `group` images that follow one another belong together (for `diversity`). output: the layer whose output `logit`
-    means, where the network has several (head.find). Raises InputError for a layer that is not there, with the nearest names.
+    `group` images that follow one another belong together (for `diversity`). described: model.json, which says what
+    the answer is that `logit` means. Raises InputError for a layer that is not there, with the nearest names.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Evaluation:
         shape: Sequence[int],
         objective: Objective,
         group: int = 1,
-        output: str | None = None,
+        described: Mapping[str, Any] | None = None,
     ) -> None:
         self.structure, self.preprocessing, self.group = objective.structure, preprocessing, group
         logit = any(kind == "logit" for kind, _ in self.structure)
@@ -61,7 +61,7 @@ class Evaluation:
             if name not in calls:
                 raise InputError(f"the network has no layer {name!r}; {choices(name, traced.convs or calls)}")
         self.points = [
-            _point(kind, calls[name]) if name else _logit_point(head.find(traced, (), output))
+            _point(kind, calls[name]) if name else _logit_point(head.stored(traced, described or {}))
             for kind, name in self.structure
         ]
         last = max(
@@ -148,7 +148,7 @@ def _size(tensor: Any) -> int:
 
 
 def _point(kind: str, call: graph.Call) -> _Point:
-    shape = getattr(call.output, "shape", ())
+    shape: Any = getattr(call.output, "shape", ())
     if len(shape) != 4 or None in shape[1:]:
         raise InputError(f"{kind}({call.name!r}): its output {tuple(shape)} is no (n, h, w, channels) of known size")
     if kind in LINEAR and (foldable(call) or channel_maps.transposed(call)):
@@ -199,7 +199,7 @@ def _term_data(point: _Point, terms: list[Term]) -> dict[str, tf.Tensor]:
         columns = np.zeros((len(terms), count), "float32")
         columns[:, used] = mixing
         return {"mask": tf.constant(mask), "columns": tf.constant(columns)}
-    kernels, offsets = filter_kernels(point.call, used)  # type: ignore[arg-type]
+    kernels, offsets = filter_kernels(point.call, used)
     return {
         "mask": tf.constant(mask),
         "kernels": tf.constant(_mix(mixing, kernels)),
@@ -219,7 +219,7 @@ def _check(indices: Sequence[int], count: int, what: str) -> None:
 
 def _maps(point: _Point, tensor: tf.Tensor, given: dict[str, tf.Tensor]) -> tf.Tensor:
     if point.folded:
-        return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"])  # type: ignore[arg-type]
+        return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"])
     columns = given["columns"][:, None, None, :]
     # a channel that is NaN is no part of others
     return tf.reduce_sum(tf.where(columns != 0, tensor * columns, 0.0), -1)

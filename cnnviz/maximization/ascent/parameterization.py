@@ -4,9 +4,9 @@ Gradient ascent on Fourier coefficients in a decorrelated colour space favours n
 natural images do, which is what keeps the pictures from turning into high-frequency noise. Source: Olah, Mordvintsev,
 Schubert, "Feature Visualization", Distill 2017; the colour matrix is the one measured on ImageNet by tensorflow/lucid.
 
-Coefficients of an image are float32 `(channels, width // 2 + 1, 2, height)`: frequency along x (the half that a real image
-needs), real and imaginary part, frequency along y. The inverse transform is two matrix products, several times faster
-on a CPU than TensorFlow's FFT at these sizes.
+Coefficients of an image are float32 `(channels, width // 2 + 1, 2, height)`: frequency along x (the half that a real
+image needs), real and imaginary part, frequency along y. The inverse transform is two matrix products, several times
+faster on a CPU than TensorFlow's FFT at these sizes.
 """
 
 import math
@@ -119,8 +119,8 @@ class Fourier:
 class MaCo(Fourier):
     """Phases only: each coefficient's magnitude is the mean of those of natural images `(m, h, w, channels)`.
 
-    Variables `(n, channels, width // 2 + 1, 1, height)`, in radians. Source: Fel et al., "Unlocking Feature Visualization
-    for Deeper Networks with MAgnitude Constrained Optimization", NeurIPS 2023.
+    Variables `(n, channels, width // 2 + 1, 1, height)`, in radians. Source: Fel et al., "Unlocking Feature
+    Visualization for Deeper Networks with MAgnitude Constrained Optimization", NeurIPS 2023.
     """
 
     def __init__(self, size: Size, channels: int, colour: bool, natural: Floats) -> None:

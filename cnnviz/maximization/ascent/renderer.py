@@ -7,7 +7,7 @@ Knows no files.
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -34,8 +34,8 @@ GREY = 128  # of the image of what is no number
 class Rendered:
     """n images: see docs/artifacts.md, `artifacts/maximize/`. Arrays as long as the images, but for snapshot_steps.
 
-    features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot. Where a score
-    is NaN or infinite, since a weight is, the image is grey.
+    features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot. Where a
+    score is NaN or infinite, since a weight is, the image is grey.
     """
 
     images: np.ndarray
@@ -70,8 +70,8 @@ def join(parts: Sequence[Rendered]) -> Rendered:
 class Renderer:
     """The step for objectives of one structure on one network, traced once and used for any of them.
 
-    `like`: an objective of that structure; natural: images float32 `(m, h, w, channels)` in [0, 1] for MaCo; output: as
-    Evaluation takes it.
+    `like`: an objective of that structure; natural: images float32 `(m, h, w, channels)` in [0, 1] for MaCo;
+    described: as Evaluation takes it.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Renderer:
         model_digest: str,
         channels: int = 3,
         natural: np.ndarray | None = None,
-        output: str | None = None,
+        described: Mapping[str, Any] | None = None,
     ) -> None:
         if settings.parameterization == "maco" and (natural is None or not len(natural)):
             raise InputError("parameterization maco: needs natural images, whose magnitudes it keeps")
         shape = (*settings.size, channels)
-        self.evaluation = Evaluation(network, preprocessing, shape, like, settings.variants, output)
+        self.evaluation = Evaluation(network, preprocessing, shape, like, settings.variants, described)
         self.settings, self.digest = settings, model_digest
         self.parameterization = parameterization.choose(settings, channels, natural)
         example = self.parameterization.noise(np.random.default_rng(0))

@@ -124,7 +124,8 @@ def _image(site: Site, context: Context, k: int) -> Facts:
     row = layer.rendered[k]
     image = data["images"][row] if data["images"].shape[-1] == 3 else data["snapshots"][row, -1]
     steps = data["snapshot_steps"].tolist()
-    found: Facts = {"reason": str(data["reason"][row]), "steps": steps, "size": image.shape[0]}
+    found: Facts = {"reason": str(data["reason"][row]), "steps": steps}
+    found |= {"height": image.shape[0], "width": image.shape[1]}
     found["image"] = url(*layer.folder.split("/"), f"{k}.png")
     site.files.later(f"{layer.folder}/{k}.png", partial(pictures.png, image))
     site.files.later(f"{layer.folder}/{k}_steps.webp", partial(pictures.strip, list(data["snapshots"][row]), 128))

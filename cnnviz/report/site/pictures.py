@@ -99,13 +99,13 @@ def png(image: NDArray[np.uint8]) -> bytes:
 
 
 def write_sheet(files: Files, path: str, filters: Sequence[int], images: NDArray[np.uint8]) -> Sheet:
-    """Write images `(n, h, w, 3)` of these filters as one sheet."""
+    """Write images `(n, h, w, 3)` of these filters as one sheet of squares, on white where they are none."""
     size = next(pixels for most, pixels in TILES if len(images) <= most)
-    size = min(size, images.shape[1])
+    size = min(size, max(images.shape[1:3]))
     columns = min(len(images), 16)
     rows = -(-len(images) // columns)
     sheet = np.zeros((rows * size, columns * size, 3), np.uint8)
-    for i, image in enumerate(images):
+    for i, image in enumerate(map(_square, images)):
         if image.shape[0] != size:
             image = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
         y, x = i // columns * size, i % columns * size
