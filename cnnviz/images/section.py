@@ -28,6 +28,8 @@ def _count(value: Any) -> Any:
 
 def _folder(value: Any) -> Any:
     """A folder below inputs/images, which DVC watches."""
+    if value is None:
+        return None
     path = PurePosixPath(value) if isinstance(value, str) else PurePosixPath("/")
     if "\\" in str(value) or ".." in path.parts or not path.is_relative_to(ROOT):
         raise ValueError(f"expected a folder in {ROOT}, such as {ROOT}/mine; put the images, or a copy, there")
@@ -56,7 +58,7 @@ class SetSection(Section):
     folder: Annotated[str | None, BeforeValidator(_folder)] = None
     count: Annotated[int | Literal["all"], BeforeValidator(_count)] = "all"
     background: Annotated[str, BeforeValidator(_colour)] = "white"
-    key: Annotated[str, Field(validation_alias=_KEY)] = ""
+    key: Annotated[str, Field(validation_alias=_KEY, exclude=True)] = ""
 
     @property
     def known(self) -> str:
@@ -87,7 +89,7 @@ class SetSection(Section):
         have = HAVE[self.source]
         if self.key not in have and (len(have) > 1 or any(self.key in others for others in HAVE.values())):
             raise ValueError(f"source: {self.source} does not have {self.key!r}; {choices(self.key, have)}")
-        if "background" in self.model_fields_set:
+        if self.background != "white":
             raise ValueError("background: only the images of a folder may be transparent")
         if self.count != "all" and int(self.count) > have[self.known]:
             more = "`source: keras` has 10000 of cifar10, " if self.source == "package" else ""
@@ -111,8 +113,8 @@ def _named(value: Any) -> Any:
 
 class ImagesSection(Section):
     sets: Annotated[dict[Key, SetSection], BeforeValidator(_named), Field(min_length=1)]
-    source: Annotated[None, BeforeValidator(_gone)] = None
-    folder: Annotated[None, BeforeValidator(_gone)] = None
+    source: Annotated[None, BeforeValidator(_gone), Field(exclude=True)] = None
+    folder: Annotated[None, BeforeValidator(_gone), Field(exclude=True)] = None
 
     @property
     def counts(self) -> dict[str, int | None]:

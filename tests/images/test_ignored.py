@@ -29,7 +29,9 @@ def test_what_file_managers_leave_does_not_run_the_stage_again(tmp_path: Path) -
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"images": stage}}))
 
     def dvc(*words: str) -> str:
-        run = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-m", "dvc", *words], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
         return run.stdout
 
     dvc("init", "-q", "--no-scm")
