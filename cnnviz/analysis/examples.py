@@ -69,10 +69,20 @@ def window(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
 
 
 def tile(patch: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Scale a patch to `(size, size, 3)`: small ones with their pixels as squares, large ones averaged."""
-    enlarged = max(patch.shape[:2]) <= size
-    filter_ = Image.Resampling.NEAREST if enlarged else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(patch).resize((size, size), filter_))
+    """Scale a patch to `(size, size, 3)`: small ones with their pixels as squares, large ones averaged.
+
+    One that is no square keeps its proportions and stands in the middle, on white.
+    """
+    longest = max(patch.shape[:2])
+    filter_ = Image.Resampling.NEAREST if longest <= size else Image.Resampling.BOX
+    height, width = (max(1, round(side * size / longest)) for side in patch.shape[:2])
+    scaled = np.asarray(Image.fromarray(patch).resize((width, height), filter_))
+    if height == width:
+        return scaled
+    square = np.full((size, size, 3), montage.WHITE, np.uint8)
+    above, left = (size - height) // 2, (size - width) // 2
+    square[above : above + height, left : left + width] = scaled
+    return square
 
 
 def sheet(filters: Sequence[int], top: NDArray[np.uint8], bottom: NDArray[np.uint8]) -> montage.Picture:

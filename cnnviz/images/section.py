@@ -29,6 +29,8 @@ def _count(value: Any) -> Any:
 
 def _folder(value: Any) -> Any:
     """A folder below inputs/images, which DVC watches."""
+    if value is None:
+        return None
     path = PurePosixPath(value) if isinstance(value, str) else PurePosixPath("/")
     if "\\" in str(value) or ".." in path.parts or not path.is_relative_to(ROOT):
         raise ValueError(f"expected a folder in {ROOT}, such as {ROOT}/mine; put the images, or a copy, there")
@@ -50,7 +52,7 @@ class SetSection(Section):
     folder: Annotated[str | None, BeforeValidator(_folder)] = None
     count: Annotated[int | Literal["all"], BeforeValidator(_count)] = "all"
     background: Annotated[str, BeforeValidator(_colour)] = "white"
-    key: Annotated[str, Field(validation_alias=_KEY)] = ""
+    key: Annotated[str, Field(validation_alias=_KEY, exclude=True)] = ""
 
     @property
     def known(self) -> str:
@@ -81,11 +83,9 @@ class SetSection(Section):
                 yield f"source: {self.source} does not have {self.key!r}; {choices(self.key, have)}"
             elif self.count != "all" and int(self.count) > have[self.known]:
                 more = "`source: keras` has 10000 of cifar10, " if self.source == "package" else ""
-                yield (
-                    f"count: {self.count} images asked, `source: {self.source}` has {have[self.known]}; {more}a `folder` "
-                    "as many as you put there"
-                )
-            if "background" in self.model_fields_set:
+                asked = f"count: {self.count} images asked, `source: {self.source}` has {have[self.known]}"
+                yield f"{asked}; {more}a `folder` as many as you put there"
+            if self.background != "white":
                 yield "background: only the images of a folder may be transparent"
 
 

@@ -210,6 +210,7 @@ def _telling(cards: list[Facts]) -> Facts:
 def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
     """Everything that the page of one model shows."""
     facts: Facts = dict(read_json(artifacts / "models" / key / "model.json"))
+    facts["notes"] = [*facts.get("notes", ()), *read(artifacts / "feature_maps" / key / "notes.json")]
     statistics = read(artifacts / "weights" / key / "statistics.json")
     maps = {s: read(artifacts / "feature_maps" / key / s / "statistics.json") for s in params.images.sets}
     rendering = artifacts / "maximize" / key

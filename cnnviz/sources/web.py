@@ -31,7 +31,6 @@ def fetch(file: WebFile) -> Path:
     Raises Unreachable without a network, InputError where what came is another file. Then nothing is kept.
     """
     import pooch  # and with it requests: only where something is fetched
-    import requests
 
     folder = packages.DOWNLOADS / file.sha256
     path = folder / file.name
@@ -46,11 +45,13 @@ def fetch(file: WebFile) -> Path:
     logging.getLogger("pooch").setLevel(logging.WARNING)  # its own lines name no reason
     try:
         pooch.retrieve(file.url, known, file.name, folder, downloader=pooch.HTTPDownloader(timeout=SECONDS))
-    except requests.HTTPError as error:
-        raise InputError(f"{file.url}: {error}; the file is gone from there, {by_hand}") from None
-    except requests.RequestException as error:
-        said = type(error).__name__
-        raise Unreachable(f"{file.url}: {said}; try again with a network, {by_hand}") from None
+    except OSError as error:
+        if (answer := getattr(error, "response", None)) is not None:
+            answer.close()
+            raise InputError(f"{file.url}: {error}; the file is gone from there, {by_hand}") from None
+        if not hasattr(error, "request"):  # not one of requests' own
+            raise InputError(f"{folder}: cannot be written ({error})") from None
+        raise Unreachable(f"{file.url}: {type(error).__name__}; try again with a network, {by_hand}") from None
     except ValueError:  # pooch's word for another digest
         raise InputError(
             f"{file.name}: refused, its SHA-256 is not {file.sha256}; nothing of it was kept; try again, {by_hand}"

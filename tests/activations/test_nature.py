@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnnviz.activations import nature
 from cnnviz.errors import InputError
@@ -135,3 +136,12 @@ def test_pictures_of_a_large_set_are_256_from_its_first_to_its_last() -> None:
     found = nature.pictures({"small": image_set((4, 4)), "large": large}, 4)
     assert len(found) == 1 + 256
     np.testing.assert_allclose(found[1:, 0, 0, 0] * 255, np.arange(0, 766, 3) % 251, atol=1e-4)
+
+
+def test_pictures_are_those_that_the_network_sees(rng: np.random.Generator) -> None:
+    large = image_set((20, 30), (12, 40))
+    found = nature.pictures({"large": large}, (15, 25), 1)
+    assert found.shape == (1, 15, 25, 1)
+    scaled = Image.fromarray(large.image(0)).resize((25, 15), Image.Resampling.BILINEAR).convert("L")
+    np.testing.assert_array_equal(found[0, ..., 0], np.asarray(scaled, np.float32) / np.float32(255))
+    assert nature.pictures({}, (4, 6), 12).shape == (0, 4, 6, 12)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from cnnviz.analysis import examples
+from cnnviz.analysis import examples, files
 from cnnviz.analysis.seen import Seen
+from cnnviz.images import ImageSet
 
 
 @pytest.mark.parametrize("size", [1, 3, 20])
@@ -49,3 +51,34 @@ def test_tiles_keep_small_patches_sharp() -> None:
     patch = np.array([[[0] * 3, [255] * 3], [[255] * 3, [0] * 3]], np.uint8)
     np.testing.assert_array_equal(examples.tile(patch, 6), patch.repeat(3, 0).repeat(3, 1))
     assert (examples.tile(patch.repeat(6, 0).repeat(6, 1), 6)[1, 1] == 0).all()
+
+
+def test_tiles_keep_proportions() -> None:
+    wide = np.zeros((2, 8, 3), np.uint8)
+    wide[:, 4:] = 200
+    tile = examples.tile(wide, 16)
+    assert tile.shape == (16, 16, 3)
+    assert (tile[:6] == 255).all()
+    assert (tile[10:] == 255).all()
+    assert (tile[6:10, :8] == 0).all()
+    assert (tile[6:10, 8:] == 200).all()
+    assert examples.tile(np.zeros((66, 200, 3), np.uint8), 48)[16:32].max() == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 12])
+def test_pixels_are_seen_in_the_networks_channels_and_drawn_as_rgb(channels: int, rng: np.random.Generator) -> None:
+    stored = rng.integers(0, 256, (2, 6, 9, 12 if channels == 12 else 3)).astype(np.uint8)
+    names = np.array(["a", "b"])
+    one = ImageSet(stored, np.full((2, 2), (6, 9), np.int32), np.full(2, -1, np.int32), names, np.array([], str))
+    pixels = files.Pixels({"one": one}, (6, 9, channels), [3, 2, 1] if channels == 12 else None)
+    seen = pixels.seen(1)
+    assert seen.shape == (6, 9, channels)
+    if channels == 1:
+        wanted = np.asarray(Image.fromarray(stored[1]).convert("L"))
+        np.testing.assert_array_equal(seen[..., 0], wanted)
+        np.testing.assert_array_equal(pixels[1], np.repeat(wanted[..., None], 3, axis=2))
+    elif channels == 12:
+        np.testing.assert_array_equal(seen, stored[1])
+        np.testing.assert_array_equal(pixels[1], stored[1][..., [3, 2, 1]])
+    else:
+        np.testing.assert_array_equal(pixels[1], stored[1])

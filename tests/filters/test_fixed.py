@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from scipy.signal import correlate2d
 
 from cnnviz import config, filters
@@ -258,3 +259,20 @@ def test_description_of_a_missing_model_says_what_to_run(project: Path) -> None:
     (project / "artifacts/models/vgg16/model.json").unlink()
     with pytest.raises(InputError, match="run `dvc repro models@vgg16` first"):
         description.read_description(Path("artifacts/models/vgg16"))
+
+
+def test_kernels_of_a_grey_network_see_the_luminance(tmp_path: Path, rng: np.random.Generator) -> None:
+    layer = {"name": "conv", "kernel_shape": [3, 3, 1, 4], "filters": 4, "depthwise": False}
+    model = {"name": "grey", "input_shape": [28, 28, 1], "preprocessing": {"reverse_channels": False}}
+    np.savez(tmp_path / "conv.npz", kernel=rng.normal(size=(3, 3, 1, 4)).astype(np.float32))
+    kernels, _ = fixed.borrow(tmp_path / "conv.npz", {**model, "conv_layers": [layer]}, "conv", [3])
+    pixels = rng.integers(0, 256, (2, 8, 9, 3)).astype(np.uint8)
+    images, sizes = pixels / np.float32(255), np.full((2, 2), (8, 9), np.int32)
+    arrays = fixed.apply(images, sizes, kernels, 2)
+    for i in range(2):
+        seen = np.asarray(Image.fromarray(pixels[i]).convert("L"), np.float32) / 255
+        wanted = correlate2d(seen, kernels["conv_3"][..., 0], "same")
+        np.testing.assert_allclose(arrays["outputs"][i, ..., 0], wanted, atol=1e-5)
+    assert set(fixed.draw(arrays, kernels, ["a", "b"])) == {"kernels.png", "outputs.png", "relu.png", "pooling.png"}
+    with pytest.raises(InputError, match=r"fixed_filters.set: its images for conv_3: 12 channels, the network sees 1"):
+        fixed.apply(np.zeros((1, 8, 9, 12), np.float32), sizes[:1], kernels, 2)

@@ -51,13 +51,15 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ca
 
     monkeypatch.setattr(packages, "DOWNLOADS", tmp_path / "downloads")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     url = f"http://127.0.0.1:{server.server_address[1]}/{path.name}"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     file = catalog.WebFile(url, digest, path.stat().st_size)
     yield catalog.WebSet(file, KNOWN.members, 6, KNOWN.license, KNOWN.classes), asked
     server.shutdown()
+    thread.join()
     server.server_close()
 
 
@@ -114,7 +116,7 @@ def test_a_missing_file_and_no_network_are_told_apart(
     ):
         web.fetch(closed)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(Unreachable, match="s3.amazonaws.com cannot be reached; try again with a network, or put"):
+    with pytest.raises(Unreachable, match=r"s3\.amazonaws\.com cannot be reached; try again with a network, or put"):
         web.fetch(KNOWN.file)
 
 
