@@ -16,8 +16,7 @@ import keras
 import numpy as np
 
 from cnnviz.errors import InputError
-from cnnviz.networks import onnx
-from cnnviz.networks.files import Read, read
+from cnnviz.networks.files import Read, onnx, read
 from cnnviz.networks.scaling import scaling
 from cnnviz.networks.store import Loaded, digest
 from cnnviz.sources import catalog, read_member

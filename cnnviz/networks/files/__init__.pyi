@@ -1,5 +1,6 @@
 """The door of files/: what others may use, loaded when it is asked for. The rest is private."""
 
+from . import onnx as onnx  # initializers of an ONNX file
 from . import own_code as own_code  # a file with the user's own layers
 from .inputs import Given as Given  # a fixed value in the place of an input
 from .kinds import SUFFIXES as SUFFIXES  # of model files
