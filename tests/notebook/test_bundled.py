@@ -13,7 +13,7 @@ import pytest
 import cnnviz
 from cnnviz.errors import InputError
 from cnnviz.images import load_set
-from cnnviz.networks import loading
+from cnnviz.networks import files, loading
 from cnnviz.sources import catalog
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def test_docstrings_name_all_that_there_is() -> None:
 
 
 def test_other_weights_than_those_known_are_refused(monkeypatch: pytest.MonkeyPatch, tiny: Any) -> None:
-    monkeypatch.setattr(loading, "_built", lambda known, source: tiny())
+    monkeypatch.setattr(loading, "_built", lambda known, source: files.Read(tiny()))
     with pytest.raises(InputError, match=r"^model vgg16: weights from 'package' have digest \w{64}, expected d9a27cc1"):
         cnnviz.bundled_model("vgg16")
 
