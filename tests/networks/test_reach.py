@@ -203,9 +203,19 @@ def test_area_interpolation_by_hand() -> None:
     assert boxes(resized, np.array([[0, 0], [1, 3]])).tolist() == [[0, 0, 3, 1], [2, 1, 5, 2]]
 
 
+def unet(x: Any) -> Any:
+    """Twice down, twice up, and across."""
+    first = conv()(layers.ZeroPadding2D(((0, 3), (0, 2)))(x))
+    x = conv()(layers.MaxPooling2D(2)(conv()(layers.MaxPooling2D(2)(first))))
+    for _ in range(2):
+        x = layers.Conv2DTranspose(2, 2, strides=2)(x)
+    return conv()(layers.Concatenate()([x, first]))
+
+
 @pytest.mark.parametrize(
     ("build", "size", "jump"),
     [
+        (unet, [22, 22], [1, 1]),
         (lambda x: conv((1, 7), strides=(1, 2))(conv((5, 1))(x)), [5, 7], [1, 2]),
         (lambda x: conv()(layers.UpSampling2D(2)(layers.MaxPooling2D(4)(x))), [8, 8], [2, 2]),
         (layers.Conv2DTranspose(2, 4, strides=4), [1, 1], [0.25, 0.25]),
