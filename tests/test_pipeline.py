@@ -220,7 +220,7 @@ def test_an_experiment_with_one_models_filters_reruns_only_its_own_stages(clone:
     assert len(np.load(clone.folder / "artifacts/maximize/cifar10-cnn/conv2d_1.npz")["filters"]) == 3
 
 
-MISSING = {"file": "gone.keras", "input_size": 32, "preprocessing": "raw"}
+MISSING = {"file": "inputs/models/gone.keras", "input_size": 32, "preprocessing": "raw"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """An entry of `models` in params.yaml: docs/params.md explains each key."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -11,7 +12,13 @@ from cnnviz.networks.files.kinds import wrong_suffix
 from cnnviz.networks.scaling import scaling
 from cnnviz.sources import catalog
 
+MODELS = "inputs/models"
 Side = Annotated[int, BeforeValidator(no_bool), Field(ge=8, le=4096, strict=True)]  # of an image, in pixels
+
+
+def _watched(path: str) -> bool:
+    """Whether a file is where a change of it makes the stages run again."""
+    return ".." not in PurePosixPath(path).parts and PurePosixPath(path).is_relative_to(MODELS)
 
 
 class Bands(Section):
@@ -68,6 +75,9 @@ class ModelSection(Section):
                 yield f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}"
         if self.file is not None and (reason := wrong_suffix(self.file)):
             yield f"file: {self.file!r} is {reason}"
+        for name in ("file", "code"):
+            if (given := getattr(self, name)) and not _watched(given):
+                yield f"{name}: {given!r} is not in {MODELS}, which DVC watches; put it there, or a copy"
         for name in ("code", "inputs", "bands"):
             if getattr(self, name) and self.file is None:
                 yield f"{name}: is for a model of one's own, beside `file`"

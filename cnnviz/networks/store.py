@@ -19,7 +19,6 @@ from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
 from cnnviz.networks import graph, head, receptive_field, rescaling
 from cnnviz.networks.files import OWN, own_code
-from cnnviz.networks.folding import filter_kernels
 from cnnviz.networks.origins import sources
 
 WEIGHTS, CODE = "weights.weights.h5", "code.py"
@@ -73,7 +72,7 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> l
     found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
     unused = f"class_names are not used: {found.why}" if loaded.class_names and not found.names else None
     doubled = rescaling.note(rescaling.inside(traced), loaded.preprocessing)
-    notes = [*loaded.notes, *filter(None, (doubled, unused)), *traced.notes, *_no_numbers(traced)]
+    notes = [*loaded.notes, *filter(None, (doubled, unused)), *traced.notes]
     network.save_weights(folder / WEIGHTS)
     if loaded.code is not None:
         (folder / CODE).write_text(loaded.code, encoding="utf-8")
@@ -125,19 +124,6 @@ def _keys_by_content(file: h5py.File) -> dict[str, str]:
 
     file.visititems(visit)
     return keys
-
-
-def _no_numbers(traced: graph.Graph) -> list[str]:
-    """A sentence for each conv layer with weights that are NaN or infinite."""
-    found = []
-    for name, conv in traced.convs.items():
-        layers = [conv.layer, *([conv.norm.layer] if conv.norm else [])]
-        if all(np.isfinite(weight.numpy()).all() for layer in layers for weight in layer.weights):
-            continue
-        kernels, offsets = filter_kernels(conv, list(range(conv.filters)))
-        bad = int((~np.isfinite(kernels.reshape(len(kernels), -1)).all(1) | ~np.isfinite(offsets)).sum())
-        found.append(f"{name}: {bad} of {conv.filters} filters are no numbers (NaN or infinite).")
-    return found
 
 
 def _contents(traced: graph.Graph) -> str:

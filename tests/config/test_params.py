@@ -66,15 +66,25 @@ BAD = [
     ("models/index", {"known": "vgg16"}, ["models.index: ", "the report has a page of this name"]),
     ("models/a b", {"known": "vgg16"}, ["expected a folder name"]),
     ("models/vgg16", {}, ["models.vgg16: expected exactly one of `known`"]),
+    ("models/vgg16", {"file": "net.keras"}, ["models.vgg16.file: 'net.keras' is not in inputs/models", "put it there"]),
+    ("models/vgg16", {"file": "inputs/models/../x.h5"}, ["models.vgg16.file: 'inputs/models/../x.h5' is not in"]),
     ("models/vgg16", {"file": "net.pkl"}, ["models.vgg16.file: 'net.pkl' is a pickle, which can run code"]),
     ("models/vgg16", {"file": "net.txt"}, ["models.vgg16.file: 'net.txt' is no .keras, .h5 or .hdf5 file"]),
-    ("models/vgg16", {"known": "vgg16", "code": "a.py"}, ["models.vgg16.code: is for a model of one's own"]),
     (
         "models/vgg16",
-        {"file": "a.h5", "input_size": 9, "input_shape": [9, 9]},
+        {"known": "vgg16", "code": "inputs/models/a.py"},
+        ["models.vgg16.code: is for a model of one's own"],
+    ),
+    (
+        "models/vgg16",
+        {"file": "inputs/models/a.h5", "input_size": 9, "input_shape": [9, 9]},
         ["input_size: given beside input_shape"],
     ),
-    ("models/vgg16", {"file": "a.h5", "preprocessing": {"rnge": [0, 1]}}, ["preprocessing: unknown key", "range"]),
+    (
+        "models/vgg16",
+        {"file": "inputs/models/a.h5", "preprocessing": {"rnge": [0, 1]}},
+        ["preprocessing: unknown key", "range"],
+    ),
     ("models/vgg16", {"application": "ResNet5"}, ["models.vgg16.application: unknown 'ResNet5'", "ResNet50"]),
     ("models/vgg16/sources", ["web"], ["models.vgg16.sources.0: given 'web'"]),
     ("models/vgg16-hed/sources", ["keras"], ["models.vgg16-hed.sources: 'keras' does not have this model"]),
@@ -161,7 +171,11 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     """Of the values by themselves, inside a section, and between sections: in one go, not one after the other."""
     data = changed("maximize/steps", 0)
     data["random_seed"] = "x"
-    data["models"]["own"] = {"file": "net.pkl", "objectives": {"a": "b(", "c": "layer(x)"}, "explain": {"imagnet": [1]}}
+    data["models"]["own"] = {
+        "file": "inputs/models/net.pkl",
+        "objectives": {"a": "b(", "c": "layer(x)"},
+        "explain": {"imagnet": [1]},
+    }
     data["fixed_filters"]["borrowed"]["model"] = "vgg61"
     data["maximize"]["start"] = "imagenet/99"
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
@@ -175,7 +189,7 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
 
 def test_the_models_block_is_all_that_names_a_model(tmp_path: Path) -> None:
     """Replacing the models of params.yaml by one's own: two edits, and both are said at once."""
-    data = changed("models", {"mine": {"file": "net.keras", "input_size": 32, "preprocessing": "unit"}})
+    data = changed("models", {"mine": {"file": "inputs/models/net.keras", "input_size": 32, "preprocessing": "unit"}})
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
     with pytest.raises(InputError) as raised:
         params.load(tmp_path / "p.yaml")

@@ -12,7 +12,8 @@ import pytest
 
 from cnnviz.errors import InputError
 from cnnviz.files.disk import read_json
-from cnnviz.networks import ModelSection, files, loading, onnx, preprocessing, store
+from cnnviz.networks import ModelSection, files, loading, preprocessing, store
+from cnnviz.networks.files import onnx
 from cnnviz.sources import catalog
 
 APPLICATION_MODULES = {"caffe": "vgg16", "tf": "mobilenet_v2", "torch": "densenet", "raw": "efficientnet"}

@@ -61,8 +61,8 @@ def robust(images: tf.Tensor, maps: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tens
     """Return the robust score of each image, float32 `(n,)`: its mean pre-activation over 32 transforms, each blurred.
 
     images: float32 `(n, h, w, c)` in [0, 1], h and w known; maps: images -> each image's own channel before its
-    nonlinearity, `(n, h', w')`. An image's score doesn't depend on the others. For eager use and inside tf.function; one
-    transform's images are in memory at a time.
+    nonlinearity, `(n, h', w')`. An image's score doesn't depend on the others. For eager use and inside tf.function;
+    one transform's images are in memory at a time.
     """
     moves = tf.constant(held_out(tuple(images.shape[1:3])))
     count = tf.shape(images)[0]
