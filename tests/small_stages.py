@@ -53,7 +53,7 @@ def _images(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
 
 def _models(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
     convs = [{"name": name, "filters": FILTERS} for name in layers]
-    known = {k: f"its {k}" for k in ("title", "origin", "license", "trained_on", "source", "digest")}
+    known = {k: f"its {k}" for k in ("title", "origin", "license", "trained_on", "source", "digest", "fingerprint")}
     about = {**known, "input_shape": [8, 8, 3], "preprocessing": {"name": "raw"}, "parameters": 1000 * len(layers)}
     (folder / "model.json").write_text(json.dumps({**about, "conv_layers": convs}))
     (folder / "weights.weights.h5").write_bytes(b"weights")

@@ -39,9 +39,10 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 class RenderCache:
     """Files `<folder>/<key>.npz`, one per objective; the key is made of everything that its image depends on."""
 
-    def __init__(self, folder: Path, network: str) -> None:
-        """network: networks.fingerprint of the stored model."""
+    def __init__(self, folder: Path, network: str, answer: Any = None) -> None:
+        """network: `fingerprint` of model.json; answer: which of its outputs `logit` means."""
         self.folder = folder
+        self.answer = answer
         self.common = [code_digest(), *versions(), machine.kind(), network]
 
     def key(self, chunk: Chunk, i: int) -> str:
@@ -49,6 +50,7 @@ class RenderCache:
         start = None if chunk.starts is None else _digest(chunk.starts[i])
         natural = None if chunk.natural is None else _digest(chunk.natural)
         own: list[Any] = [str(chunk.objectives[i]), chunk.attempt, start, natural, chunk.scored]
+        own += [self.answer] if any(kind == "logit" for kind, _ in chunk.objectives[i].structure) else []
         parts = [*self.common, *own, dataclasses.asdict(chunk.settings)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

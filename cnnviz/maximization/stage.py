@@ -8,7 +8,7 @@ from cnnviz.activations import nature
 from cnnviz.files import CACHE, Stopwatch, fresh, progress
 from cnnviz.images import load_sets
 from cnnviz.maximization.section import MaximizeSection
-from cnnviz.networks import fingerprint, read_description, selection
+from cnnviz.networks import read_description, selection
 from cnnviz.objectives import parse
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(
             return chunks.render(chunk, bar.update)
 
     answer = [described.get("head", {}).get("output"), described["class_names"]]  # what `logit` means
-    cache = RenderCache(CACHE / "render", f"{fingerprint(described)} {answer}")
+    cache = RenderCache(CACHE / "render", described["fingerprint"], answer)
     made = rendering.Rendering(str(stored), make, cache, bar.skip)
     folder, rgb = fresh(artifacts / "maximize" / key), described.get("bands", {}).get("rgb")
     numbers, done = {}, 0

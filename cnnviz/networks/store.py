@@ -18,6 +18,7 @@ import numpy as np
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
 from cnnviz.networks import graph, head, receptive_field, rescaling
+from cnnviz.networks.description import fingerprint
 from cnnviz.networks.files import OWN, own_code
 from cnnviz.networks.origins import sources
 
@@ -83,30 +84,28 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> l
         describe(conv, keys) | {"sources": origins[name]} | _titled(conv.layer.name, loaded)
         for name, conv in traced.convs.items()
     ]
-    write_json(
-        folder / "model.json",
-        {
-            "name": key,
-            "title": loaded.title,
-            "origin": loaded.origin,
-            "license": loaded.license,
-            "trained_on": loaded.trained_on,
-            "source": loaded.source,
-            "digest": digest(network),
-            "input_shape": list(loaded.input_shape),
-            "preprocessing": loaded.preprocessing,
-            "parameters": int(network.count_params()),
-            "class_names": loaded.class_names,
-            "head": found.described(),
-            "outputs": traced.output_names,
-            "layers": traced.layers,
-            "conv_layers": convs,
-            "notes": notes,
-            **({"bands": loaded.bands} if loaded.bands else {}),
-            **({"code": own_code.sha256(loaded.code)} if loaded.code is not None else {}),
-            "config": json.loads(network.to_json()),
-        },
-    )
+    described = {
+        "name": key,
+        "title": loaded.title,
+        "origin": loaded.origin,
+        "license": loaded.license,
+        "trained_on": loaded.trained_on,
+        "source": loaded.source,
+        "digest": digest(network),
+        "input_shape": list(loaded.input_shape),
+        "preprocessing": loaded.preprocessing,
+        "parameters": int(network.count_params()),
+        "class_names": loaded.class_names,
+        "head": found.described(),
+        "outputs": traced.output_names,
+        "layers": traced.layers,
+        "conv_layers": convs,
+        "notes": notes,
+        **({"bands": loaded.bands} if loaded.bands else {}),
+        **({"code": own_code.sha256(loaded.code)} if loaded.code is not None else {}),
+        "config": json.loads(network.to_json()),
+    }
+    write_json(folder / "model.json", described | {"fingerprint": fingerprint(described)})
     return notes if len(traced.outputs) == 1 or output else [*notes, f"its answer: {found.why}"]
 
 

@@ -21,7 +21,7 @@ class Input:
 def model(name: str) -> Input:
     about = read_json(ARTIFACTS / "models" / name / "model.json")
     kept = ("title", "license", "trained_on", "input_shape", "parameters")
-    return Input(name, "model", about["digest"], about["origin"], {key: about[key] for key in kept})
+    return Input(name, "model", about["fingerprint"], about["origin"], {key: about[key] for key in kept})
 
 
 def images(sets: Iterable[str]) -> list[Input]:

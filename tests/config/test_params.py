@@ -171,11 +171,8 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     """Of the values by themselves, inside a section, and between sections: in one go, not one after the other."""
     data = changed("maximize/steps", 0)
     data["random_seed"] = "x"
-    data["models"]["own"] = {
-        "file": "inputs/models/net.pkl",
-        "objectives": {"a": "b(", "c": "layer(x)"},
-        "explain": {"imagnet": [1]},
-    }
+    own = {"file": "inputs/models/net.pkl", "explain": {"imagnet": [1]}}
+    data["models"]["own"] = {**own, "objectives": {"a": "b(", "c": "layer(x)"}}
     data["fixed_filters"]["borrowed"]["model"] = "vgg61"
     data["maximize"]["start"] = "imagenet/99"
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")

@@ -110,7 +110,7 @@ def test_model_and_images_are_inputs_with_digests(synced: Project) -> None:
         assert {name: one["context"] for name, one in found.items()} == {"two": "model", "photos": "images"}
         assert found["photos"]["digest"] == "5" * 12
         assert found["photos"]["profile"]["sha256"] == "5" * 64
-        assert found["two"]["digest"] == "its digest"[:12]
+        assert found["two"]["digest"] == "its fingerprint"[:12]
     assert set(inputs(synced, current["weights@two"])) == {"two"}
 
 
