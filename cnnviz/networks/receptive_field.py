@@ -101,8 +101,10 @@ def _walk(tensor: Any, needs: Needs, local: bool) -> list[tuple[Any, Needs]]:
 
 
 def _through(step: Step, needs: Needs, local: bool) -> Needs | None:
-    """A layer of one's own, by the operations that it calls; None where they can't be traced."""
-    if not isinstance(step.operation, keras.layers.Layer) or type(step.operation).call.__module__.startswith("keras."):
+    """A layer of one's own (or of keras.applications), by what it calls; None where that can't be traced."""
+    if not isinstance(step.operation, keras.layers.Layer) or type(step.operation).call.__module__.startswith(
+        "keras.src.layers."
+    ):
         return None
     if step.arguments not in _opened:
         _opened[step.arguments] = inside(step.operation, step.arguments.args)

@@ -95,3 +95,10 @@ def test_a_gate_over_the_whole_map_makes_the_box_the_whole_image() -> None:
     gate = layers.Conv2D(4, 1)(layers.GlobalAveragePooling2D(keepdims=True)(x))
     assert boxes(layers.Multiply()([x, gate]), np.array([[8, 8]])).tolist() == [[0, 0, 16, 16]]
     assert boxes(x, np.array([[8, 8]])).tolist() == [[7, 7, 10, 10]]
+
+
+def test_layers_that_keras_applications_have_of_their_own() -> None:
+    network = keras.applications.ConvNeXtTiny(weights=None, include_top=False, input_shape=(64, 64, 3))
+    convs = list(graph.trace(network, (64, 64, 3)).convs.values())
+    found = field(convs[4].output)  # the stem (4 by 4), three blocks of 7 x 7, and the next one's 2 x 2
+    assert (found.size, found.jump) == ([4 + 3 * 6 * 4 + 4] * 2, [8, 8])

@@ -51,7 +51,7 @@ def test_unusual_convolutions_as_model_json_has_them(tmp_path: Path) -> None:
     x = layers.Conv2DTranspose(5, (2, 3), strides=2, name="up")(x)
     x = x * layers.GlobalAveragePooling2D(keepdims=True)(x)
     network = keras.Model(inputs, layers.Conv2D(6, 3, name="gated")(x))
-    loaded = replace(loading.get("own", own(_saved(network, tmp_path))), input_size=24)
+    loaded = replace(loading.get("own", own(_saved(network, tmp_path))), input_shape=(24, 24, 3))
     loaded.titles = {"up": "größer"}
     store.save("own", loaded, tmp_path)
     wide, up, gated = read_json(tmp_path / "model.json")["conv_layers"]

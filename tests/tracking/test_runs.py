@@ -40,7 +40,7 @@ def test_accuracy_is_a_headline_number_where_the_analysis_has_one(
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "artifacts" / "models" / "m"
     folder.mkdir(parents=True)
-    known = {k: f"its {k}" for k in ("title", "origin", "license", "trained_on", "source", "digest")}
+    known = {k: f"its {k}" for k in ("title", "origin", "license", "trained_on", "source", "digest", "fingerprint")}
     about = {**known, "input_shape": [8, 8, 3], "preprocessing": {"name": "raw"}, "parameters": 7, "conv_layers": []}
     (folder / "model.json").write_text(json.dumps(about))
     assert "accuracy" not in content.of_model("m").metrics

@@ -14,6 +14,8 @@ from cnnviz.networks.files.mending import Unreadable
 class Given(keras.layers.Layer):  # type: ignore[misc]
     """A fixed value in the place of an input: `value`, of the shape of one example, repeated for each image."""
 
+    sees_nothing = True  # of the image: see networks/reach
+
     def __init__(self, value: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.value = np.asarray(value, "float32")
