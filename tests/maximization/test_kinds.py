@@ -65,7 +65,7 @@ def rendered(network: keras.Model, what: list[Any], settings: Settings, depth: i
         (grey, logit(7), (28, 28)),
         (five, channel("up", 3), (24, 32)),
     ],
-    ids=str,
+    ids=lambda one: getattr(one, "__name__", str(one)),
 )
 def test_an_image_of_any_network_drives_what_it_is_for(build: Any, what: Any, size: tuple[int, int]) -> None:
     network = build()
