@@ -16,10 +16,8 @@ def test_own_model_lines_are_valid_params(tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     data, added = yaml.safe_load((ROOT / "params.yaml").read_text()), yaml.safe_load(snippet)
     data["models"] |= added["models"]
-    data["feature_maps"]["channels"] |= added["feature_maps"]["channels"]
-    data["maximize"]["layers"] |= added["maximize"]["layers"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(data))
-    assert params.load(tmp_path / "params.yaml").models["my-net"].input_size == 96
+    assert params.load(tmp_path / "params.yaml").models["my-net"].preprocessing == "unit"
 
 
 @pytest.mark.parametrize("file", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])

@@ -30,7 +30,7 @@ def photos(rng: np.random.Generator) -> ImageSet:
 
 def noted(network: Any, spec: dict[str, Any], photos: ImageSet) -> list[str]:
     observer = observe.Observer(network, {"input_shape": [12, 12, 3], "preprocessing": spec})
-    found, _ = watching.watch(observer, {"photos": photos}, SIZE, watching.Amounts(3, 4, 6), lambda n: None)
+    found, _ = watching.watch(observer, {"photos": photos}, (*SIZE, 3), watching.Amounts(3, 4, 6), lambda n: None)
     return checks.notes(found, observer.convs)
 
 

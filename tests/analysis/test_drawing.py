@@ -21,7 +21,7 @@ def made(network: Any, spec: dict[str, Any], folder: Path) -> tuple[np.ndarray, 
     sizes, labels = np.full((3, 2), 16, np.int32), np.zeros(3, np.int32)
     one = ImageSet(pixels, sizes, labels, np.array(list("abc")), np.array([], str))
     traced = graph.trace(network, (16, 16, 3))
-    view = files.Pixels({"set": one}, (16, 16))
+    view = files.Pixels({"set": one}, (16, 16, 3))
     drawing.draw(traced, head.find(traced), spec, view, lambda name, i: pixels[list(i)].astype("float32"), folder)
     with np.load(folder / "outputs" / "set.npz", allow_pickle=False) as stored:
         np.testing.assert_allclose(stored["outputs"], network(pixels / np.float32(255)), rtol=1e-4, atol=1e-5)

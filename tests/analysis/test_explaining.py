@@ -155,7 +155,7 @@ def test_values_are_written_as_they_are_and_explained_by_themselves(
     count: int, raw: dict[str, Any], sets: dict[str, ImageSet], tmp_path: Path
 ) -> None:
     network = small(keras.layers.Dense(count, name="angle"))
-    asked = {"net": {"numbers": [1]}}
+    asked = {"numbers": [1]}
     numbers, folder = run(network, raw, sets, tmp_path, [], doubtful=1, explain=asked)
     assert numbers == {"labelled_images": 0, "accuracy": None}
     wanted = {name: network(one.images / np.float32(255)).numpy() for name, one in sets.items()}

@@ -93,7 +93,7 @@ def test_each_kind_of_file_that_is_no_model_has_its_line(tmp_path: Path) -> None
         opened(str(here / "saved"))
     section = ModelSection(file=str(here / "net.onnx"))
     assert "ONNX" in next(iter(section.complaints()))
-    assert not list(ModelSection(file="net.hdf5").complaints())
+    assert not list(ModelSection(file="inputs/models/net.hdf5").complaints())
 
 
 def test_a_weights_member_that_unpacks_to_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ FILTERS = [
 ]
 IMAGES = [
     (np.zeros((24, 24)), r"shape \(24, 24\) given; expected \(n, height, width, 3\) or \(height, width, 3\)"),
-    (np.zeros((24, 24, 1)), r"shape \(24, 24, 1\) given"),
+    (np.zeros((24, 24, 2)), r"shape \(24, 24, 2\) given"),
     (np.zeros((0, 24, 24, 3)), r"shape \(0, 24, 24, 3\) given"),
     (np.full((24, 24, 3), np.nan), "hold NaN or infinity"),
     (np.full((24, 24, 3), 256), r"numbers in 256\.\.256 given; expected 0\.\.255"),
@@ -253,7 +253,7 @@ def test_a_stored_model_knows_its_preprocessing_and_classes(
     spec = {**raw, "scale": [0.5, 1, 2], "offset": [-1, 2, 3], "reverse_channels": True}
     folder = tmp_path / "artifacts" / "models" / "net"
     folder.mkdir(parents=True)
-    store.save("net", store.Loaded(network, "t", "file", "o", "l", "w", 24, spec, ["a", "b", "c", "d"]), folder)
+    store.save("net", store.Loaded(network, "t", "file", "o", "l", "w", (24, 24, 3), spec, ["a", "b", "c", "d"]), folder)
     network.save(tmp_path / "net.keras")
     monkeypatch.chdir(tmp_path)
     image = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)

@@ -54,7 +54,7 @@ def _model(folder: Path) -> None:
     network.get_layer("colours").set_weights([np.eye(3, dtype=np.float32)[None, None], np.zeros(3, np.float32)])
     plain = {"name": "raw", "scale": [1.0] * 3, "offset": [0.0] * 3, "reverse_channels": False}
     folder.mkdir(parents=True)
-    models.save("small", models.Loaded(network, "Small", "file", "here", "none", "nothing", 8, plain), folder)
+    models.save("small", models.Loaded(network, "Small", "file", "here", "none", "nothing", (8, 8, 3), plain), folder)
 
 
 def store(path: Path, **arrays: np.ndarray) -> None:
