@@ -4,7 +4,6 @@ from . import graph as graph  # a model as one flat graph of calls: trace, unit,
 from . import head as head  # which output is the network's answer, and the scores behind it
 from . import receptive_field as receptive_field  # which pixels a neuron sees
 from . import selection as selection  # layers and filters that params.yaml asks for, checked
-from .description import fingerprint as fingerprint  # what a model computes, in a digest
 from .description import read_description as read_description  # model.json of a stored model
 from .folding import filter_kernels as filter_kernels  # kernels with their batch normalization folded in
 from .folding import foldable as foldable  # whether that is possible

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import pytest
 
-from cnnviz.networks import digest, fingerprint
+from cnnviz.networks import digest
+from cnnviz.networks.description import fingerprint
 
 
 def described(raw: dict[str, Any], seed: int = 0, pool: Any = None, activation: str = "relu") -> Any:
