@@ -210,7 +210,9 @@ def test_depth_has_a_row_per_layer(artifacts: dict[str, Any], sets: dict[str, Im
 def test_mlflow_gets_numbers_pictures_and_arrays(artifacts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (run_content, run_inputs):
         monkeypatch.setattr(module, "ARTIFACTS", artifacts["folder"])
-    known = dict.fromkeys(("digest", "fingerprint", "origin", "title", "license", "trained_on", "input_shape", "parameters"), "t")
+    known = dict.fromkeys(
+        ("digest", "fingerprint", "origin", "title", "license", "trained_on", "input_shape", "parameters"), "t"
+    )
     write_json(artifacts["folder"] / "models" / "one" / "model.json", known)
     content = run_content.of_stage("analyze", "one")
     assert [one.name for one in content.inputs] == ["one"]

@@ -253,7 +253,9 @@ def test_a_stored_model_knows_its_preprocessing_and_classes(
     spec = {**raw, "scale": [0.5, 1, 2], "offset": [-1, 2, 3], "reverse_channels": True}
     folder = tmp_path / "artifacts" / "models" / "net"
     folder.mkdir(parents=True)
-    store.save("net", store.Loaded(network, "t", "file", "o", "l", "w", (24, 24, 3), spec, ["a", "b", "c", "d"]), folder)
+    store.save(
+        "net", store.Loaded(network, "t", "file", "o", "l", "w", (24, 24, 3), spec, ["a", "b", "c", "d"]), folder
+    )
     network.save(tmp_path / "net.keras")
     monkeypatch.chdir(tmp_path)
     image = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
