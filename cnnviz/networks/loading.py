@@ -248,6 +248,5 @@ def known(name: str, where: str, sources: Sequence[str] = ()) -> Loaded:
         input_shape=(found.input_size, found.input_size, int(built.network.input_shape[-1])),
         preprocessing=asdict(catalog.PREPROCESSING[found.preprocessing]),
         class_names=list(found.class_names),
-        notes=built.notes,
         titles=built.titles,
     )

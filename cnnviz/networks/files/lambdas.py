@@ -83,6 +83,9 @@ def replace(config: dict[str, Any], own: Mapping[str, Any]) -> list[str]:
         layer["config"] = {**kept, "scale": found.factor, "offset": found.offset}
         if "module" in layer:
             layer.update(module="keras.layers", registered_name=None)
+        for node in layer.get("inbound_nodes") or ():
+            if isinstance(node, dict):  # what Keras 3 hands to every Lambda, and no Rescaling takes
+                node["kwargs"] = {key: value for key, value in (node.get("kwargs") or {}).items() if key != "mask"}
         notes.append(
             f"the Lambda {inner['name']} only computes x * {found.factor:.6g} + {found.offset:.6g}: "
             "a Rescaling layer stands in its place"
