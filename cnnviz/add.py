@@ -74,8 +74,8 @@ def block(key: str, section: Mapping[str, Any], described: Mapping[str, Any], na
     lines += [(f"    {name}: {_flow(value)}", "") for name, value in section.items()]
     if _unknown(described):
         lines.append(("    # preprocessing: unit", "assumed, no file tells; raw: 0..255, tf: -1..1, torch, caffe"))
-    if len(described["outputs"]) > 1 and head["output"]:
-        others = ", ".join(name for name in described["outputs"] if name != head["output"])
+    if len(described["output_names"]) > 1 and head["output"]:
+        others = ", ".join(name for name in described["output_names"] if name != head["output"])
         lines.append((f"    # output: {_flow(head['output'])}", f"taken; or: {others}"))
     if names:
         lines.append((f"    class_names: {_flow(names)}", ""))

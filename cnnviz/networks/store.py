@@ -97,7 +97,7 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> l
         "parameters": int(network.count_params()),
         "class_names": loaded.class_names,
         "head": found.described(),
-        "outputs": traced.output_names,
+        "output_names": traced.output_names,
         "layers": traced.layers,
         "conv_layers": convs,
         "notes": notes,
