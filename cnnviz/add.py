@@ -59,8 +59,12 @@ def class_names(file: Path, classes: int) -> list[str]:
         beside = file.with_name(name)
         if beside.is_file():
             text = beside.read_text(encoding="utf-8", errors="replace")
-            lines = [re.sub(r"^\d+\s+", "", line.strip()) for line in text.splitlines() if line.strip()]
-            if len(lines) == classes:
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            numbered = [re.sub(rf"^{i}[\s:,;]+", "", line) for i, line in enumerate(lines)]
+            if all(short != line for short, line in zip(numbered, lines, strict=True)):
+                lines = numbered  # 0 cat, 1 dog, ...
+            if len(lines) == len(set(lines)) == classes:
+                print(f"class_names from {beside}")
                 return lines
     return []
 
@@ -99,7 +103,12 @@ def _unknown(described: Mapping[str, Any]) -> bool:
 def inserted(text: str, addition: str) -> str:
     """params.yaml with a block more, behind the last model; comments and order stay as they are."""
     root: Any = yaml.compose(text, yaml.SafeLoader)
-    models = next(value for name, value in root.value if name.value == "models")
+    name, models = next((name, value) for name, value in root.value if name.value == "models")
+    if isinstance(models, yaml.ScalarNode) or not models.value:  # all were deleted
+        lines = text.splitlines(keepends=True)
+        line = name.start_mark.line
+        lines[line] = re.sub(r"^models:(\s*)(\{\s*\}|~|null)?", r"models:\1", lines[line].rstrip("\n")) + "\n"
+        return "".join([*lines[: line + 1], addition, *lines[line + 1 :]])
     if models.flow_style:
         raise InputError(f"{PARAMS}: `models` stands in braces; write it a line per model, then add yours")
     line = max(mark.line for mark in _ends(models)) + 1
@@ -125,8 +134,9 @@ def add(file: Path, name: str | None = None) -> str:
 
     Raises InputError for a file that can't be shown, with what is in the way.
     """
-    params, text = config.load(PARAMS), PARAMS.read_text(encoding="utf-8")
-    key, here = key_for(file, name, params.models), at_home(file)
+    text = PARAMS.read_text(encoding="utf-8")
+    taken = (yaml.safe_load(text) or {}).get("models") or {}
+    key, here = key_for(file, name, taken), at_home(file)
     section: dict[str, Any] = {"file": here.as_posix()}
     with tempfile.TemporaryDirectory() as folder:
         networks.run(key, networks.ModelSection(**section), Path(folder))

@@ -107,10 +107,11 @@ def load(path: str | Path = "params.yaml") -> Params:
             first, taken = not lines, False
             for item in error.errors():
                 missing = item["type"] == "missing"
-                for line in _lines(item, data, path) if first or not missing else ():
+                for line in _lines(item, data, path) if first or not (missing or _emptied(item)) else ():
                     lines.setdefault(line)
-            for item in error.errors():
-                taken |= item["type"] != "missing" and _taken_out(data, _place(item, data))
+            wrong = [_place(item, data) for item in error.errors() if item["type"] != "missing"]
+            for place in {tuple(_in_mappings(data, place)) for place in wrong}:
+                taken |= _taken_out(data, list(place))
             if not taken:
                 break
     if params is None or lines:
@@ -118,14 +119,27 @@ def load(path: str | Path = "params.yaml") -> Params:
     return params
 
 
+def _emptied(item: Any) -> bool:
+    """Whether a section is empty because all in it was taken out."""
+    return item["type"] == "too_short" and not item["input"]
+
+
+def _in_mappings(data: Any, place: list[Any]) -> list[Any]:
+    """The place of the list that an item stands in, of anything else its own."""
+    for depth, part in enumerate(place):
+        if not isinstance(data, dict):
+            return place[:depth]
+        data = data[part]
+    return place
+
+
 def _taken_out(data: dict[str, Any], place: list[Any]) -> bool:
-    """Remove the value at `place`, with the list that it stands in; False where there is nothing to be removed."""
-    parents: list[Any] = [data]
-    for part in place:
-        parents.append(parents[-1][part])
-    while place and not isinstance(parents[len(place) - 1], dict):
-        place = place[:-1]
-    if not place:
+    """Remove the value at `place`, all of whose parents are mappings; False where there is nothing to be removed."""
+    for part in place[:-1]:
+        if part not in data:  # with a larger part that was wrong, too
+            return False
+        data = data[part]
+    if not place or place[-1] not in data:
         return False
     if len(place) == 1 and place[0] in NEEDED:
         empty: Any = 0 if place[0] == "random_seed" else {}
@@ -133,5 +147,5 @@ def _taken_out(data: dict[str, Any], place: list[Any]) -> bool:
             return False
         data[place[0]] = empty
     else:
-        del parents[len(place) - 1][place[-1]]
+        del data[place[-1]]
     return True

@@ -21,6 +21,15 @@ def _watched(path: str) -> bool:
     return ".." not in PurePosixPath(path).parts and PurePosixPath(path).is_relative_to(MODELS)
 
 
+def _names(value: Any) -> Any:
+    """Names of classes; whole numbers are names as well. What YAML takes for yes and no is none."""
+    if not isinstance(value, list):
+        return value
+    if any(isinstance(name, bool) for name in value):
+        raise ValueError("expected names; put yes, no, on, off, true and false in quotes")
+    return [str(name) if isinstance(name, int) else name for name in value]
+
+
 class Bands(Section):
     """How a network of other than 1, 3 or 4 channels is drawn: the channels' names, and three as red, green, blue."""
 
@@ -45,7 +54,7 @@ class ModelSection(Section):
     preprocessing: str | dict[str, Any] | None = None
     license: str = "not stated"
     trained_on: str = "not stated"
-    class_names: list[str] = []
+    class_names: Annotated[list[str], BeforeValidator(_names)] = []
     output: str | None = None
     random_weights: Index | None = None
     layers: PerLayer = "auto"

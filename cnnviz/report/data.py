@@ -85,17 +85,20 @@ def weight_statistics(entry: Facts) -> Facts | None:
     """Norms, near-zero kernels and near duplicates of a layer, from its entry in weights/<model>/statistics.json."""
     if not entry:
         return None
-    l2, cosine = np.asarray(entry["l2"], float), np.asarray(entry["nearest_cosine"], float)
+    known = {key: np.asarray(entry[key], float) for key in ("l1", "l2", "std", "near_zero_share", "nearest_cosine")}
+    l2, cosine = known["l2"], np.nan_to_num(known["nearest_cosine"], nan=-1.0)
+    if np.isnan(l2).all():  # no filter has numbers
+        return None
     close = [int(k) for k in np.argsort(-cosine, kind="stable") if cosine[k] >= NEAR_DUPLICATE]
     pairs = {tuple(sorted((k, int(entry["nearest"][k])))): float(cosine[k]) for k in close}
     return {
-        "l2": [float(np.min(l2)), float(np.median(l2)), float(np.max(l2))],
-        "l1": float(np.median(entry["l1"])),
-        "std": float(np.median(entry["std"])),
-        "near_zero": float(np.mean(entry["near_zero_share"])),
+        "l2": [float(np.nanmin(l2)), float(np.nanmedian(l2)), float(np.nanmax(l2))],
+        "l1": float(np.nanmedian(known["l1"])),
+        "std": float(np.nanmedian(known["std"])),
+        "near_zero": float(np.nanmean(known["near_zero_share"])),
         "duplicates": len(close),
         "pairs": [(a, b, cos) for (a, b), cos in pairs.items()],
-        "bars": histogram(l2.tolist(), 0.0, float(np.max(l2))),
+        "bars": histogram(l2[~np.isnan(l2)].tolist(), 0.0, float(np.nanmax(l2))),
     }
 
 

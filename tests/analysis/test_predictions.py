@@ -68,8 +68,11 @@ def test_numbers_that_stand_for_names_match_no_folder() -> None:
     one = image_set([0, 1, 2], ["2", "1", "7"])  # folders of digits, a network of another four classes
     numbers = ["0", "1", "2", "3"]
     assert predictions.true_classes(one, numbers, None, "w", known=False).tolist() == [-1, -1, -1]
-    assert predictions.true_classes(one, numbers, "same", "w", known=False).tolist() == [0, 1, 2]
+    assert predictions.true_classes(one, numbers, "same", "w", known=False).tolist() == [2, 1, -1]  # not their places
     assert predictions.true_classes(one, numbers, {"7": 3}, "w", known=False).tolist() == [-1, -1, 3]
+    assert predictions.true_classes(one, numbers, {7: 3, 2: 0}, "w", known=False).tolist() == [0, -1, 3]
+    with pytest.raises(InputError, match=r"w: no label 0; valid: 2, 1, 7"):
+        predictions.true_classes(one, numbers, {0: 1}, "w")
     assert predictions.true_classes(one, numbers, None, "w").tolist() == [2, 1, -1]  # they are its class_names
     with pytest.raises(InputError, match=r"w\.7: no class '3'; it has no names"):
         predictions.true_classes(one, numbers, {"7": "3"}, "w", known=False)

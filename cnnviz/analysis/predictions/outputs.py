@@ -33,24 +33,40 @@ def true_classes(
 
     known: whether the names are the model's own; numbers that stand for names fit no label by themselves. fit: None:
     labels fit where the set's and the model's class names are equal, see `plain`; `same`: the set's label numbers are
-    the model's; or {label of the set: class of the model}, numbers or names. Raises InputError naming `where` for a
-    class that is not there.
+    the model's; or {label of the set: class of the model}, numbers or names. A set whose classes are called by numbers
+    (folders 0 to 42) has these for label numbers, not their places in the list. Raises InputError naming `where` for a
+    class or label that is not there.
     """
-    if fit == "same":
-        return np.where(one.labels < len(names), one.labels, UNKNOWN).astype(np.int32)
-    own = [plain(name) for name in names] if known else []
     labels = [str(name) for name in one.class_names]
+    numbers = [int(name) for name in labels] if all(map(_is_number, labels)) else list(range(len(labels)))
+    if fit == "same":
+        of = np.array([*numbers, UNKNOWN])[one.labels] if numbers else one.labels
+        return np.where(of < len(names), of, UNKNOWN).astype(np.int32)
+    own = [plain(name) for name in names] if known else []
     found = {}
     if fit is None:
         single = {name: i for i, name in enumerate(own) if own.count(name) == 1}
         found = {i: single[plain(name)] for i, name in enumerate(labels) if plain(name) in single}
     for label, wanted in (fit or {}).items():
-        number = label if isinstance(label, int) else _index(label, [plain(name) for name in labels], where)
+        number = _label(label, numbers, labels, where)
         target = wanted if isinstance(wanted, int) else _index(wanted, own, f"{where}.{label}")
         if target >= len(names):
             raise InputError(f"{where}.{label}: class {target} is out of range; the model has 0..{len(names) - 1}")
         found[number] = target
     return np.array([found.get(int(label), UNKNOWN) for label in one.labels], np.int32)
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def _label(label: int | str, numbers: list[int], labels: list[str], where: str) -> int:
+    """The place of a label, a number or a name, among the set's classes; the number itself where they have no names."""
+    if isinstance(label, int) and labels:
+        if label not in numbers:
+            raise InputError(f"{where}: no label {label}; {choices(str(label), labels)}")
+        return numbers.index(label)
+    return label if isinstance(label, int) else _index(label, [plain(name) for name in labels], where)
 
 
 def _index(name: str, names: list[str], where: str) -> int:
