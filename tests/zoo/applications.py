@@ -104,7 +104,7 @@ def check(name: str, size: int = SIZE) -> dict[str, Any]:
     for batch in Observer(model, described).batches(lambda i: images[i], 2, 2):
         row["analysed"] = sum(np.isfinite(batch[layer].unit).all() for layer in batch)
     last = list(found)[-1]
-    renderer = Renderer(model, RAW, channel(last, 0), Settings(steps=8, size=size, snapshots=()), name)
+    renderer = Renderer(model, RAW, channel(last, 0), Settings(steps=8, size=(size, size), snapshots=()), name)
     scores = renderer.render([channel(last, 0)]).scores
     row["rises"] = bool(scores[0, -1] > scores[0, 0])
     del model, shown, renderer
