@@ -30,7 +30,8 @@ def run(
 
     feature_maps = maps.FeatureMaps(load(stored)[0], described)
     shape, rgb = described["input_shape"], described.get("bands", {}).get("rgb")
-    known = load_sets(artifacts, sets, shape[2])
+    notes: list[str] = []
+    known = load_sets(artifacts, sets, shape[2], notes)
     readers = {name: _reader(one, shape) for name, one in known.items()}
     bar = progress(sum(map(len, known.values())), "image", f"feature maps {key}")
     with watch.network():
@@ -42,7 +43,7 @@ def run(
         for name in feature_maps.convs
     }
     folder = fresh(artifacts / "feature_maps" / key)
-    write_json(folder / "notes.json", conversions(known, shape[2]))
+    write_json(folder / "notes.json", [*notes, *conversions(known, shape[2])])
     for name, one in known.items():
         some = [i for i in section.images if i < len(one)] or [0]  # a set of all files of a folder may have fewer
         with watch.network():

@@ -1,16 +1,25 @@
-"""What has to be true before `dvc repro`: `python -m cnnviz.config` checks params.yaml, one line per mistake.
+"""What has to be true before `dvc repro`: `python -m cnnviz.config` checks params.yaml, one line per mistake,
+and that the folders it names are there and DVC can read the files in inputs.
 
 It also removes the outputs of models that params.yaml no longer names.
 """
 
 import sys
+from itertools import islice
 
 from cnnviz.config.params import load
 from cnnviz.config.prune import prune
 from cnnviz.errors import InputError
+from cnnviz.images import faults
+
+MOST = 5  # lines of files
 
 try:
-    removed = prune(set(load().models))
+    params = load()
+    lines = list(islice(faults((key, one.folder) for key, one in params.images.sets.items()), MOST))
+    if lines:
+        raise InputError("\nerror: ".join(lines))
+    removed = prune(set(params.models))
 except InputError as problem:
     sys.exit(f"error: {problem}")
 for name in sorted({folder.name for folder in removed}):

@@ -13,3 +13,4 @@ from .sets import load_set as load_set  # a stored set
 from .sets import resize as resize  # images at a network's size
 from .sets import resized as resized  # chosen images of a set at a network's size
 from .stage import run as run  # the stage `images`
+from .watched import faults as faults  # files that DVC stops at, folders that are not there, in lines

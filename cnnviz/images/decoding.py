@@ -30,12 +30,14 @@ _GREY_ALPHA = "LA;16B"  # has no such partner, but its four bytes are those of a
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says before its pixels are decoded. deep: more than 8 bits a channel; frames: its first is taken."""
+    """What a file says before its pixels are decoded.
+
+    deep: more than 8 bits a channel, or floating point; frames: its first is taken.
+    """
 
     height: int
     width: int
     deep: bool
-    transparent: bool
     frames: int
 
 
@@ -81,18 +83,18 @@ def header(stream: Any, name: str) -> Header:
         turned = _orientation(image) in (5, 6, 7, 8)
         width, height = image.size[::-1] if turned else image.size
         raw = _raw_mode(image)
-        deep = image.mode[0] == "I" or raw in _LOW or raw == _GREY_ALPHA
-        return Header(height, width, deep, image.has_transparency_data, getattr(image, "n_frames", 1))
+        deep = image.mode[0] in "IF" or raw in _LOW or raw == _GREY_ALPHA
+        return Header(height, width, deep, getattr(image, "n_frames", 1))
 
 
 def _upright(image: Image.Image) -> Image.Image:
     return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
 
 
-def deep_values(stream: Any, name: str) -> NDArray[np.integer]:
+def deep_values(stream: Any, name: str) -> NDArray:
     """A `deep` file's numbers as they stand in it: `(h, w, channels)`, grey, RGB, or either with a last of alpha."""
     with _opened(stream, name) as image:
-        if image.mode[0] == "I":
+        if image.mode[0] in "IF":
             return np.asarray(_upright(image))[..., None]
         raw = _raw_mode(image)
         grey = raw == _GREY_ALPHA
@@ -115,20 +117,28 @@ def _read_as(image: Image.Image, mode: str) -> None:
     image.tile = [(*tile[:3], changed(tile[3])) for tile in image.tile]  # type: ignore[attr-defined]
 
 
-def decode(
+def decode(stream: Any, name: str, background: str = WHITE) -> Pixels:
+    """Decode an image file (path or binary stream) to uint8 `(h, w, 3)`, RGB, turned upright by its EXIF tag.
+
+    Grey, palette, CMYK, 16 bit and float images are converted (levels.py); transparent ones are laid over the
+    `background`; of several images in a file the first is taken. Raises InputError naming the file where it is damaged,
+    cut short, too large or of another format.
+    """
+    return decoded(stream, name, background)[0]
+
+
+def decoded(
     stream: Any,
     name: str,
     background: str = WHITE,
     largest: float | None = None,
     size: tuple[int, int] | None = None,
-) -> Pixels:
-    """Decode an image file (path or binary stream) to uint8 `(h, w, 3)`, RGB, turned upright by its EXIF tag.
+) -> tuple[Pixels, bool]:
+    """What `decode` returns, and whether anything of it was transparent.
 
-    Grey, palette, CMYK, 16 bit and float images are converted (levels.py); transparent ones are laid over the
-    `background`; of several images in a file the first is taken. largest: see `as_bytes`. size: height and width,
-    smaller ones, to be scaled to while reading. Raises InputError naming the file where it is damaged, cut short, too
-    large or of another format.
+    largest: see `as_bytes`. size: height and width, smaller ones, to be scaled to while reading.
     """
+    clear = False
     about = header(stream, name)
     if about.deep:
         values = deep_values(stream, name)
@@ -137,27 +147,25 @@ def decode(
         made = as_bytes(colour, name, largest)
         made = np.repeat(made, 3, axis=-1) if made.shape[2] == 1 else made
         if alpha is not None:
-            opacity = as_bytes(alpha, name)
-            made = _over(Image.fromarray(np.dstack([made, opacity])), background)
-        return made if size is None else shrunk(made, size)
+            made, clear = _over(Image.fromarray(np.dstack([made, as_bytes(alpha, name)])), background)
+        return made if size is None else shrunk(made, size), clear
     with _opened(stream, name) as image:
         if size is not None and image.format in ("JPEG", "MPO"):
             turned = _orientation(image) in (5, 6, 7, 8)
             image.draft(None, size if turned else size[::-1])
         upright = _upright(image)
-        if upright.mode == "F":
-            made = np.repeat(as_bytes(np.asarray(upright)[..., None], name), 3, axis=-1)
-        elif upright.has_transparency_data:
-            made = _over(upright.convert("RGBA"), background)
+        if upright.has_transparency_data:
+            made, clear = _over(upright.convert("RGBA"), background)
         else:
             made = np.asarray(upright.convert("RGB"))
-    return made if size is None else shrunk(made, size)
+    return made if size is None else shrunk(made, size), clear
 
 
-def _over(image: Image.Image, background: str) -> Pixels:
-    """Lay an RGBA image over a colour."""
+def _over(image: Image.Image, background: str) -> tuple[Pixels, bool]:
+    """Lay an RGBA image over a colour; and whether that changes anything."""
     ground = Image.new("RGBA", image.size, ImageColor.getrgb(background)[:3])
-    return np.asarray(Image.alpha_composite(ground, image).convert("RGB"))
+    clear = bool((np.asarray(image)[..., 3] < 255).any())
+    return np.asarray(Image.alpha_composite(ground, image).convert("RGB")), clear
 
 
 def shrunk(image: Pixels, size: tuple[int, int]) -> Pixels:

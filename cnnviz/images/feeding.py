@@ -59,11 +59,13 @@ def fed(image_set: ImageSet, indices: Iterable[int], input_shape: Sequence[int])
     return converted(resized(image_set, indices, (height, width)), channels)
 
 
-def load_sets(artifacts: Path, names: Sequence[str], channels: int | None = None) -> dict[str, ImageSet]:
+def load_sets(
+    artifacts: Path, names: Sequence[str], channels: int | None = None, notes: list[str] | None = None
+) -> dict[str, ImageSet]:
     """The stored sets of these names that a network of so many channels can see (all for None), in this order.
 
-    A set that the stage `images` left out is left out here, too; so is one of another number of channels, with a line.
-    Raises InputError where none is left.
+    A set that the stage `images` left out is left out here, too; so is one of another number of channels, with a line,
+    which `notes` gets as well. Raises InputError where none is left.
     """
     listed = artifacts / "images" / "images.json"
     there = read_json(listed) if listed.is_file() else names
@@ -79,7 +81,10 @@ def load_sets(artifacts: Path, names: Sequence[str], channels: int | None = None
             f"{channels or 3}): mine: {{folder: inputs/images/mine}}"
         )
     if have:
-        say(f"image sets left out: {have}, the network sees {channels}")
+        line = f"image sets left out: {have}, the network sees {channels}"
+        say(line)
+        if notes is not None:
+            notes.append(line)
     return kept
 
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
 
-BITS = (8, 10, 12, 14, 16)
+BITS = (1, 8, 10, 12, 14, 16)
 SLACK = 0.001  # by which scaling may have overshot 0..1, as a share
 BETWEEN = 2  # no picture in 0..255 is so dark, none in 0..1 so bright
 
@@ -16,15 +16,15 @@ def bits(largest: int) -> int | None:
 
 
 def as_bytes(values: NDArray, name: str, largest: float | None = None) -> NDArray[np.uint8]:
-    """uint8 numbers as they are; true and false as 255 and 0; else in 0..255, rounded.
+    """uint8 numbers as they are, but for a `largest` of 1; true and false as 255 and 0; else in 0..255, rounded.
 
-    Whole numbers: the `largest` of the set tells how many bits they use, 8, 10, 12, 14 or 16, and the largest number of
-    so many bits becomes 255. Floating point: 0..1 where the `largest` of the file is not over 1, else 0..255. By
+    Whole numbers: the `largest` of the set tells how many bits they use, 1, 8, 10, 12, 14 or 16, and the largest number
+    of so many bits becomes 255. Floating point: 0..1 where the `largest` of the file is not over 1, else 0..255. By
     default, the largest of these.
     Raises InputError, naming `name`, for NaN and for numbers that are neither.
     """
     if values.dtype == np.uint8:
-        return values
+        return values * np.uint8(255) if largest == 1 else values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
     if not values.size:

@@ -13,30 +13,32 @@ ARRAYS = (".npy", ".npz")
 SUFFIXES = (*PICTURES, *ARRAYS)
 # What file managers leave behind; hidden files and folders besides. `.dvcignore` names the same.
 LEFT = ("__MACOSX", "Thumbs.db", "desktop.ini")
+# Parts of a data set, which are no classes, whatever the case of their letters
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 
 
 @dataclass(frozen=True)
 class Listing:
     """files: in the order of their paths; classes: sub-folders that hold images, sorted; of: each file's class, -1 in a
-    flat folder; others: suffixes of files that are no images, and how many there are."""
+    flat folder; others: suffixes of files of other kinds, and how many there are; notes: what was assumed."""
 
     files: list[Path]
     classes: list[str]
     of: list[int]
     others: Counter[str]
+    notes: list[str]
 
 
 def listed(place: Path, root: Path) -> Listing:
     """All images below a folder.
 
-    A class is a sub-folder, with all that lies below it at any depth. Raises InputError where there is no such folder,
+    A class is a sub-folder, with all that lies below it at any depth; or one of the next level, where the first is that
+    of PARTS such as train and test. Raises InputError where there is no such folder,
     where images lie both in sub-folders and beside them, and for a link that leaves `root`.
     """
     _inside(place, root)
-    if not place.is_dir():
-        above = place.parent
-        have = sorted(entry.name for entry in above.iterdir() if entry.is_dir()) if above.is_dir() else []
-        raise InputError(f"no folder {said(place)}; {choices(place.name, have) if have else 'make it'}")
+    if line := missing(place):
+        raise InputError(line)
     found: list[Path] = []
     others: Counter[str] = Counter()
     for path in _walk(place, root, (place.resolve(),)):
@@ -52,9 +54,40 @@ def listed(place: Path, root: Path) -> Listing:
         raise InputError(
             f"{said(place)}: images both in sub-folders and beside them ({said(loose[0].name)}); use one of the two"
         )
+    folders, notes = _without_parts(place, folders, [path.parts[depth + 1 : -1] for path in found])
     classes = sorted(set(folders) - {""})
     numbers = {name: i for i, name in enumerate(classes)}
-    return Listing(found, classes, [numbers.get(folder, -1) for folder in folders], others)
+    return Listing(found, classes, [numbers.get(folder, -1) for folder in folders], others, notes)
+
+
+def missing(place: Path) -> str | None:
+    """A line where there is no such folder."""
+    if place.is_dir():
+        return None
+    above = place.parent
+    have = sorted(said(entry.name) for entry in above.iterdir() if entry.is_dir()) if above.is_dir() else []
+    return f"no folder {said(place)}; {choices(place.name, have) if have else 'make it'}"
+
+
+def _without_parts(place: Path, folders: list[str], below: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """The class of each image, and what to say of it. folders: of the first level; below: those in it, to the file.
+
+    Parts of a data set have the same classes, though a small part may lack some.
+    """
+    parts = sorted(set(folders))
+    if not all(part.lower() in PARTS for part in parts) or parts in ([], [""]):
+        return folders, []
+    inner = {
+        part: {one[0] if one else "" for one, of in zip(below, folders, strict=True) if of == part} for part in parts
+    }
+    every = set().union(*inner.values())
+    names = ", ".join(said(part) for part in parts)
+    if "" not in every and every in inner.values():
+        lacking = [f"{said(part)} lacks {len(every - own)}" for part, own in inner.items() if own != every]
+        note = f"{names}: taken together, the classes are the {len(every)} folders in them"
+        return [one[0] for one in below], [f"{note} ({', '.join(lacking)})" if lacking else note]
+    alone = f"{said(place)}/{said(parts[0])}"
+    return folders, [f"{names}: taken for classes; where they are parts of a data set, use one: folder: {alone}"]
 
 
 def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[Path]:

@@ -1,9 +1,7 @@
 """A set of a user's own files: any pictures and arrays of a folder, at one depth, with one number of channels."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
-from cnnviz.images import decoding, stacks
-from cnnviz.images.levels import as_bytes, bits
-from cnnviz.images.listing import ARRAYS, Listing, evenly, listed, said
+from cnnviz.images import decoding, ranges, stacks
+from cnnviz.images.classes import classes
+from cnnviz.images.levels import as_bytes
+from cnnviz.images.listing import ARRAYS, evenly, listed, said
 from cnnviz.images.sets import MAX_BYTES, ImageSet, Pixels, too_large
 
 ROOT = Path("inputs/images")  # which DVC watches
@@ -51,22 +50,30 @@ class Own:
 
     def __post_init__(self) -> None:
         self._listing = listed(self.folder, self.root)
+        self._headers: dict[Path, decoding.Header] = {}
+        self.notes += self._listing.notes
         self._stacks = {
             path: stacks.opened(path, said(path)) for path in self._listing.files if path.suffix.lower() in ARRAYS
         }
-        labels, self.class_names = _classes(self._listing, self._stacks, self.notes)
+        labels, self.class_names = classes(self._listing, self._stacks, self.notes)
         items = list(self._items(labels))
         left = self._listing.others
         if left:
             kinds = ", ".join(f"{count} {said(suffix)}" for suffix, count in sorted(left.items())[:6])
-            self.notes.append(f"{sum(left.values())} files that are no images were left out ({kinds})")
+            self.notes.append(f"{sum(left.values())} files of other kinds were left out ({kinds})")
         if not items or len(items) < (self.count or 0):
             asked = "images asked" if self.count is None else f"{self.count} images asked"
-            raise InputError(
-                f"{said(self.folder)}: {asked}, there are {len(items)}; {decoding.KINDS}, .npy and .npz count, "
-                f"{sum(left.values())} other files were ignored; put more there or ask for fewer"
+            others = (
+                f"; not supported: {kinds}; put more there, pictures of these saved as PNG,"
+                if left
+                else "; put more there"
             )
-        self.items = [items[i] for i in evenly([item.label for item in items], self.count)][: self.most]
+            raise InputError(
+                f"{said(self.folder)}: {asked}, there are {len(items)}; {decoding.KINDS}, .npy and .npz count{others} "
+                "or ask for fewer"
+            )
+        self._all = [items[i] for i in evenly([item.label for item in items], None)]
+        self.items = self._all[: self.count][: self.most]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -82,15 +89,15 @@ class Own:
                 one = label if own is None else int(own[i])
                 yield Item(path, i, one, f"{name}/{i}" if count > 1 else name)
 
-    @cached_property
-    def _headers(self) -> dict[Path, decoding.Header]:
-        paths = (item.path for item in self.items if item.path not in self._stacks)
-        return {path: decoding.header(path, said(path)) for path in paths}
+    def _header(self, path: Path) -> decoding.Header:
+        if path not in self._headers:
+            self._headers[path] = decoding.header(path, said(path))
+        return self._headers[path]
 
     def _size(self, item: Item) -> tuple[int, int]:
         if item.path in self._stacks:
             return self._stacks[item.path].shape[1:3]
-        return self._headers[item.path].height, self._headers[item.path].width
+        return self._header(item.path).height, self._header(item.path).width
 
     def read(self, tick: Tick = lambda: None) -> ImageSet:
         """Decode the images. tick: called after each."""
@@ -102,7 +109,7 @@ class Own:
             h, w = sizes[i]
             images[i, :h, :w] = pixels
             tick()
-        self._note()
+        self._note(images)
         return ImageSet(
             images,
             np.array(sizes, np.int32),
@@ -152,53 +159,33 @@ class Own:
         places: dict[Path, dict[int, int]] = {}
         for i, item in enumerate(self.items):
             places.setdefault(item.path, {})[item.index] = i
-        largest = self._largest(places)
+        every = [(item.path, item.index) for item in self._all]
+        largest, said_of_them = ranges.found(every, len(self.items), self._stacks, self._header)
+        self.notes += said_of_them
+        clear = 0
         for path, of in places.items():
             name = said(path)
             if path not in self._stacks:
                 i = of[0]
                 size = sizes[i] if sizes[i] != self._size(self.items[i]) else None
-                yield i, decoding.decode(path, name, self.background, largest.get(path), size)
+                picture, transparent = decoding.decoded(path, name, self.background, largest.get(path), size)
+                clear += transparent
+                yield i, picture
                 continue
             for index, values in self._stacks[path].images(list(of)):
                 made = as_bytes(values, name, largest.get(path))
                 made = np.repeat(made, 3, axis=-1) if made.shape[2] == 1 else made
                 yield of[index], decoding.shrunk(made, sizes[of[index]])
-
-    def _largest(self, places: dict[Path, dict[int, int]]) -> dict[Path, int | float]:
-        """What tells in which range a file's numbers are: the set's largest of more than 8 bits, a float file's own."""
-        deep, found = 0, {}
-        for path, of in places.items():
-            if path in self._stacks:
-                stack = self._stacks[path]
-                if stack.dtype in (np.uint8, np.bool_):
-                    continue
-                high = max(values.max() for _, values in stack.images(list(of)))
-                if not stack.deep:
-                    found[path] = float(high)
-                    unit = "0..1, times 255" if high <= 1 else "0..255"
-                    self.notes.append(f"{said(path)}: floating point, taken for numbers in {unit}")
-                    continue
-            elif self._headers[path].deep:
-                values = decoding.deep_values(path, said(path))
-                high = (values[..., :-1] if values.shape[2] in (2, 4) else values).max()
-            else:
-                continue
-            found[path], deep = int(high), max(deep, int(high))
-        used = bits(deep)
-        if deep and used:
-            self.notes.append(
-                f"images of more than 8 bits a channel use {used} bits (their largest number is {deep}): "
-                f"0..{2**used - 1} became 0..255"
-            )
-        return {path: high if isinstance(high, float) else deep for path, high in found.items()}
-
-    def _note(self) -> None:
-        """Say what was assumed of the pictures, and how arrays were read."""
-        clear = sum(one.transparent for one in self._headers.values())
-        several = sum(one.frames > 1 for one in self._headers.values())
         if clear:
             self.notes.append(f"{clear} transparent images were laid over {self.background}")
+
+    def _note(self, images: Pixels) -> None:
+        """Say what was assumed of the pictures, and how arrays were read."""
+        pictures = {item.path for item in self.items if item.path not in self._stacks}
+        several = sum(self._header(path).frames > 1 for path in pictures)
+        brightest = int(images.max())
+        if brightest <= ranges.DARK:
+            self.notes.append(f"nearly black: the largest number of all images is {brightest} of 255")
         if several:
             self.notes.append(f"of {several} files with several images or pages the first was taken")
         used = list(dict.fromkeys(self._stacks[item.path].said for item in self.items if item.path in self._stacks))
@@ -209,23 +196,3 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
     """A size scaled down, if need be, to `side` at most on its shorter side and LONGER times that on the other."""
     share = min(1, side / min(size), LONGER * side / max(size))
     return (max(1, round(size[0] * share)), max(1, round(size[1] * share))) if share < 1 else size
-
-
-def _classes(
-    listing: Listing, files: dict[Path, stacks.Stack], notes: list[str]
-) -> tuple[dict[Path, NDArray], list[str]]:
-    """Labels of the images of each file of arrays that has some, and the class names of the set."""
-    labelled = {path: stack for path, stack in files.items() if stack.labels is not None}
-    if listing.classes:
-        if labelled:
-            notes.append(f"labels in {len(labelled)} files were left out: their folders say which class they are")
-        return {}, [said(name) for name in listing.classes]
-    kinds = Counter(stack.labels.dtype.kind == "U" for stack in labelled.values() if stack.labels is not None)
-    if len(kinds) > 1:
-        raise InputError(f"{said(next(iter(labelled)))}: labels are names in some files, numbers in others; use one")
-    labels = {path: stack.labels for path, stack in labelled.items() if stack.labels is not None}
-    if kinds.get(True):
-        names = sorted({str(name) for one in labels.values() for name in one})
-        return {path: np.searchsorted(names, one).astype(np.int32) for path, one in labels.items()}, names
-    stated = {stack.class_names for stack in labelled.values()}
-    return labels, list(stated.pop()) if len(stated) == 1 else []

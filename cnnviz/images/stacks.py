@@ -17,6 +17,7 @@ from cnnviz.errors import InputError
 
 PAIRS = (("images", "labels"), ("x", "y"), ("X", "y"), ("x_test", "y_test"), ("data", "labels"), ("data", "y"))
 BANDS = 16  # channels up to which a third axis, shorter than half of the others, is taken for that of the channels
+FIRST = 32  # channels up to which a first axis, shorter than the others, is taken for that of the channels
 MAX_CHANNELS = 1000
 MAX_IMAGE = 1_000_000_000  # bytes of one image; a larger one is taken for a mistake or a bomb
 MAX_LABELS = 10_000_000
@@ -46,9 +47,9 @@ class Stack:
     class_names: tuple[str, ...] = ()
 
     @property
-    def deep(self) -> bool:
-        """Whether its numbers are whole ones whose bits have to be found out."""
-        return self.dtype.kind in "ui" and self.dtype != np.uint8
+    def each(self) -> int:
+        """Bytes of an image."""
+        return prod(self.shape[1:]) * self.dtype.itemsize
 
     def images(self, indices: Sequence[int]) -> Iterator[tuple[int, NDArray]]:
         """Some images, in the order of the file: (index, array `(h, w, channels)`), one at a time."""
@@ -61,7 +62,7 @@ class Stack:
             return
         with _reading(self.name), zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
             _header(stream)
-            each, at = prod(self.shape[1:]) * self.dtype.itemsize, 0
+            each, at = self.each, 0
             if self.fortran:  # its first axis is the innermost: nothing less than all of it is an image
                 whole = np.frombuffer(_exactly(stream, each * self.shape[0]), self.dtype)
                 ordered = whole.reshape(self.shape, order="F")
@@ -95,7 +96,7 @@ def opened(path: Path, name: str) -> Stack:
         _complete(archive.getinfo(arrays[key]).file_size, shape, dtype)
         labels = _small(archive, arrays[label], name) if label else None
         names = _small(archive, arrays["class_names"], name) if "class_names" in arrays else np.array([])
-    classes = tuple(str(one) for one in names.ravel())
+    classes = tuple(str(one) for one in _text(names, name).ravel())
     return _stack(path, name, arrays[key], shape, dtype, fortran, labels, classes)
 
 
@@ -192,10 +193,19 @@ def _stack(
     return Stack(path, name, member, shape, dtype, fortran, said, checked, classes)
 
 
+def _first(channels: int, height: int, width: int) -> bool:
+    """Whether an image's axes are those of one with its channels first, and of none with its channels last."""
+    if channels in (1, 3) and width > BANDS:
+        return True
+    sides = height == width > 4 or min(height, width) >= BANDS
+    return sides and channels < min(height, width) and channels <= FIRST
+
+
 def _labels(labels: NDArray, given: tuple[int, ...], name: str) -> NDArray:
     """Labels as whole numbers or names, one for each image."""
     flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if flat.dtype.kind == "f" and flat.ndim == 1 and (flat == np.floor(flat)).all():
+    flat = _text(flat, name)
+    if flat.dtype.kind == "b" or (flat.dtype.kind == "f" and flat.ndim == 1 and (flat == np.floor(flat)).all()):
         flat = flat.astype(np.int64)
     if flat.shape != given[:1] or flat.dtype.kind not in "uiU":
         hint = "; one-hot: labels.argmax(1)" if labels.ndim == 2 else ""
@@ -207,10 +217,20 @@ def _labels(labels: NDArray, given: tuple[int, ...], name: str) -> NDArray:
     return flat
 
 
+def _text(names: NDArray, name: str) -> NDArray:
+    """Names of bytes as text; other arrays themselves."""
+    if names.dtype.kind != "S":
+        return names
+    try:
+        return np.char.decode(names, "utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: names of bytes that are not UTF-8; save them as text: names.astype(str)") from None
+
+
 def _shape(given: tuple[int, ...], name: str, labelled: bool) -> tuple[int, int, int, int]:
     """An array's shape as (n, h, w, channels). labelled: its first axis is known to be that of the images."""
     if len(given) == 4:
-        if given[1] in (1, 3) and given[3] > BANDS:
+        if _first(*given[1:]):
             raise InputError(f"{name}: shape {given} has its channels first; save images.transpose(0, 2, 3, 1)")
         return given[0], given[1], given[2], given[3]
     if len(given) == 2:

@@ -77,7 +77,9 @@ def test_sets_that_do_not_suit_are_left_out(
     artifacts = store(photos=rgb, bands=image_set(np.zeros((2, 6, 8, 12), np.uint8)))
     names = ["absent", "bands", "photos"]  # absent: the stage left it out, for want of a network
     assert list(feeding.load_sets(artifacts, names)) == ["bands", "photos"]
-    assert list(feeding.load_sets(artifacts, names, 1)) == ["photos"]
+    notes: list[str] = []
+    assert list(feeding.load_sets(artifacts, names, 1, notes)) == ["photos"]
+    assert notes == ["image sets left out: bands 12 channels, the network sees 1"]
     assert "image sets left out: bands 12 channels, the network sees 1" in capsys.readouterr().err
     assert list(feeding.load_sets(artifacts, names, 12)) == ["bands"]
     with pytest.raises(InputError, match=r"none for a network of 5 channels \(bands 12 channels, photos 3 channels\)"):

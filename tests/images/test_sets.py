@@ -211,13 +211,15 @@ def test_a_bad_file_is_named_in_one_line(case: str, tmp_path: Path) -> None:
 def test_folder_mistakes_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "a.heic").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"empty: 1 images asked, there are 0; PNG, .*\.npz count, 1 other files"):
+    with pytest.raises(
+        InputError, match=r"empty: 1 images asked, there are 0; PNG, .*\.npz count; not supported: 1 \.heic"
+    ):
         read_folder(tmp_path, "empty", 1)
     with pytest.raises(InputError, match=r"no folder .*emty; nearest: empty"):
         read_folder(tmp_path, "emty", 1)
     write(tmp_path / "few" / "a.png")
     (tmp_path / "few" / "b.txt").write_bytes(b"BM")
-    with pytest.raises(InputError, match=r"2 images asked, there are 1; PNG.*, 1 other files"):
+    with pytest.raises(InputError, match=r"2 images asked, there are 1; PNG.*; not supported: 1 .txt; put more"):
         read_folder(tmp_path, "few", 2)
     write(tmp_path / "mixed" / "a.png")
     write(tmp_path / "mixed" / "cat" / "b.png")
