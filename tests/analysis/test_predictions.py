@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnnviz.analysis.predictions import labels
 from cnnviz.analysis.predictions import outputs as predictions
 from cnnviz.analysis.predictions.outputs import Predictions
 from cnnviz.errors import InputError
@@ -36,19 +37,19 @@ FOUND = {
 def test_classes_by_name_with_and_without_wordnet_ids() -> None:
     model = ["n02085620-Chihuahua", "German_shepherd", "pug", "cat", "cat"]
     one = image_set([0, 1, 2, 3, -1], ["german shepherd", "chihuahua", "Pug", "cat"])
-    assert predictions.true_classes(one, model, None, "w").tolist() == [1, 0, 2, -1, -1]  # two cats: not told apart
+    assert labels.true_classes(one, model, None, "w").tolist() == [1, 0, 2, -1, -1]  # two cats: not told apart
 
 
 def test_labels_without_names_fit_nothing_by_themselves() -> None:
     one = image_set([0, 1, 7], [])
-    assert predictions.true_classes(one, ["a", "b"], None, "w").tolist() == [-1, -1, -1]
-    assert predictions.true_classes(one, ["a", "b"], "same", "w").tolist() == [0, 1, -1]
-    assert predictions.true_classes(one, ["a", "b"], {7: "b", 0: 1}, "w").tolist() == [1, -1, 1]
+    assert labels.true_classes(one, ["a", "b"], None, "w").tolist() == [-1, -1, -1]
+    assert labels.true_classes(one, ["a", "b"], "same", "w").tolist() == [0, 1, -1]
+    assert labels.true_classes(one, ["a", "b"], {7: "b", 0: 1}, "w").tolist() == [1, -1, 1]
 
 
 def test_labels_by_the_set_s_own_names() -> None:
     one = image_set([0, 1], ["dog", "cow"])
-    assert predictions.true_classes(one, ["hound", "bull"], {"cow": "bull"}, "w").tolist() == [-1, 1]
+    assert labels.true_classes(one, ["hound", "bull"], {"cow": "bull"}, "w").tolist() == [-1, 1]
 
 
 @pytest.mark.parametrize(
@@ -61,21 +62,21 @@ def test_labels_by_the_set_s_own_names() -> None:
 )
 def test_labels_that_name_nothing(fit: dict[int | str, int | str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        predictions.true_classes(image_set([0, 1], ["dog", "cow"]), ["hound", "bull"], fit, "w")
+        labels.true_classes(image_set([0, 1], ["dog", "cow"]), ["hound", "bull"], fit, "w")
 
 
 def test_numbers_that_stand_for_names_match_no_folder() -> None:
     one = image_set([0, 1, 2], ["2", "1", "7"])  # folders of digits, a network of another four classes
     numbers = ["0", "1", "2", "3"]
-    assert predictions.true_classes(one, numbers, None, "w", known=False).tolist() == [-1, -1, -1]
-    assert predictions.true_classes(one, numbers, "same", "w", known=False).tolist() == [2, 1, -1]  # not their places
-    assert predictions.true_classes(one, numbers, {"7": 3}, "w", known=False).tolist() == [-1, -1, 3]
-    assert predictions.true_classes(one, numbers, {7: 3, 2: 0}, "w", known=False).tolist() == [0, -1, 3]
+    assert labels.true_classes(one, numbers, None, "w", known=False).tolist() == [-1, -1, -1]
+    assert labels.true_classes(one, numbers, "same", "w", known=False).tolist() == [2, 1, -1]  # not their places
+    assert labels.true_classes(one, numbers, {"7": 3}, "w", known=False).tolist() == [-1, -1, 3]
+    assert labels.true_classes(one, numbers, {7: 3, 2: 0}, "w", known=False).tolist() == [0, -1, 3]
     with pytest.raises(InputError, match=r"w: no label 0; valid: 2, 1, 7"):
-        predictions.true_classes(one, numbers, {0: 1}, "w")
-    assert predictions.true_classes(one, numbers, None, "w").tolist() == [2, 1, -1]  # they are its class_names
+        labels.true_classes(one, numbers, {0: 1}, "w")
+    assert labels.true_classes(one, numbers, None, "w").tolist() == [2, 1, -1]  # they are its class_names
     with pytest.raises(InputError, match=r"w\.7: no class '3'; it has no names"):
-        predictions.true_classes(one, numbers, {"7": "3"}, "w", known=False)
+        labels.true_classes(one, numbers, {"7": "3"}, "w", known=False)
 
 
 def test_predicted_confidence_and_runner_up() -> None:

@@ -8,7 +8,7 @@ from cnnviz.analysis import files
 from cnnviz.analysis.files import Pixels
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions import files as predictions_files
-from cnnviz.analysis.predictions import gradcam, trial
+from cnnviz.analysis.predictions import gradcam, labels, trial
 from cnnviz.analysis.predictions import outputs as predictions
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.errors import InputError, choices
@@ -64,7 +64,7 @@ def against_labels(
     outputs: Mapping[str, predictions.Outputs],
     head: Head,
     pixels: Pixels,
-    fits: Mapping[str, predictions.Fit],
+    fits: Mapping[str, labels.Fit],
     where: str,
 ) -> predictions.Found:
     """The scores of each set, with the true class of every image where a label tells it."""
@@ -73,7 +73,7 @@ def against_labels(
     found = {}
     for name, one in outputs.items():
         one_set, fit = pixels.sets[name], fits.get(name)
-        true = predictions.true_classes(one_set, head.names, fit, f"{where}.{name}", head.known)
+        true = labels.true_classes(one_set, head.names, fit, f"{where}.{name}", head.known)
         alone = head.kind == "labels"
         logits = one.logits
         found[name] = predictions.Predictions(logits, head.probabilities(logits), true, one.features, alone)
