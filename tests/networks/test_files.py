@@ -247,7 +247,7 @@ def test_lower_and_higher_precision_becomes_float32(policy: str, tmp_path: Path)
     network = small(L.Conv2D(4, 3, dtype=policy), L.Activation("relu", dtype=policy))
     found = read(saved(network, tmp_path / "net.keras"), "model")
     assert {layer.compute_dtype for layer in found.network.layers} == {"float32"}
-    assert found.notes == [f"computed in float32: the file says {policy}"]
+    assert found.notes == [f"computed in float32: the model says {policy}"]
     images = keras.random.uniform((2, 8, 8, 3), seed=0)
     np.testing.assert_allclose(found.network(images), network(images), atol=0.05)
 
