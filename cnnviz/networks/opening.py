@@ -11,7 +11,7 @@ import keras
 
 from cnnviz.errors import InputError, choices
 from cnnviz.files import ARTIFACTS, drop_retracing
-from cnnviz.networks.files import SUFFIXES, read, recognise
+from cnnviz.networks.files import SUFFIXES, Read, brought, read, recognise
 from cnnviz.networks.store import load
 
 
@@ -23,7 +23,9 @@ def opened(model: Any, artifacts: Path = ARTIFACTS) -> tuple[keras.Model, str, d
     """
     drop_retracing()  # whoever calls this will look at the model, from a notebook again and again
     if isinstance(model, keras.Model):
-        return model, model.name, {}
+        found = brought(model)
+        _warn(model.name, found)
+        return found.network, model.name, {}
     if not isinstance(model, str | Path):
         raise InputError(
             f"model: {type(model).__name__} given; expected a Keras model, a .keras or .h5 file, "
@@ -31,8 +33,7 @@ def opened(model: Any, artifacts: Path = ARTIFACTS) -> tuple[keras.Model, str, d
         )
     if Path(model).suffix.lower() in SUFFIXES:
         found = read(Path(model), "model")
-        for note in found.notes:  # on the pages of stored models they stand in the text
-            warnings.warn(f"{Path(model).name}: {note}", stacklevel=2)
+        _warn(Path(model).name, found)
         return found.network, Path(model).name, {}
     known = sorted(path.parent.name for path in (artifacts / "models").glob("*/model.json"))
     if str(model) not in known:
@@ -42,6 +43,11 @@ def opened(model: Any, artifacts: Path = ARTIFACTS) -> tuple[keras.Model, str, d
         raise InputError(f"{model}: neither a .keras or .h5 file nor a model in {artifacts / 'models'}; {there}")
     network, described = load(artifacts / "models" / str(model))
     return network, str(model), described
+
+
+def _warn(name: str, found: Read) -> None:
+    for note in found.notes:  # on the pages of stored models they stand in the text
+        warnings.warn(f"{name}: {note}", stacklevel=3)
 
 
 def input_of(network: keras.Model, name: str) -> tuple[int | None, int | None, int]:

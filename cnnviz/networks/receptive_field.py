@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.networks.nesting import inside
-from cnnviz.networks.reach import Interval, Needs, Step, before
+from cnnviz.networks.reach import Interval, Needs, Step, before, keeps
 
 FAR = 720720 * 5040  # positions from one another: a multiple of what networks scale by
 _opened: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # a call of a layer of one's own -> what is inside it
@@ -90,6 +90,11 @@ def _walk(tensor: Any, needs: Needs, local: bool) -> list[tuple[Any, Needs]]:
     seen: dict[int, Needs] = {id(tensor): needs}
     order = list(_backwards(tensor))
     for one in order:
+        if id(one) not in seen:  # reshaped, and back again
+            continue
+        if (source := _before_reshaping(one)) is not None:
+            seen[id(source)] = _union(seen[id(source)], seen[id(one)], local) if id(source) in seen else seen[id(one)]
+            continue
         operation, node, part = one._keras_history
         arguments = operation._inbound_nodes[node].arguments
         for number, source in enumerate(arguments.keras_tensors):
@@ -97,7 +102,21 @@ def _walk(tensor: Any, needs: Needs, local: bool) -> list[tuple[Any, Needs]]:
             asked = _through(step, seen[id(one)], local)
             asked = before(step, seen[id(one)], local) if asked is None else asked
             seen[id(source)] = _union(seen[id(source)], asked, local) if id(source) in seen else asked
-    return [(one, seen[id(one)]) for one in order]
+    return [(one, seen[id(one)]) for one in order if id(one) in seen]
+
+
+def _before_reshaping(tensor: Any) -> Any:
+    """The tensor of the same shape that was reshaped and now is again as it was, such as a row that was an image."""
+    one, reshaped = tensor, False
+    while None not in tensor.shape[1:]:
+        operation, node, _ = one._keras_history
+        sources = operation._inbound_nodes[node].arguments.keras_tensors
+        if len(sources) != 1 or not keeps(operation):
+            return None
+        reshaped, one = reshaped or sources[0].shape != one.shape, sources[0]
+        if reshaped and one.shape == tensor.shape:
+            return one
+    return None
 
 
 def _through(step: Step, needs: Needs, local: bool) -> Needs | None:

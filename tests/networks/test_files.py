@@ -247,7 +247,7 @@ def test_lower_and_higher_precision_becomes_float32(policy: str, tmp_path: Path)
     network = small(L.Conv2D(4, 3, dtype=policy), L.Activation("relu", dtype=policy))
     found = read(saved(network, tmp_path / "net.keras"), "model")
     assert {layer.compute_dtype for layer in found.network.layers} == {"float32"}
-    assert found.notes == [f"computed in float32: the file says {policy}"]
+    assert found.notes == [f"computed in float32: the model says {policy}"]
     images = keras.random.uniform((2, 8, 8, 3), seed=0)
     np.testing.assert_allclose(found.network(images), network(images), atol=0.05)
 
@@ -328,6 +328,27 @@ def test_branches_of_a_siamese_network_get_the_same_image(tmp_path: Path) -> Non
     images = keras.random.uniform((2, 8, 8, 3), seed=0)
     np.testing.assert_allclose(found.network(images), network([images, images]), rtol=1e-5, atol=1e-6)
     assert "the inputs left, right all get the same image" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("shapes", "image"),
+    [
+        ({"mask": (8, 8, 1), "rgb": (8, 8, 3)}, "rgb"),
+        ({"bands": (8, 8, 6), "grey": (8, 8, 1)}, "grey"),
+        ({"coarse": (4, 4, 5), "fine": (8, 8, 5)}, "fine"),
+    ],
+)
+def test_of_several_images_the_likeliest_is_the_image(
+    shapes: dict[str, tuple[int, ...]], image: str, tmp_path: Path
+) -> None:
+    inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+    maps = [L.GlobalMaxPooling2D()(L.Conv2D(2, 3)(tensor)) for tensor in inputs.values()]
+    path = saved(keras.Model(list(inputs.values()), L.Concatenate()(maps)), tmp_path / "net.keras")
+    found = read(path, "model")
+    (other,) = set(shapes) - {image}
+    assert found.network.input_shape[1:] == shapes[image]
+    assert found.notes[-1].endswith(f"if it is the image: `inputs: {{{image}: 1}}`")
+    assert read(path, "model", given={image: 1}).network.input_shape[1:] == shapes[other]
 
 
 def test_images_in_a_row(tmp_path: Path) -> None:

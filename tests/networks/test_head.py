@@ -115,7 +115,7 @@ def test_one_sigmoid_is_two_classes(last: list[Any], images: np.ndarray) -> None
     found, scores, probabilities = scores_and_probabilities(network, images, ("cat", "dog"))
     assert (found.kind, found.names, found.known) == ("binary", ("cat", "dog"), True)
     np.testing.assert_allclose(probabilities[:, 1], network(images)[:, 0], rtol=1e-5)
-    np.testing.assert_allclose(scores[:, 1] - scores[:, 0], special.logit(network(images)[:, 0]), rtol=1e-4)
+    np.testing.assert_allclose(scores[:, 1] - scores[:, 0], special.logit(network(images)[:, 0]), rtol=1e-4, atol=1e-6)
     assert head.find(traced(network), ["dog"]).names == ("not dog", "dog")
     assert head.find(traced(network)).names == ("class 0", "class 1")
     with pytest.raises(InputError, match=r"m: class_names: 3 given \(a, b, c\), but the output .* has 1; expected 2"):
@@ -249,6 +249,9 @@ def test_the_softmax_among_outputs_is_taken_and_said() -> None:
         ({"a": (3, "softmax"), "b": (4, "softmax")}, list("wxyz"), "b", "the one that the class_names fit"),
         ({"age": (1, None), "scores": (3, None)}, list("xyz"), "scores", "the one that the class_names fit"),
         ({"age": (1, None), "size": (2, None)}, [], "age", "the first one"),
+        ({"age": (1, None), "gender": (1, "sigmoid")}, ["male", "female"], "gender", "the one that the class_names"),
+        ({"box": (4, None), "cls": (4, "softmax")}, list("wxyz"), "cls", "the one that the class_names fit"),
+        ({"box": (4, "relu"), "tags": (4, "sigmoid")}, list("wxyz"), "tags", "the one that the class_names fit"),
     ],
 )
 def test_which_output_is_taken(outputs: dict[str, Any], names: list[str], taken: str, said: str) -> None:
@@ -271,3 +274,32 @@ def test_an_output_by_the_name_of_a_nested_model() -> None:
     network = keras.Model(inputs, [LAYERS.Dense(2, activation="softmax", name="sex")(x), end(x)])
     for name in ("species", "inside"):
         assert head.find(graph.trace(network, (6, 6, 3)), output=name).output == "inside"
+
+
+def test_names_that_fit_no_classifier_do_not_make_one_of_values() -> None:
+    network = traced(heads(age=(1, None), cls=(3, "softmax")))
+    said = (
+        r"2 given \(a, b\), but the output 'cls' has 3, .* softmax; expected as many, or `output:` 'age', .*: age, cls"
+    )
+    with pytest.raises(InputError, match=said):
+        head.find(network, ["a", "b"])
+    assert head.find(network, ["a", "b"], output="age").kind == "binary"
+
+
+def test_of_several_pictures_the_largest_is_taken() -> None:
+    inputs = keras.Input((12, 12, 3))
+    small = LAYERS.Conv2D(2, 1, activation="softmax", name="aux")(LAYERS.MaxPooling2D()(inputs))
+    large = LAYERS.Conv2D(2, 1, activation="softmax", name="main")(LAYERS.UpSampling2D()(small))
+    boxes = LAYERS.Dense(2, name="boxes")(LAYERS.Flatten()(small))
+    found = head.find(traced(keras.Model(inputs, [small, large])))
+    assert found.output == "main"
+    assert "taken as the largest picture of 2 outputs" in found.why
+    assert head.find(traced(keras.Model(inputs, [boxes, small, large])), ["sky", "sea"]).output == "main"
+
+
+def test_logits_of_places_are_classes_where_there_are_names() -> None:
+    network = traced(maps(LAYERS.UpSampling2D(), LAYERS.Conv2D(3, 1, name="logits")))
+    found = head.find(network, ["sky", "sea", "land"])
+    assert (found.kind, found.ends_in, found.names) == ("pictures", "softmax", ("sky", "sea", "land"))
+    assert "scores of classes at every place" in found.why
+    assert "drawn as red, green and blue; give class_names" in head.find(network).why

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cnnviz.networks import graph
+from cnnviz.networks import graph, opened
 from cnnviz.networks.receptive_field import boxes, field
 
 layers, ops = keras.layers, keras.ops
@@ -41,6 +41,21 @@ class Padded(layers.Conv2D):
 
     def compute_output_spec(self, x: Any) -> Any:
         return keras.KerasTensor((x.shape[0], x.shape[1], x.shape[2], self.filters))
+
+
+class Doubled(layers.Conv2D):
+    """A derived convolution that TensorFlow computes with."""
+
+    def call(self, x: Any) -> Any:
+        return super().call(tf.identity(x)) * 2
+
+
+class Standardized(layers.Conv2D):
+    """A derived convolution whose kernel is made when it is called."""
+
+    def call(self, x: Any) -> Any:
+        mean, variance = ops.moments(self.kernel, (0, 1, 2), keepdims=True)
+        return ops.conv(x, (self.kernel - mean) / ops.sqrt(variance + 1e-5), padding=self.padding)
 
 
 def shuffled(x: Any) -> Any:
@@ -129,6 +144,12 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "halves": lambda x: ops.split(x, 2, axis=2)[1] + 1,
     "rolled": lambda x: ops.roll(x, 1, axis=1),
     "padding as an operation": lambda x: ops.pad(x, ((0, 0), (2, 1), (0, 3), (0, 0))),
+    **{
+        f"{mode} padding of one side": lambda x, mode=mode: conv(3, padding="valid")(
+            ops.pad(conv((1, 3))(x), ((0, 0), (3, 0), (0, 4), (0, 0)), mode=mode)
+        )
+        for mode in ("reflect", "symmetric")
+    },
     "rows joined": lambda x: ops.concatenate([x[:, ::-1], conv((3, 1))(x)[..., :1] + x], axis=1),
     "columns joined": lambda x: layers.Concatenate(axis=2)([x, conv()(x)[..., :1] + x]),
     "framed": framed,
@@ -138,6 +159,12 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "channel shuffle": lambda x: shuffled(layers.Conv2D(4, 3)(x)),
     "pixels out of channels": enlarged,
     "depth to space": lambda x: ops.depth_to_space(layers.Conv2D(8, 3)(x), 2),
+    "flattened, changed and back": lambda x: layers.Reshape((*SIZE, 3))(layers.ReLU()(layers.Flatten()(x)) + 1),
+    "dense at each row": layers.TimeDistributed(layers.Dense(2)),
+    "convolution of each row": layers.TimeDistributed(layers.Conv1D(2, 3)),
+    "sums over channels": layers.EinsumDense("bhwc,cd->bhwd", (*SIZE, 2)),
+    "derived, calling": Doubled(2, 3, strides=2, padding="same"),
+    "derived, standardized": Standardized(2, 3),
     "flattened and back": lambda x: layers.Reshape((*SIZE, 3))(layers.Flatten()(x)),
     "a layer of one's own": lambda x: conv()(Mish()(x)),
     "one that moves": lambda x: Moved()(conv()(x)),
@@ -148,7 +175,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
 }
 WIDER = {
     "rolled",
-    "flattened and back",
+    "convolution of each row",
     *(kind for kind in KINDS if "bicubic" in kind or "lanczos" in kind),
 }  # weights of 0 on whole pixels
 
@@ -239,3 +266,24 @@ def test_a_gate_and_a_normalization_leave_the_local_field() -> None:
     assert field(x).size is None
     assert field(x, local=True).size == [5, 5]
     assert boxes(x, np.array([[10, 10]])).tolist() == [[0, 0, *SIZE]]
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
+def test_mirrored_borders_by_hand(mode: str) -> None:
+    inputs = keras.Input((9, 4, 1))
+    x = layers.Conv2D(1, (4, 1))(ops.pad(inputs, ((0, 0), (5, 3), (0, 0), (0, 0)), mode=mode))
+    rows = np.lib.stride_tricks.sliding_window_view(np.pad(np.arange(9), (5, 3), mode=mode), 4)
+    found = boxes(x, np.array([[y, 1] for y in range(len(rows))]))
+    np.testing.assert_array_equal(found[:, 0], rows.min(1))
+    np.testing.assert_array_equal(found[:, 2], rows.max(1) + 1)
+    assert field(x).jump == [1, 1]
+
+
+@pytest.mark.parametrize("shape", [(30,), (6, 5)])
+def test_an_image_given_as_a_row_has_small_fields(shape: tuple[int, ...]) -> None:
+    conv2 = layers.Conv2D(2, 3, padding="same", name="conv")
+    network = keras.Sequential([keras.Input(shape), layers.Reshape((6, 5, 1)), conv2])
+    with pytest.warns(UserWarning, match="is an image of"):
+        found = opened(network)[0]
+    seen_by = field(graph.trace(found, (6, 5, 1)).convs["conv"].output)
+    assert (seen_by.size, seen_by.jump) == ([3, 3], [1, 1])

@@ -51,9 +51,9 @@ def flat() -> keras.Model:
     return keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)], name="flat")
 
 
-def two() -> keras.Model:
-    one, other = keras.Input((8, 8, 3)), keras.Input((4,))
-    return keras.Model([one, other], [keras.layers.Conv2D(2, 3)(one), other], name="two")
+def text() -> keras.Model:
+    one, other = keras.Input((9,)), keras.Input((4,))
+    return keras.Model([one, other], [keras.layers.Dense(2)(one), other], name="text")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -65,10 +65,13 @@ def two() -> keras.Model:
         (lambda: keras.layers.Dense(3), "model: Dense given"),
         (lambda: "nothing.keras", "model file 'nothing.keras' not found"),
         (lambda: Path("vgg"), "vgg: neither a .keras or .h5 file nor a model in"),
-        (lambda: Subclassed(name="sub"), "model: sub has no input shape"),
+        (
+            lambda: Subclassed(name="sub"),
+            "model: sub: Subclassed is a subclassed model without one known input shape; call it on an image",
+        ),
         (lambda: keras.Sequential([keras.layers.Dense(2)], name="open"), "model: open has no input shape"),
-        (flat, r"model: flat takes \(None, 10\); expected one input of images"),
-        (two, "model: two takes .*; expected one input of images"),
+        (flat, r"model: flat: it takes no images but \(None, 10\)"),
+        (text, r"model: text: it takes no images but \(None, 9\), \(None, 4\)"),
     ],
 )
 def test_no_model(function: str, model: Callable[[], Any], expected: str) -> None:

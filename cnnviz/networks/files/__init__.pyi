@@ -7,4 +7,5 @@ from .kinds import SUFFIXES as SUFFIXES  # of model files
 from .kinds import recognise as recognise  # what a file is, or the line with the remedy
 from .reading import OWN as OWN  # classes of keras.applications that are no layers of Keras
 from .reading import Read as Read  # a network from a file
+from .reading import brought as brought  # a Keras model itself -> a network in the one form
 from .reading import read as read  # a model file -> a network in the one form

@@ -1,12 +1,14 @@
 """One image as the only input: further inputs get values, vectors that are images in a row become images."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import keras
 import numpy as np
 
 from cnnviz.errors import choices
+from cnnviz.networks.files.channels import has_channels_first
 from cnnviz.networks.files.mending import Unreadable
 
 
@@ -48,7 +50,7 @@ def one_image(network: keras.Model, given: Mapping[str, Any]) -> tuple[Any, list
     pictures = {name: tensor for name, tensor in inputs.items() if len(tensor.shape) == 4 and name not in given}
     if not pictures:
         return _of_a_row(network, inputs)
-    name, picture = next(iter(pictures.items()))
+    name, picture = _likeliest(pictures, 1 if has_channels_first(network) else -1)
     image = keras.Input(picture.shape[1:], name=name)
     fed, notes, same = [], [], []
     for other, tensor in inputs.items():
@@ -64,10 +66,21 @@ def one_image(network: keras.Model, given: Mapping[str, Any]) -> tuple[Any, list
             else f"which was assumed: say what it should be, `inputs: {{{other}: …}}`"
         )
         short = f"{float(value.flat[0]):g}" if value.size and np.ptp(value) == 0 else "given values"
-        notes.append(f"the input {other!r} of shape {tuple(tensor.shape[1:])} is {short} for every image, {how}")
+        note = f"the input {other!r} of shape {tuple(tensor.shape[1:])} is {short} for every image, {how}"
+        notes.append(f"{note}; if it is the image: `inputs: {{{name}: 1}}`" if other in pictures else note)
     if len(same) > 1:
         notes.insert(0, f"the inputs {', '.join(same)} all get the same image")
     return image, fed, notes
+
+
+def _likeliest(pictures: Mapping[str, Any], axis: int) -> tuple[str, Any]:
+    """The input that looks like the image: with three channels, else one (which beside three is a mask), else most."""
+
+    def rank(item: tuple[str, Any]) -> tuple[int, int]:
+        shape = item[1].shape
+        return [3, 1].index(shape[axis]) if shape[axis] in (3, 1) else 2, -prod(side or 0 for side in shape[1:])
+
+    return min(pictures.items(), key=rank)
 
 
 def _value(name: str, shape: tuple[int | None, ...], given: Any) -> np.ndarray:

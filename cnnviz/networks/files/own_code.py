@@ -72,6 +72,17 @@ def _line(error: BaseException, name: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
+def of(model: keras.Model) -> dict[str, Any]:
+    """Classes and activations of a model's layers that Keras does not have, by the names of configurations."""
+    found: dict[str, Any] = {}
+    for layer in model._flatten_layers():
+        for one in (type(layer), getattr(layer, "activation", None), getattr(layer, "recurrent_activation", None)):
+            name = getattr(one, "__name__", None)
+            if name is not None and not str(getattr(one, "__module__", "")).startswith("keras."):
+                found |= {name: one, keras.saving.get_registered_name(one): one}
+    return found
+
+
 def check(config: dict[str, Any], own: Mapping[str, Any]) -> None:
     """Raise Unreadable, with the key that helps, where layers or activations are the user's own and not given."""
     there = {**keras.saving.get_custom_objects(), **own}

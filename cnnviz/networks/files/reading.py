@@ -1,4 +1,4 @@
-"""A model file -> a network that has one input of images, computes in float32 and has its channels last.
+"""A model (file or object) -> a network that has one input of images, computes in float32, has its channels last.
 
 Nothing that the file carries is run.
 """
@@ -22,10 +22,12 @@ from cnnviz.networks.files import building, channels, inputs, lambdas, own_code,
 from cnnviz.networks.files.kinds import recognise
 from cnnviz.networks.files.mending import Unreadable, mend, mend_activations
 from cnnviz.networks.files.names import Names, rename
-from cnnviz.networks.files.rewiring import opened, rewired
+from cnnviz.networks.files.rewiring import rewired
+from cnnviz.networks.nesting import is_graph
 
 LARGEST = 1 << 28  # bytes of a configuration
 OWN = {"LayerScale": LayerScale}  # classes of keras.applications that are no layers of Keras
+SAVE = "save it with model.save('name.keras') and give that file"
 LONGEST = 300  # characters of a reason that Keras gives
 
 
@@ -58,7 +60,7 @@ def read(
         with warnings.catch_warnings(), keras.saving.custom_object_scope({**OWN, **own}):
             warnings.simplefilter("ignore")  # what Keras says of older models; nothing to be done
             found = _read(path, kind, own, input_shape)
-            _regular(found, given or {})
+            _regular(found, given or {}, own)
     except InputError:
         raise
     except Exception as error:  # Keras raises almost anything for a file that it can't read
@@ -67,6 +69,40 @@ def read(
     found.code = text
     found.notes += damaged(found.network)
     return found
+
+
+def brought(model: keras.Model) -> Read:
+    """The model itself where it has the form, else one in the form that shares or copies its weights as they are now.
+
+    Raises InputError where it can't be brought into it.
+    """
+    if _has_the_form(model):
+        return Read(model)
+    found, policy = Read(model), keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # of what is put in between
+    try:
+        own = own_code.of(model)
+        with keras.saving.custom_object_scope({**OWN, **own}):
+            _regular(found, {}, own)
+    except Exception as error:  # what layers of one's own raise on tensors of another kind
+        known = isinstance(error, Unreadable)
+        said = str(error) if known else f"can't be brought into the form that cnnviz shows ({_reason(error)}); {SAVE}"
+        raise InputError(f"model: {model.name}: {said}") from error
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return found
+
+
+def _has_the_form(model: keras.Model) -> bool:
+    """One input of images with channels last, a graph of layers, float32. True too of one that is not built."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    if not is_graph(model):
+        return False
+    if not inputs:
+        return True
+    plain = len(inputs) == 1 and len(inputs[0].shape) == 4
+    quantized = any(getattr(layer, "quantization_mode", None) for layer in model._flatten_layers())
+    return plain and not quantized and not precision.lower(model) and not channels.has_channels_first(model)
 
 
 def _reason(error: Exception) -> str:
@@ -123,15 +159,15 @@ def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[i
 def _built(network: keras.Model, input_shape: Sequence[int] | None) -> None:
     if network.built and getattr(network, "inputs", None):
         return
-    if opened(network):
+    if is_graph(network):
         if input_shape is None:
             raise Unreadable("it does not say what it looks at; say it: `input_shape: [height, width]`")
         network.build((None, *input_shape, 3) if len(input_shape) == 2 else (None, *input_shape))
 
 
-def _regular(found: Read, given: Mapping[str, Any]) -> None:
+def _regular(found: Read, given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     """Bring the network into the one form that the rest of cnnviz knows."""
-    if not opened(found.network):
+    if not is_graph(found.network):
         found.network = _traced(found.network)
         found.notes.append("a subclassed model: shown as the graph of layers that it calls")
     many = keras.tree.flatten(found.network.inputs)
@@ -147,7 +183,10 @@ def _regular(found: Read, given: Mapping[str, Any]) -> None:
         found.network = rewired(
             found.network, image, [image], lambda layer, *args, **kwargs: plain.get(id(layer), layer)(*args, **kwargs)
         )
-        found.notes.append("computed in float32: the file has layers quantized to int8")
+        found.notes.append("computed in float32: the model has layers quantized to int8")
+    if lower := precision.lower(found.network):
+        found.network = precision.in_float32(found.network, own)
+        found.notes.append(precision.said(lower))
     if channels.has_channels_first(found.network):
         found.network = channels.channels_last(found.network)
         found.notes.append("turned from channels first to channels last; what it computes is the same")
@@ -162,8 +201,11 @@ def _traced(network: keras.Model) -> keras.Model:
     """A subclassed model as the graph of what its `call` calls. Raises Unreadable where that can't be had."""
     shape = (network.get_build_config() or {}).get("input_shape")
     remedy = "build it with the functional API, or make its `call` use layers and keras.ops only"
-    if not isinstance(shape, list | tuple) or len(shape) != 4:
-        raise Unreadable(f"{type(network).__name__} is a subclassed model without a known input shape; {remedy}")
+    if not isinstance(shape, list | tuple) or not all(side is None or isinstance(side, int) for side in shape):
+        raise Unreadable(
+            f"{type(network).__name__} is a subclassed model without one known input shape; call it on an image once "
+            f"before it is saved or shown, or {remedy}"
+        )
     image = keras.Input(tuple(shape[1:]), name="image")
     try:
         made = keras.Model(image, network.call(image), name=network.name)

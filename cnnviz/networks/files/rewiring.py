@@ -5,13 +5,9 @@ from typing import Any
 
 import keras
 
+from cnnviz.networks.nesting import is_graph
+
 Call = Callable[..., Any]
-
-
-def opened(layer: Any) -> bool:
-    return isinstance(layer, keras.Sequential) or (
-        isinstance(layer, keras.Model) and type(layer).__name__ in ("Functional", "Model")
-    )
 
 
 def rewired(
@@ -35,9 +31,7 @@ def rewired(
         )
 
     def step(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        return walk(layer, args[0]) if opened(layer) else call(layer, *args, **kwargs)
+        return walk(layer, args[0]) if is_graph(layer) else call(layer, *args, **kwargs)
 
     outputs = keras.tree.map_structure(end, walk(network, fed[0] if isinstance(network, keras.Sequential) else fed))
-    made = keras.Model(image, outputs, name=network.name)
-    made.trainable = network.trainable
-    return made
+    return keras.Model(image, outputs, name=network.name)  # `trainable` of the layers stays what it is

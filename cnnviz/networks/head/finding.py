@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import keras
 from cnnviz.errors import InputError, choices
 from cnnviz.networks.graph import Graph
 from cnnviz.networks.head import ends
+from cnnviz.networks.head.ends import SOFTMAX
 from cnnviz.networks.head.kinds import Head, describe
 
 NAMED = ("classes", "binary", "labels")
@@ -36,6 +38,7 @@ def find(
     else:
         every = [describe(t, n, class_names, graph.input) for t, n in zip(graph.outputs, names, strict=True)]
         chosen = _choose(every, class_names, key)
+        _no_other(chosen, every, class_names, begin)
     _check(chosen, class_names, begin)
     return chosen
 
@@ -60,29 +63,54 @@ def _place(graph: Graph, names: list[str], output: str) -> int | None:
     return None
 
 
-def _fits(head: Head, class_names: Sequence[str]) -> bool:
-    return head.kind in NAMED and head.known and bool(class_names)
+def _choose_picture(pictures: list[Head]) -> Head:
+    """One that the class names fit, else the largest: smaller ones are there for training only (deep supervision)."""
+    known = [head for head in pictures if head.known] or pictures
+    return max(known, key=lambda head: prod(side or 0 for side in head.tensor.shape[1:3]))
 
 
 def _choose(every: list[Head], class_names: Sequence[str], key: str) -> Head:
     if len(every) == 1:
         return every[0]
-    fitting = [head for head in every if _fits(head, class_names)]
-    like = fitting or [head for head in every if head.kind in NAMED]
+    real = [head for head in every if head.kind in NAMED and not head.assumed]
+    maps = [head for head in every if head.ends_in in SOFTMAX and head.kind == "pictures" and head.known]
+    named = real or ([] if any(not head.assumed for head in maps) else [h for h in every if h.kind in NAMED])
+    fitting = [head for head in named if head.known]  # a number of names makes no classifier where there is one
+    like = fitting or named
     classes = [head for head in like if head.kind == "classes"]
-    rest = [head for head in every if head.kind != "none"]
+    rest = maps or [head for head in every if head.kind != "none"]
     taken = (classes or like or rest or every)[0]
+    pictures = [head for head in rest if head.kind == "pictures"]
+    if taken.kind == "pictures":
+        taken = _choose_picture(pictures)
     others = ", ".join(repr(head.output) for head in every if head is not taken)
     alone = len(classes or like) == 1
     reason = (
         "the one that the class_names fit"
-        if len(fitting) == 1
+        if len(fitting if like else maps) == 1
         else f"the one {'softmax' if classes else 'classifier'}"
         if alone
+        else "the largest picture"
+        if taken.kind == "pictures" and len(pictures) > 1 and not maps
         else f"the first {'classifier' if like else 'one'}"
     )
     advice = f"; {key} names another" if key else ""
     return replace(taken, why=f"{taken.why}; taken as {reason} of {len(every)} outputs (others: {others}){advice}")
+
+
+def _no_other(chosen: Head, every: list[Head], class_names: Sequence[str], begin: str) -> None:
+    """Raise InputError for class names that fit no classifier, but an output that nothing else makes one."""
+    fitting = [head.output for head in every if head.assumed and head.known]
+    if class_names and fitting and chosen.kind in NAMED and not chosen.known:
+        raise InputError(
+            f"{begin}class_names: {len(class_names)} given ({_short(class_names)}), but {_counted(chosen)}, which ends "
+            f"in {chosen.ends_in}; expected as many, or `output:` {' or '.join(map(repr, fitting))}, which they would "
+            f"fit (outputs: {', '.join(str(head.output) for head in every)})"
+        )
+
+
+def _counted(head: Head) -> str:
+    return f"the output {head.output!r} has {len(head.names) if head.kind != 'binary' else 1}"
 
 
 def _check(head: Head, class_names: Sequence[str], begin: str) -> None:
@@ -94,8 +122,7 @@ def _check(head: Head, class_names: Sequence[str], begin: str) -> None:
     if head.kind == "regression":
         expected = f"{count}, or none: it ends in values, not in classes" if count > 1 else "2 for two classes, or none"
     raise InputError(
-        f"{begin}class_names: {given} given ({_short(class_names)}), "
-        f"but the output {head.output!r} has {count if head.kind != 'binary' else 1}; expected {expected}"
+        f"{begin}class_names: {given} given ({_short(class_names)}), but {_counted(head)}; expected {expected}"
     )
 
 

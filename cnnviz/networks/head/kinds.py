@@ -26,7 +26,7 @@ class Head:
     kinds but `pictures` and `none`, Keras tensors of the flat graph: scores `(None, n)`, what is explained: logits (for
     `binary` those of the two classes, -z/2 and z/2), values of a regression; features `(None, d)`: what the last dense
     layer sees. dense: that layer, where it makes the logits; activation, ends_in: what makes the output of them, and
-    its name; tensor: the output itself.
+    its name; tensor: the output itself. assumed: whether nothing but the number of class names makes it classes.
     """
 
     kind: Kind
@@ -40,6 +40,7 @@ class Head:
     dense: Any = None
     activation: Callable[[Any], Any] = field(default=keras.activations.linear)
     ends_in: str = "linear"
+    assumed: bool = False
 
     @property
     def answers(self) -> bool:
@@ -115,9 +116,11 @@ def _vector(tensor: Any, name: str, given: Sequence[str], image: Any, n: int) ->
         why = f"{said}, a sigmoid each: labels that don't exclude each other"
         return _scored("labels", tensor, name, found, why, *_named(given, n, "label"))
     if n > 1 and len(given) == n:
-        return _classes(tensor, name, given, found, n, f"{said}, as many as there are class_names: scores of classes")
+        why = f"{said}, as many as there are class_names: scores of classes"
+        return replace(_classes(tensor, name, given, found, n, why), assumed=True)
     if n == 1 and len(given) == 2:
-        return _binary(tensor, name, given, found, f"{said} and there are two class_names: the score of {given[1]!r}")
+        why = f"{said} and there are two class_names: the score of {given[1]!r}"
+        return replace(_binary(tensor, name, given, found, why), assumed=True)
     last = type(ends.made_by(ends.skip(tensor))[0]).__name__
     if last in ("UnitNormalization", "Normalize"):
         return Head("none", name, f"{said} of length 1: an embedding, no classes or values", tensor=tensor)
@@ -178,10 +181,18 @@ def _map(tensor: Any, name: str, given: Sequence[str], image: Any) -> Head:
     *size, channels = tensor.shape[1:]
     large = all(a is None or b is None or 2 * a >= b for a, b in zip(size, image.shape[1:3], strict=True))
     colours = channels in (1, 3, image.shape[-1])
+    if found == "linear" and channels > 1 and len(given) == channels:
+        why = (
+            f"{name!r} is {_shape(tensor)}, as many channels as there are class_names: scores of classes at every place"
+        )
+        return Head("pictures", name, why, tuple(given), True, tensor, ends_in="softmax", assumed=True)
     if found in SOFTMAX and channels > 1:
         why = f"{name!r} is a softmax over {channels} classes at every place: a map of classes"
     elif (found in SIGMOID and large) or (large and (colours or _upsampled(tensor))):
         why = f"{name!r} is {_shape(tensor)}: a picture"
+        if found == "linear" and channels > 1:
+            drawn = "as red, green and blue" if channels == 3 else "one by one"
+            why = f"{why}, its channels drawn {drawn}; {ADVICE}"
     else:
         return Head("none", name, f"{name!r} is {_shape(tensor)}: features, no classes", tensor=tensor)
     names, known = _named(given, channels)

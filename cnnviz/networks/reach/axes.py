@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from cnnviz.networks.nesting import snake
-from cnnviz.networks.reach.step import NOTHING, Needs, Step
+from cnnviz.networks.reach.step import NOTHING, Interval, Needs, Step
 
 
 def chosen(given: Any, rank: int) -> set[int]:
@@ -141,9 +141,43 @@ def window(step: Step, needs: Needs) -> Needs:
 
 
 def padded(step: Step, needs: Needs) -> Needs:
-    widths = step.operation.pad_width
-    rank = len(step.source.shape)
-    return _shifted(needs, {axis: -int(widths[axis if len(widths) == rank else 0][0]) for axis in range(rank)})
+    one, found = step.operation, {}
+    for axis, (first, last) in needs.items():
+        before, after = one.pad_width[axis if len(one.pad_width) == len(step.source.shape) else 0]
+        size, mirrored = step.source.shape[axis], (before or after) and one.mode != "constant"
+        if mirrored and (size is None or one.mode not in ("reflect", "symmetric")):
+            continue
+        interval = first - int(before), last - int(before)
+        found[axis] = _mirrored(interval, size, before, after, one.mode == "symmetric") if mirrored else interval
+    return found
+
+
+def _mirrored(interval: Interval, size: int, before: int, after: int, edge: bool) -> Interval:
+    """What lies in padding at the ends looks back into the map; edge: the last position comes twice."""
+    first, last = interval
+    end, twice = size - 1, int(edge)
+    left = (first < 0) & (last >= -before)
+    right = (last > end) & (first <= end + after)
+    parts = [  # whether there is any, its first and last position
+        (
+            ~(left & (last < 0) | right & (first > end)),
+            np.where(left, np.maximum(first, 0), first),
+            np.where(right, np.minimum(last, end), last),
+        ),
+        (left, -np.minimum(last, -1) - twice, -np.maximum(first, -before) - twice),
+        (right, 2 * end + twice - np.minimum(last, end + after), 2 * end + twice - np.maximum(first, end + 1)),
+    ]
+    low = np.minimum.reduce([np.where(there, start, NOTHING) for there, start, _ in parts])
+    return low, np.maximum.reduce([np.where(there, stop, -NOTHING) for there, _, stop in parts])
+
+
+def einsum(step: Step, needs: Needs) -> Needs:
+    """Position by position along axes that input and output share: "bhwc,cd->bhwd"."""
+    inputs, _, output = step.operation.equation.replace(" ", "").partition("->")
+    source = inputs.split(",")[0]
+    if "." in source + output or len(source) != len(step.source.shape) or len(output) != len(step.output.shape):
+        return {}
+    return {source.index(output[axis]): n for axis, n in needs.items() if source.count(output[axis]) == 1}
 
 
 def _shifted(needs: Needs, by: dict[int, int]) -> Needs:

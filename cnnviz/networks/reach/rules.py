@@ -35,6 +35,8 @@ _LAYERS: list[tuple[tuple[type, ...], Rule]] = [
     ((layers.RandomCrop,), lambda step, needs: needs),  # Keras crops only while training
     ((layers.UpSampling2D, layers.Resizing), windows.scaled),
     ((layers.Dense,), axes.last_mixed),
+    ((layers.EinsumDense,), axes.einsum),
+    ((layers.TimeDistributed,), lambda step, needs: _each(step, needs)),
     ((layers.Softmax,), axes.along),
     ((layers.Reshape, layers.Flatten), axes.reshaped),
     ((layers.Permute,), axes.permuted),
@@ -95,6 +97,21 @@ def before(step: Step, needs: Needs, local: bool) -> Needs:
         return windows.shared_out(step, needs)
     drawn = kind.startswith(("random_", "rand_", "mix_up", "cut_mix", "aug_mix"))  # only while training
     return needs if drawn and step.source.shape == step.output.shape else {}
+
+
+def keeps(operation: Any) -> bool:
+    """Whether all that an operation does is to change the shape, or a number at each position by itself."""
+    if isinstance(operation, layers.Layer):
+        return isinstance(operation, (*_LAYERS[0][0], layers.Reshape, layers.Flatten))
+    return _OPERATIONS.get(snake(type(operation).__name__)) in (axes.broadcast, axes.reshaped)
+
+
+def _each(step: Step, needs: Needs) -> Needs:
+    """A layer at each position of the first side by itself, at each of the others where it is known to be so."""
+    inner = step.operation.layer
+    if isinstance(inner, layers.Dense) or (keeps(inner) and step.source.shape == step.output.shape):
+        return axes.last_mixed(step, needs)
+    return {axis: interval for axis, interval in needs.items() if axis == 1}
 
 
 def _normalized(step: Step, needs: Needs) -> Needs:
