@@ -92,6 +92,8 @@ def _trained(operation: Any) -> bool:
 
 def _line(values: np.ndarray) -> tuple[float, float]:
     """Slope and shift of what became of 0, 1 and 255; 0, 0 where it is no line, as behind a clipping to 0..1."""
+    if values.size % 3:  # no value for each image
+        return 0.0, 0.0
     black, dark, white = np.nan_to_num(values.astype("float64")).reshape(3, -1)
     slopes = (white - black) / 255
     steepest = int(np.abs(slopes).argmax())

@@ -35,14 +35,15 @@ def _two(operation: Any) -> Callable[..., Any]:
     def call(x: Any, y: Any, **_: Any) -> Any:
         if isinstance(x, keras.KerasTensor) or isinstance(y, keras.KerasTensor):
             return operation(_number(x), _number(y))
-        return np.asarray(operation(x, y)).tolist()  # of sides
+        made = np.asarray(operation(*(np.asarray(getattr(one, "sides", one)) for one in (x, y)))).tolist()
+        return Shape(made) if isinstance(made, list) else made
 
     return call
 
 
 def _one(operation: Any) -> Callable[..., Any]:
-    return lambda x=None, features=None, logits=None, **_: operation(
-        next(value for value in (x, features, logits) if value is not None)
+    return lambda x=None, features=None, **kw: operation(
+        next(v for v in (x, features, kw.get("logits")) if v is not None)
     )
 
 
@@ -61,9 +62,8 @@ def _cast(x: Any, dtype: Any, **_: Any) -> Any:
 
 
 def _padded(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, **_: Any) -> Any:
-    if mode.upper() == "CONSTANT":
-        return ops.pad(tensor, paddings, mode="constant", constant_values=constant_values)
-    return ops.pad(tensor, paddings, mode=mode.lower())
+    filled = {"constant_values": constant_values} if mode.upper() == "CONSTANT" else {}
+    return ops.pad(tensor, paddings, mode=mode.lower(), **filled)
 
 
 def _item(tensor: Any, slice_spec: Any, **_: Any) -> Any:
@@ -175,6 +175,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **_spelled("add subtract multiply divide maximum minimum greater less", _two),
     **dict.fromkeys(("AddV2", "BiasAdd"), _two(ops.add)),
     **dict.fromkeys(("truediv", "math.truediv", "RealDiv"), _two(ops.divide)),
+    **dict.fromkeys(("floor_div", "math.floordiv", "FloorDiv"), _two(ops.floor_divide)),
     **dict.fromkeys(("pow", "math.pow", "Pow"), _two(ops.power)),
     **{"Sub": _two(ops.subtract), "Mul": _two(ops.multiply), "math.divide_no_nan": _two(ops.divide_no_nan)},
     **{"__operators__.gt": _two(ops.greater), "__operators__.lt": _two(ops.less)},
@@ -192,13 +193,15 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "cast": _cast,
     "clip_by_value": lambda t, clip_value_min, clip_value_max, **_: ops.clip(t, clip_value_min, clip_value_max),
     "concat": lambda values, axis, **_: ops.concatenate(values, axis=axis),
-    **dict.fromkeys(("stack", "Pack"), _stacked),
+    "stack": _stacked,
     **dict.fromkeys(("reshape", "Reshape"), _reshaped),
-    "nn.bias_add": lambda value, bias, **_: ops.add(value, _number(bias)),
+    "nn.bias_add": lambda value, bias, data_format=None, **_: ops.add(
+        value, np.reshape(bias, (-1, 1, 1) if str(data_format).startswith("NC") else -1).astype("float32")
+    ),
     **dict.fromkeys(("shape", "Shape"), _shape),
     "split": _split,
     "unstack": lambda value, axis=0, **_: ops.unstack(value, axis=axis),
-    **dict.fromkeys(("linalg.matmul", "matmul", "BatchMatMulV2", "MatMul"), _product),
+    **dict.fromkeys(("linalg.matmul", "matmul"), _product),
     **dict.fromkeys(("math.l2_normalize", "nn.l2_normalize", "linalg.l2_normalize"), _unit_length),
     "image.per_image_standardization": _standardized,
     "image.rgb_to_grayscale": lambda images, **_: ops.sum(images * LUMINANCE, axis=-1, keepdims=True),
@@ -260,14 +263,11 @@ def _of_graph(inner: dict[str, Any]) -> Callable[..., Any]:
     node = inner.get("node_def", "")
     if isinstance(node, dict):
         name = node.get("op", "")
-    else:
-        text = re.search(r'"?op"?: "(\w+)"', node := str(node))
-        if not text:  # the message itself, base64: its second field is the operation
-            raw = base64.b64decode(node + "==", validate=False) if node else b""
-            found = re.search(rb"\x12[\x01-\x40]([A-Za-z0-9]+)", raw)
-            name = found[1].decode() if found else ""
-        else:
-            name = text[1]
+    elif text := re.search(r'"?op"?: "(\w+)"', str(node)):
+        name = text[1]
+    else:  # the message itself, base64: its second field is the operation
+        found = re.search(rb"\x12[\x01-\x40]([A-Za-z0-9]+)", base64.b64decode(str(node) + "==") if node else b"")
+        name = found[1].decode() if found else ""
     constants = {int(place): value for place, value in (inner.get("constants") or {}).items()}
     known = _found(name, inner["name"])
 
