@@ -1,6 +1,7 @@
 """Errors that a user can mend: one line that says what, where, what was expected and what to try."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -16,3 +17,16 @@ def choices(given: str, valid: Iterable[str], limit: int = 8) -> str:
         return "nearest: " + ", ".join(near)
     more = f", … ({len(names)} in all)" if len(names) > limit else ""
     return "valid: " + ", ".join(names[:limit]) + more
+
+
+def reason(error: Exception, longest: int) -> str:
+    """What Keras says, in one line: its last cause, without colours and the arguments that it lists behind it."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\{\{\w+ [^}]*\}\}", "", str(error))
+    for mark in ("Exception encountered:", "Error message:", "Example error message for object"):
+        text = text.rsplit(mark, 1)[-1]
+    text = re.sub(r"^\s*Exception encountered when calling \S+\s+", "", text)
+    said = " ".join(
+        re.split(r"\s*(?:Arguments received by|Full object config:|Call arguments received by)", text)[0].split()
+    )
+    said = said or type(error).__name__
+    return said if len(said) <= longest else said[: longest - 1] + "…"

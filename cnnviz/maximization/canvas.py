@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, reason
 from cnnviz.maximization.ascent.settings import Size
 from cnnviz.networks import graph
 from cnnviz.objectives import Objective
@@ -139,7 +139,7 @@ class Fitting:
                 np.zeros((1, *size, self.shape[2]), "float32"), training=False
             )
         except Exception as error:  # whatever a layer raises, one's own too
-            return f"the network does not compute this size: {' '.join(str(error).split())[:160]}"
+            return f"the network does not compute this size: {reason(error, 160)}"
         return ""
 
 

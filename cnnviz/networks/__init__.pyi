@@ -3,6 +3,7 @@
 from . import graph as graph  # a model as one flat graph of calls: trace, unit, Call, Conv, Graph
 from . import head as head  # which output is the network's answer, and the scores behind it
 from . import receptive_field as receptive_field  # which pixels a neuron sees
+from . import rescaling as rescaling  # what a network does itself to the numbers of its images
 from . import selection as selection  # layers and filters that params.yaml asks for, checked
 from .description import read_description as read_description  # model.json of a stored model
 from .folding import filter_kernels as filter_kernels  # kernels with their batch normalization folded in

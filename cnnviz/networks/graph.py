@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from cnnviz.errors import InputError, choices
+from cnnviz.errors import InputError, choices, reason
 from cnnviz.networks import nesting
 from cnnviz.networks.nesting import CONVOLUTIONS as CONVOLUTIONS
 from cnnviz.networks.nesting import composite, inside, is_graph, opens
@@ -151,8 +151,8 @@ def trace(model: keras.Model, input_shape: Sequence[int | None], until: str | Se
     except Exception as error:  # Keras raises almost anything for a size that a layer does not take
         needed = [until] if isinstance(until, str) else until
         if not needed or not set(needed) <= {call.name for call in graph.calls}:
-            reason = " ".join(str(error).split())[:240]
-            raise InputError(f"the network does not accept an input of shape {tuple(input_shape)}: {reason}") from error
+            said = f"the network does not accept an input of shape {tuple(input_shape)}: {reason(error, 240)}"
+            raise InputError(said) from error
     _find_units(graph)
     return graph
 

@@ -15,7 +15,8 @@ import h5py
 import keras
 import numpy as np
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, reason
+from cnnviz.networks import graph, rescaling
 from cnnviz.networks.files import Read, onnx, read
 from cnnviz.networks.scaling import scaling
 from cnnviz.networks.store import Loaded, digest
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # pydantic is not there where only the library is installed
 
 CONNECT_TIMEOUT = 10.0  # seconds
 ASSUMED = 224  # pixels, where neither the file nor params.yaml says a size
-ARITHMETIC = ("Multiply", "Divide", "TrueDivide", "Subtract")  # operations of Keras on images themselves
 VGG16_CONVS = [f"block{b}_conv{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
 
 
@@ -78,9 +78,8 @@ def _application(name: str, shape: tuple[int, int] | None) -> keras.Model:
     try:
         return build(weights="imagenet", **options)
     except Exception as error:  # URLError, OSError, ValueError, and what else Keras wraps them into
-        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"keras.applications.{name}: its weights can't be had ({reason}); "
+            f"keras.applications.{name}: its weights can't be had ({reason(error, 200)}); "
             "offline, use a model of the catalogue or a file of your own"
         ) from error
     finally:
@@ -138,16 +137,21 @@ def _get(key: str, params: "ModelSection") -> Loaded:
         found = Read(_application(params.application, size))
         source, origin, trained_on = "keras", f"keras.applications.{params.application}", "ImageNet (ILSVRC)"
         title = f"{params.application} of keras.applications"
-        preprocessing = params.preprocessing or catalog.APPLICATIONS[params.application]
+        preprocessing: Any = params.preprocessing or catalog.APPLICATIONS[params.application]
     else:
         code = Path(params.code) if params.code else None
         found = read(Path(params.file or ""), f"{where}.file", code, size, params.inputs)
         source, origin, trained_on, title = "file", Path(params.file or "").name, params.trained_on, key
-        preprocessing = params.preprocessing or ("raw" if rescales(found.network) else "unit")
-        if params.preprocessing is None:
-            why = "the network rescales images itself" if preprocessing == "raw" else "most networks want 0..1"
-            found.notes.append(f"preprocessing {preprocessing} was assumed, since {why}; say what it was trained with")
+        preprocessing = params.preprocessing
     shape = _shape(found, size)
+    if preprocessing is None:
+        try:
+            own = rescaling.inside(graph.trace(found.network, shape))
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        preprocessing = "raw" if own else "unit"
+        why = f"the network rescales images itself ({own.layer}: {own})" if own else "most networks want 0..1"
+        found.notes.append(f"preprocessing {preprocessing} was assumed, since {why}; say what it was trained with")
     return Loaded(
         found.network,
         title=title,
@@ -202,19 +206,6 @@ def _bands(params: "ModelSection", channels: int, where: str) -> dict[str, Any] 
                 f"{where}.bands.rgb: {place!r} given; expected numbers 0..{channels - 1} or names of bands"
             )
     return {"names": names, "rgb": [names.index(place) if isinstance(place, str) else place for place in rgb]}
-
-
-def rescales(network: keras.Model) -> bool:
-    """Whether a network scales images itself before its first convolution."""
-    for operation in getattr(network, "_functional", network).operations:
-        if isinstance(operation, keras.Model):
-            return rescales(operation)
-        name = type(operation).__name__
-        if isinstance(operation, keras.layers.Rescaling | keras.layers.Normalization) or name in ARITHMETIC:
-            return True
-        if "Conv" in name or "Dense" in name:
-            return False
-    return False
 
 
 def known(name: str, where: str, sources: Sequence[str] = ()) -> Loaded:

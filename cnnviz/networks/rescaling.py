@@ -1,6 +1,6 @@
 """Whether a network rescales its images by itself, and what that means for the preprocessing in front of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,8 @@ from cnnviz.networks.graph import Conv, Graph
 from cnnviz.networks.preprocessing import preprocess
 
 WEAK = 1 / 20  # slope from which on a scaling counts as one from 0..255 to about 1
-_POINTWISE = (
-    *("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Add", "Cast", "Identity"),
-    *("GetItem", "Resizing", "ZeroPadding2D", "RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast"),
-    *("RandomTranslation", "RandomCrop", "CenterCrop", "GaussianNoise", "Dropout"),
-)
-_SCALING = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply")
+FAR = 10  # what becomes 0 lies among 0..255 if it is larger, else among numbers of about 1
+_STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)
 
 
 @dataclass(frozen=True)
@@ -31,51 +27,95 @@ class Rescaling:
     shift: float
 
     def __str__(self) -> str:
-        scaled = f"x/{1 / self.slope:.6g}" if 0 < self.slope < 1 else f"{self.slope:.4g}x"
+        scaled = (
+            f"x/{1 / self.slope:.6g}"
+            if 0 < self.slope < 1
+            else "x"
+            if round(self.slope, 3) == 1
+            else f"{self.slope:.4g}x"
+        )
         return (
             scaled if not round(self.shift, 6) else f"{scaled} {'-' if self.shift < 0 else '+'} {abs(self.shift):.4g}"
         )
 
 
 def inside(graph: Graph) -> Rescaling | None:
-    """The scaling from 0..255 to small numbers that a network does itself; None where it does none.
+    """What a network does itself to images in 0..255: it scales them to small numbers, or takes their mean from them.
 
-    Only what stands between the input and the first convolution, one operation after another, counts. Slope and shift
-    are measured, of grey images; of several channels the steepest.
+    None where it does neither, and so wants small numbers.
+
+    Whatever stands between the input and the first convolution counts, but for layers that were trained. What it does
+    is measured, of black, nearly black and white images; of channels and places the steepest.
     """
     first = next((call for call in graph.calls if isinstance(call, Conv)), None)
-    if first is None:
+    steps = _front(graph.input, first.input) if first else []
+    if not steps or any(_trained(operation) for operation, _ in steps):
         return None
-    tensor, found = first.input, []
-    while tensor is not graph.input:
+    shape = [side or 8 for side in graph.input.shape[1:]]
+    grey = np.array([0, 1, 255], "float32")[:, None, None, None] * np.ones((1, *shape), "float32")
+    outputs = keras.Model(graph.input, [tensor for _, tensor in steps])(grey, training=False)
+    found = [_line(np.asarray(output)) for output in keras.tree.flatten(outputs)]
+    slope, shift = found[-1]
+    if not slope or (abs(slope) > WEAK and abs(shift / slope) < FAR):
+        return None
+    names = [
+        operation.name
+        for (operation, _), line in zip(steps, found, strict=True)
+        if line[0] and not np.allclose(line, (1, 0), atol=1e-3)
+    ]
+    return Rescaling(names[0], slope, shift)
+
+
+def _front(image: Any, end: Any) -> list[tuple[Any, Any]]:
+    """The operations between the image and a tensor with what comes out of them, the first ones first."""
+    found: list[tuple[Any, Any]] = []
+    seen = {id(image)}
+
+    def visit(tensor: Any) -> None:
+        if id(tensor) in seen:
+            return
+        seen.add(id(tensor))
         operation, node, _ = tensor._keras_history
-        sources = operation._inbound_nodes[node].input_tensors
-        if len(sources) != 1 or type(operation).__name__ not in _POINTWISE:
-            return None
-        found.append(operation)
-        tensor = sources[0]
-    scaling = [operation.name for operation in found if type(operation).__name__ in _SCALING]
-    if not scaling:
-        return None
-    shape = [1, *(side or 8 for side in graph.input.shape[1:3]), graph.input.shape[3]]
-    grey = np.concatenate([np.zeros(shape, "float32"), np.full(shape, 255, "float32")])
-    low, high = np.asarray(keras.Model(graph.input, first.input)(grey, training=False))[:, shape[1] // 2, shape[2] // 2]
-    slopes = (high - low) / 255
+        for source in operation._inbound_nodes[node].input_tensors:
+            visit(source)
+        found.append((operation, tensor))
+
+    visit(end)
+    return found
+
+
+def _trained(operation: Any) -> bool:
+    """Whether a layer has kernels; a number for each channel is none."""
+    weights = getattr(operation, "weights", [])
+    return not isinstance(operation, _STATISTICS) and any(len(weight.shape) > 1 for weight in weights)
+
+
+def _line(values: np.ndarray) -> tuple[float, float]:
+    """Slope and shift of what became of 0, 1 and 255; 0, 0 where it is no line, as behind a clipping to 0..1."""
+    if values.size % 3:  # no value for each image
+        return 0.0, 0.0
+    black, dark, white = np.nan_to_num(values.astype("float64")).reshape(3, -1)
+    slopes = (white - black) / 255
     steepest = int(np.abs(slopes).argmax())
-    slope = float(slopes[steepest])
-    return Rescaling(scaling[-1], slope, float(low[steepest])) if 0 < abs(slope) <= WEAK else None
+    slope, shift = float(slopes[steepest]), float(black[steepest])
+    straight = np.isclose(dark[steepest] - shift, slope, rtol=0.02, atol=1e-4 * abs(slope) + 1e-6 * abs(shift))
+    return (slope, shift) if straight else (0.0, 0.0)
 
 
-def note(found: Rescaling | None, preprocessing: Mapping[str, Any]) -> str | None:
-    """A sentence where the network and the preprocessing scale both; None where all is well."""
-    grey = np.array([0, 255], "float32")[:, None, None, None] * np.ones(
-        (1, 1, 1, np.size(preprocessing["scale"])), "f4"
-    )
-    low, high = preprocess(grey, {**preprocessing, "reverse_channels": False})
-    given = float(np.abs(high - low).max() / 255)
-    if found is None or given > WEAK:
+def note(found: Rescaling | None, preprocessing: Any, shape: Sequence[int] = ()) -> str | None:
+    """A sentence where the network and the preprocessing scale both; None where all is well.
+
+    preprocessing: as in model.json, or a function of images of `shape`, (h, w, channels).
+    """
+    if found is None:
         return None
-    name = preprocessing.get("name", "given")
+    named = isinstance(preprocessing, Mapping)
+    shape = shape or (1, 1, np.size(preprocessing["scale"]))
+    grey = np.array([0, 255], "float32")[:, None, None, None] * np.ones((1, *shape), "float32")
+    low, high = np.asarray(preprocess(grey, {**preprocessing, "reverse_channels": False} if named else preprocessing))
+    if float(np.abs(high - low).max() / 255) > WEAK:
+        return None
+    name = preprocessing.get("name", "given") if named else "given"
     return (
         f"the network rescales by itself ({found.layer}: {found}) and the preprocessing {name} scales as well, so that "
         "it sees hardly any contrast: many filters will look dead; write preprocessing: raw"

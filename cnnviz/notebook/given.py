@@ -1,5 +1,6 @@
 """What the functions of the notebook are given: each argument checked in one place, each mistake one line."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cnnviz.errors import InputError, choices
-from cnnviz.networks import Graph, graph, input_of, opened
+from cnnviz.errors import InputError, choices, reason
+from cnnviz.networks import Graph, graph, input_of, opened, rescaling
 from cnnviz.sources import catalog
 
 INPUT_SIZE = 224  # of a network that takes any
@@ -50,11 +51,25 @@ def subject(model: Model) -> Subject:
 
 
 def preprocessing(given: Preprocessing | None, of: Subject) -> Any:
-    """What `networks.preprocess` takes: a mapping as in model.json, or a function. Only a stored model needs none."""
+    """What `networks.preprocess` takes: a mapping as in model.json, or a function. Only a stored model needs none.
+
+    Warns where the network scales its images as well.
+    """
     if given is None:
         if of.stored:
             return of.stored["preprocessing"]
         raise InputError(f"preprocessing: not given; say what {of.name} was trained on: {WANTED}")
+    spec = _scaling(given, of)
+    try:
+        found = rescaling.inside(of.trace())
+    except InputError:  # of any size, but not of this one: what is asked for will say so
+        return spec
+    if said := rescaling.note(found, spec, (*of.size, of.channels)):
+        warnings.warn(f"{of.name}: {said}", stacklevel=3)
+    return spec
+
+
+def _scaling(given: Preprocessing, of: Subject) -> Any:
     if callable(given):
         return _works(given, of)
     if isinstance(given, str):
@@ -74,11 +89,11 @@ def _works(function: Callable[[Any], Any], of: Subject) -> Callable[[Any], Any]:
     try:
         made = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(shape, tf.float32))
         found = getattr(made.structured_outputs, "shape", None)
-        kept, reason = found is not None and found.is_compatible_with(shape), f"it makes {found} of images {shape}"
+        kept, why = found is not None and found.is_compatible_with(shape), f"it makes {found} of images {shape}"
     except Exception as error:  # whatever a function of the user's raises
-        kept, reason = False, " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        kept, why = False, f"{type(error).__name__}: {reason(error, 120)}"
     if not kept:
-        raise InputError(f"preprocessing: the function can't be used: {reason}; keep the shape, compute with keras.ops")
+        raise InputError(f"preprocessing: the function can't be used: {why}; keep the shape, compute with keras.ops")
     return function
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import marshal
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -209,7 +210,6 @@ def test_operations_of_keras_in_the_graph(suffix: str, tmp_path: Path) -> None:
     found = read(saved(network, tmp_path / f"net.{suffix}"), "model")
     images = keras.random.uniform((2, 8, 8, 3), 0, 255, seed=0)
     np.testing.assert_allclose(found.network(images), network(images), rtol=1e-5, atol=1e-5)
-    assert loading.rescales(found.network)
 
 
 def test_augmentation_does_nothing_whoever_calls_the_network(tmp_path: Path) -> None:
@@ -217,6 +217,41 @@ def test_augmentation_does_nothing_whoever_calls_the_network(tmp_path: Path) -> 
     found = read(saved(network, tmp_path / "net.keras"), "model")
     images = keras.random.uniform((2, 8, 8, 3), seed=0)
     np.testing.assert_allclose(found.network(images), network(images, training=False), rtol=1e-5)
+
+
+def test_what_is_assumed_of_the_preprocessing_and_why(tmp_path: Path) -> None:
+    augmentation = keras.Sequential([L.RandomFlip(), L.RandomRotation(0.1)])
+    inverted = keras.Input((8, 8, 3))
+    cases = {
+        "raw": (small(augmentation, L.Rescaling(1 / 255, name="scale"), L.Conv2D(4, 3)), r"itself \(scale: x/255\)"),
+        "unit": (keras.Model(inverted, L.Conv2D(4, 3)(1.0 - inverted)), "most networks want 0..1"),
+    }
+    for name, (network, why) in cases.items():
+        loaded = loading.get("m", ModelSection(file=str(saved(network, tmp_path / f"{name}.keras"))))
+        assert loaded.preprocessing["name"] == name
+        assert any(re.search(f"preprocessing {name} was assumed, since .*{why}", note) for note in loaded.notes)
+
+
+ROWS: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
+    "expand_dims": ((8, 8), lambda x: keras.ops.expand_dims(x, -1)),
+    "None": ((8, 8), lambda x: x[..., None]),
+    "scaled first": ((8, 8), lambda x: L.Reshape((8, 8, 1))(L.Rescaling(1 / 255)(x))),
+    "reshape": ((64,), lambda x: keras.ops.reshape(x / 255, (-1, 8, 8, 1))),
+    "nested": ((8, 8), keras.Sequential([keras.Input((8, 8)), L.Reshape((8, 8, 1))])),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_images_without_channels(case: str, tmp_path: Path) -> None:
+    shape, front = ROWS[case]
+    image = keras.Input(shape)
+    network = seeded(keras.Model(image, L.Conv2D(2, 3)(front(image))))
+    found = read(saved(network, tmp_path / "net.keras"), "model")
+    assert found.network.input_shape == (None, 8, 8, 1)
+    images = keras.random.uniform((2, 8, 8, 1), 0, 255, seed=0)
+    expected = network(keras.ops.reshape(images, (2, *shape)))
+    np.testing.assert_allclose(found.network(images), expected, rtol=1e-5, atol=1e-5)
+    assert any("is an image of (8, 8, 1)" in note for note in found.notes)
 
 
 def test_safe_names() -> None:
@@ -479,8 +514,8 @@ def test_what_params_leave_out_is_assumed_and_said(tmp_path: Path) -> None:
     assert loaded.preprocessing["name"] == "unit"
     assert len(loaded.preprocessing["scale"]) == 5
     assert [("224 pixels were assumed" in n, "unit was assumed" in n) for n in loaded.notes] == [
-        (False, True),
         (True, False),
+        (False, True),
     ]
     assert loaded.bands == {"names": [f"band {n}" for n in range(5)], "rgb": [0, 1, 2]}
     bands = {"names": ["b", "g", "r", "n", "s"], "rgb": ["r", "g", "b"]}

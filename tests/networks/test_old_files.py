@@ -1,6 +1,7 @@
 """Files of older versions: what Keras 3 saves, rewritten to what they wrote; the predictions stay the same."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,12 @@ CASES: dict[str, tuple[Callable[[], keras.Model], Rewrite]] = {
         lambda: small(L.Rescaling(1 / 255, name="scale")),
         lambda c: c["config"]["layers"][1].update(class_name="experimental.preprocessing.Rescaling"),
     ),
+    "ThresholdedReLU": (
+        lambda: small(L.ReLU(threshold=0.7, name="act")),
+        lambda c: c["config"]["layers"][1].update(
+            class_name="ThresholdedReLU", config={"name": "act", "trainable": True, "dtype": "float32", "theta": 0.7}
+        ),
+    ),
     "policy": (
         lambda: small(L.Conv2D(4, 3, name="conv")),
         put("conv", dtype={"class_name": "Policy", "config": {"name": "float32", "loss_scale": None}}),
@@ -182,6 +189,17 @@ def test_weights_of_a_frozen_nested_network_find_their_layers(tmp_path: Path) ->
 
 
 PADS = [[0, 0], [1, 0], [0, 2], [0, 0]]
+MEAN = [103.9, 116.8, 123.7]
+
+
+def _standardized(x: Any) -> Any:
+    return (x - keras.ops.mean(x, (1, 2, 3), keepdims=True)) / keras.ops.std(x, (1, 2, 3), keepdims=True)
+
+
+def _product(x: Any) -> Any:
+    return keras.ops.einsum("nhwc,nhvc->nhwv", x, x)
+
+
 OPERATIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "math.truediv": ({"y": 127.5}, lambda x: x / 127.5),
     "math.subtract": ({"y": 1.0, "name": None}, lambda x: x - 1.0),
@@ -191,6 +209,16 @@ OPERATIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "image.resize": ({"size": [5, 4]}, lambda x: keras.ops.image.resize(x, (5, 4))),
     "pad": ({"paddings": PADS}, lambda x: keras.ops.pad(x, PADS)),
     "math.reduce_mean": ({"axis": [1, 2], "keepdims": True}, lambda x: keras.ops.mean(x, (1, 2), keepdims=True)),
+    "nn.bias_add": ({"bias": MEAN, "data_format": "NHWC"}, lambda x: x + np.array(MEAN, "float32")),
+    "nn.bias_add of channels first": (
+        {"bias": MEAN[:1] * 8, "data_format": "NCHW"},
+        lambda x: x + np.full((8, 1, 1), MEAN[0], "float32"),
+    ),
+    "math.divide": ({"y": MEAN}, lambda x: x / np.array(MEAN, "float32")),
+    "image.rgb_to_grayscale": ({}, keras.ops.image.rgb_to_grayscale),
+    "math.l2_normalize": ({"axis": -1}, lambda x: keras.ops.normalize(x, -1)),
+    "image.per_image_standardization": ({}, _standardized),
+    "linalg.matmul": ({"b": ["image", 0, 0], "transpose_b": True}, _product),
     "reshape": ({"shape": [-1, 4, 16, 3]}, lambda x: keras.ops.reshape(x, (-1, 4, 16, 3))),
 }
 
@@ -216,7 +244,7 @@ def operated(
 
 @pytest.mark.parametrize("function", OPERATIONS)
 def test_an_operation_of_tensorflow(function: str, tmp_path: Path) -> None:
-    network, rewrite = operated(function, *OPERATIONS[function])
+    network, rewrite = operated(function.split(" ")[0], *OPERATIONS[function])
     equal(old(network, tmp_path / "net.h5", rewrite), network)
 
 
@@ -228,6 +256,49 @@ def test_slices_of_tensorflow_and_tensors_as_arguments(tmp_path: Path) -> None:
     equal(old(network, tmp_path / "net.h5", rewrite), network)
     network, rewrite = operated("__operators__.add", {"y": ["image", 0, 0]}, lambda x: x + x)
     equal(old(network, tmp_path / "sum.h5", rewrite), network)
+
+
+def test_the_size_of_a_tensor_and_its_parts(tmp_path: Path) -> None:
+    """tf.image.resize(tf.concat(tf.split(x, 3, -1)[::-1], -1), tf.shape(x)[1:3])."""
+    image = keras.Input((8, 8, 3), name="image")
+    network = keras.Model(image, L.GlobalAveragePooling2D()(L.Activation("linear", name="same")(image)[..., ::-1]))
+
+    def operation(name: str, function: str, node: Any) -> dict[str, Any]:
+        config = {"name": name, "function": function, "dtype": "float32"}
+        return {"class_name": "TFOpLambda", "name": name, "config": config, "inbound_nodes": [node]}
+
+    def rewrite(config: dict[str, Any]) -> None:
+        layers = config["config"]["layers"]
+        layers[1:-1] = [
+            operation("shape", "compat.v1.shape", ["image", 0, 0, {"out_type": "int32"}]),
+            operation(
+                "part", "__operators__.getitem", ["shape", 0, 0, {"slice_spec": {"start": 1, "stop": 3, "step": None}}]
+            ),
+            operation("split", "split", ["image", 0, 0, {"num_or_size_splits": 3, "axis": -1}]),
+            operation("concat", "concat", [["split", 0, part, {"axis": -1}] for part in (2, 1, 0)]),
+            operation("resize", "image.resize", ["concat", 0, 0, {"size": ["part", 0, 0]}]),
+        ]
+        layers[-1]["inbound_nodes"] = [[["resize", 0, 0, {}]]]
+
+    equal(old(network, tmp_path / "net.h5", rewrite), network)
+
+
+def test_weights_of_a_class_that_is_called_otherwise_today(tmp_path: Path) -> None:
+    """A .keras file has them under the names of classes."""
+    network, path = small(L.BatchNormalization(name="a"), L.BatchNormalization(name="b")), tmp_path / "net.keras"
+    network.layers[1].__class__ = type("SyncBatchNormalization", (L.BatchNormalization,), {})
+    network.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    layer = next(one for one in config["config"]["layers"] if one["config"]["name"] == "b")
+    assert layer["class_name"] == "SyncBatchNormalization"
+    layer.update(module="keras.layers.experimental", registered_name=None)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**members, "config.json": json.dumps(config)}.items():
+            archive.writestr(name, data)
+    found = equal(path, network)
+    assert [type(one) for one in found.layers[:2]] == [L.BatchNormalization] * 2
 
 
 def test_an_operation_that_is_not_known_is_named(tmp_path: Path) -> None:

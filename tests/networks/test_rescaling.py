@@ -21,6 +21,10 @@ def network(*front: Any) -> Any:
     return keras.Model(inputs, LAYERS.Conv2D(2, 3, name="conv")(x))
 
 
+def augmentation() -> Any:
+    return keras.Sequential([LAYERS.RandomFlip(), LAYERS.RandomRotation(0.1)])
+
+
 def normalization(scale: float) -> Any:
     layer = LAYERS.Normalization(name="norm")
     layer.adapt(np.random.default_rng(0).uniform(0, scale, (50, 8, 8, 3)))
@@ -31,6 +35,9 @@ INSIDE = {
     "x/255": [LAYERS.Rescaling(1 / 255, name="front")],
     "x/127.5 - 1": [LAYERS.RandomFlip(), LAYERS.Rescaling(1 / 127.5, offset=-1, name="front")],
     "normalization": [normalization(255)],
+    "-1x + 255": [lambda x: 255 - x],
+    "x - 103.9": [keras.applications.resnet.preprocess_input],
+    "x/57.12 - 2.036": [augmentation(), keras.applications.densenet.preprocess_input],
 }
 
 
@@ -55,6 +62,11 @@ def test_two_scalings_are_said_and_one_is_not(kind: str, given: dict[str, Any]) 
         [normalization(1.0)],  # learned on 0..1: raw images would be wrong
         [LAYERS.Rescaling(2.0, offset=-1)],
         [LAYERS.Conv2D(3, 1, name="first"), LAYERS.Rescaling(1 / 255)],
+        [lambda x: 1.0 - x],
+        [augmentation(), lambda x: x * 2 - 1],
+        [LAYERS.Normalization(mean=[0.485, 0.456, 0.406], variance=[0.229**2, 0.224**2, 0.225**2])],
+        [lambda x: LAYERS.Subtract()([x, x])],
+        [lambda x: keras.ops.clip(x, 0, 1)],
         [LAYERS.BatchNormalization()],
         [LAYERS.AveragePooling2D(2)],
     ],
@@ -71,3 +83,28 @@ def test_an_operation_that_is_no_layer() -> None:
     found = rescaling.inside(graph.Graph(inputs, calls=[call]))
     assert found is not None
     assert (found.slope, found.shift) == (pytest.approx(1 / 127.5), pytest.approx(-1))
+
+
+SAME_SLOPE: dict[str, list[Any]] = {
+    "nested augmentation": [augmentation(), LAYERS.Activation("linear"), LAYERS.Rescaling(1 / 255)],
+    "smaller": [LAYERS.Resizing(4, 3), LAYERS.Rescaling(1 / 255)],
+    "middle": [LAYERS.CenterCrop(3, 3), LAYERS.Rescaling(1 / 255)],
+    "cropped": [LAYERS.Cropping2D(((5, 0), (0, 5))), LAYERS.Rescaling(1 / 255)],
+    "pooled and padded": [LAYERS.MaxPooling2D(2), LAYERS.Rescaling(1 / 255), LAYERS.ZeroPadding2D(5)],
+    "grey": [lambda x: keras.ops.mean(x, -1, keepdims=True) / 255],
+    "all images at once": [lambda x: (x - 0 * keras.ops.mean(x)) / 255],
+    "two ways": [lambda x: keras.ops.concatenate([x / 510, x / 255], -1)],
+}
+
+
+@pytest.mark.parametrize("front", SAME_SLOPE.values(), ids=SAME_SLOPE.keys())
+def test_the_slope_whatever_else_stands_in_front(front: list[Any]) -> None:
+    found = rescaling.inside(graph.trace(network(*front), (8, 8, 3)))
+    assert found is not None
+    assert found.slope == pytest.approx(1 / 255)
+
+
+def test_a_function_that_scales_is_measured() -> None:
+    found = rescaling.inside(graph.trace(network(LAYERS.Rescaling(1 / 255)), (8, 8, 3)))
+    assert rescaling.note(found, lambda x: x, (8, 8, 3)) is None
+    assert "the preprocessing given scales as well" in str(rescaling.note(found, lambda x: x / 255, (8, 8, 3)))

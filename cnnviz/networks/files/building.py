@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from cnnviz.networks.files import tensor_ops
+from cnnviz.networks.files import own_code, tensor_ops
 from cnnviz.networks.files.mending import Unreadable, class_of, layers_of
 
 
@@ -41,7 +41,7 @@ def _layer(config: dict[str, Any], own: Mapping[str, Any]) -> Any:
     for key in ("layer", "backward_layer", "forward_layer"):
         if isinstance(inner.get(key), dict):
             inner[key] = build(inner[key], own)
-    if (module := tensor_ops.module_of(config)) and name not in own:
+    if (module := own_code.module_of(config)) and name not in own:
         config.update(module=config.get("module") or module, registered_name=None)
     elif class_of(config) is not None and name not in own:
         if any(isinstance(inner.get(key), keras.layers.Layer) for key in ("layer", "backward_layer")):
@@ -157,7 +157,10 @@ class _Wiring:
         """Call new operations of Keras what the file calls them: numbered by Keras they may bear a layer's name."""
         todo = list(tensors)
         while todo:
-            operation, node, _ = todo.pop()._keras_history
+            tensor = todo.pop()
+            if not isinstance(tensor, keras.KerasTensor):  # sides of one
+                continue
+            operation, node, _ = tensor._keras_history
             if isinstance(operation, keras.layers.Layer) or id(operation) in self.named:
                 continue
             again = sum(other == name or other.startswith(f"{name}-") for other in self.named.values())

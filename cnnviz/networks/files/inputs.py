@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz.errors import choices
 from cnnviz.networks.files.channels import has_channels_first
 from cnnviz.networks.files.mending import Unreadable
+from cnnviz.networks.nesting import is_graph
 
 
 @keras.saving.register_keras_serializable("cnnviz")
@@ -95,21 +96,33 @@ def _value(name: str, shape: tuple[int | None, ...], given: Any) -> np.ndarray:
 def _of_a_row(network: keras.Model, inputs: Mapping[str, Any]) -> tuple[Any, list[Any], list[str]]:
     """Images that the network takes as a row of numbers, or without channels, and reshapes first."""
     name, row = next(iter(inputs.items()))
-    for node in _users(network, row) if len(inputs) == 1 else ():
-        shape = tuple(keras.tree.flatten(node.outputs)[0].shape)
-        if (
-            isinstance(node.operation, keras.layers.Reshape)
-            and len(shape) == 4
-            and None not in (*shape[1:], *row.shape[1:])
-        ):
-            image = keras.Input(shape[1:], name=name)
-            flat = keras.layers.Reshape(tuple(row.shape[1:]), name=f"{name}_as_before")(image)
-            return (
-                image,
-                [flat],
-                [f"its input of shape {tuple(row.shape[1:])} is an image of {shape[1:]}, as it reshapes it"],
-            )
-    raise Unreadable(_why_not(network, list(inputs.values())))
+    shape = _reshaped(network, row) if len(inputs) == 1 and None not in row.shape[1:] else None
+    if shape is None:
+        raise Unreadable(_why_not(network, list(inputs.values())))
+    image = keras.Input(shape, name=name)
+    flat = keras.layers.Reshape(tuple(row.shape[1:]), name=f"{name}_as_before")(image)
+    return image, [flat], [f"its input of shape {tuple(row.shape[1:])} is an image of {shape}, as it reshapes it"]
+
+
+def _reshaped(network: keras.Model, tensor: Any) -> tuple[int, ...] | None:
+    """The first shape (h, w, channels) that a network gives to its numbers, in front of all that was trained."""
+    for node in _users(network, tensor):
+        if is_graph(node.operation):
+            inner = keras.tree.flatten(node.operation.inputs)
+            found = _reshaped(node.operation, inner[0]) if len(inner) == 1 else None
+            output = node.outputs[0]
+        else:
+            output = keras.tree.flatten(node.outputs)[0]
+            shape, found = tuple(output.shape[1:]), None
+            if None in shape or prod(shape) != prod(tensor.shape[1:]):
+                continue
+            if getattr(node.operation, "weights", None) and not isinstance(node.operation, keras.layers.Normalization):
+                continue
+            found = shape if len(shape) == 3 else None
+        found = found or _reshaped(network, output)
+        if found:
+            return found
+    return None
 
 
 def _users(network: keras.Model, tensor: Any) -> list[Any]:

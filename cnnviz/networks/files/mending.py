@@ -25,15 +25,8 @@ RENAMED = {
     "Model": "Functional",
     "FixedDropout": "Dropout",  # of the first EfficientNets in Keras
 }
-NO_LAYERS = {
-    "dtype",
-    "activation",
-    "recurrent_activation",
-    "inbound_nodes",
-    "build_config",
-    "compile_config",
-    "metadata",
-}
+NO_LAYERS = {"dtype", "activation", "recurrent_activation", "inbound_nodes"}
+NO_LAYERS |= {"build_config", "compile_config", "metadata"}
 # Layers that act in training only, which some of them take for granted where nobody says otherwise
 RANDOM = (
     "Flip Rotation Zoom Contrast Brightness Translation Height Width Hue Saturation Grayscale Posterization Sharpness "
@@ -107,6 +100,12 @@ def _repair(function: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, A
     return function
 
 
+def _becomes(layer: dict[str, Any], name: str) -> None:
+    layer["class_name"] = name
+    if "module" in layer and class_of(layer):
+        layer.update(module="keras.layers", registered_name=None)
+
+
 @_repair
 def without_training(layer: dict[str, Any]) -> None:
     """Losses, metrics and optimizers of a file, often of one's own, say nothing of what the network computes."""
@@ -117,8 +116,10 @@ def without_training(layer: dict[str, Any]) -> None:
 def renamed_class(layer: dict[str, Any]) -> None:
     """Classes that Keras calls by another name today, a package in front ("experimental.preprocessing.Rescaling")."""
     name = layer["class_name"].rsplit(".", 1)[-1]
-    if class_of({"class_name": name}) or name in RENAMED:
-        layer["class_name"] = RENAMED.get(name, name)
+    if name in RENAMED:
+        _becomes(layer, RENAMED[name])
+    elif class_of({"class_name": name}):
+        layer["class_name"] = name
 
 
 @_repair
@@ -171,9 +172,12 @@ def places_in_lists(layer: dict[str, Any]) -> None:
 
 @_repair
 def slopes(layer: dict[str, Any]) -> None:
-    """The slope of LeakyReLU was called `alpha`."""
+    """The slope of LeakyReLU was called `alpha`, the ReLU that is 0 up to `theta` ThresholdedReLU."""
     if layer["class_name"] == "LeakyReLU" and "alpha" in layer["config"]:
         layer["config"]["negative_slope"] = layer["config"].pop("alpha")
+    if layer["class_name"] == "ThresholdedReLU":
+        _becomes(layer, "ReLU")
+        layer["config"]["threshold"] = layer["config"].pop("theta", 1.0)
 
 
 @_repair
@@ -249,9 +253,7 @@ def idle_in_use(layer: dict[str, Any]) -> None:
     if layer["class_name"] in NEVER_ON:
         dtype = layer["config"].get("dtype", "float32")
         layer["config"] = {"name": layer["config"]["name"], "activation": "linear", "dtype": dtype}
-        layer["class_name"] = "Activation"
-        if "module" in layer:
-            layer.update(module="keras.layers", registered_name=None)
+        _becomes(layer, "Activation")
 
 
 @_repair
@@ -261,7 +263,8 @@ def unused_keys(layer: dict[str, Any]) -> None:
     Raises Unreadable for one that says something.
     """
     kind, inner = class_of(layer), layer["config"]
-    if kind is None or layer["class_name"] in ("Functional", "Sequential", "Lambda"):
+    operation = not {"trainable", "dtype"} & set(inner)  # of the same name
+    if kind is None or operation or layer["class_name"] in ("Functional", "Sequential", "Lambda"):
         return
     known = accepted(kind) | {"input_shape", "input_dim", "layer", "backward_layer", "negative_slope", "build_config"}
     for key in set(inner) - known:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras.src.ops import core, image, math, nn, numpy
 
 from cnnviz.errors import InputError
-from cnnviz.networks.files import tensor_ops
 from cnnviz.networks.files.mending import Unreadable, class_of, layers_of
+from cnnviz.networks.files.tensor_ops import CLASSES
 
 LARGEST = 1_000_000  # bytes
+MODULES = (numpy, nn, core, math, image)  # of Keras: where its operations are classes
 NETWORKS = ("Functional", "Sequential")
 
 
@@ -90,8 +92,8 @@ def check(config: dict[str, Any], own: Mapping[str, Any]) -> None:
     for layer in layers_of(config):
         name, module = layer["class_name"], str(layer.get("module") or "")
         labels = {name, layer.get("registered_name") or name}
-        known = class_of(layer) is not None or name in (*NETWORKS, *tensor_ops.CLASSES)
-        operation = tensor_ops.module_of(layer) is not None or (module.startswith("keras.") and ".ops" in module)
+        known = class_of(layer) is not None or name in (*NETWORKS, *CLASSES)
+        operation = module_of(layer) is not None or (module.startswith("keras.") and ".ops" in module)
         if not known and not operation and not labels & set(there):
             missing[f"the layer class {name.rsplit('>', 1)[-1]!r}"] = None
         for key in ("activation", "recurrent_activation"):
@@ -106,3 +108,14 @@ def check(config: dict[str, Any], own: Mapping[str, Any]) -> None:
             f"it has {' and '.join(missing)}, which Keras does not know: name the Python file that defines it, "
             "`models.<m>.code` in params.yaml (in a notebook: keras.saving.register_keras_serializable)"
         )
+
+
+def module_of(layer: dict[str, Any]) -> str | None:
+    """Where Keras has the operation that a configuration means, which HDF5 files don't say; None for a layer.
+
+    Add and others are operations and layers; only a layer's configuration says whether it is trained.
+    """
+    if not isinstance(layer["config"], dict) or "trainable" in layer["config"] or layer.get("registered_name"):
+        return None
+    found = (module for module in MODULES if isinstance(getattr(module, str(layer["class_name"]), None), type))
+    return next((module.__name__ for module in found), None)

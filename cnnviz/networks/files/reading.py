@@ -17,10 +17,10 @@ import keras
 import numpy as np
 from keras.src.applications.convnext import LayerScale
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, reason
 from cnnviz.networks.files import building, channels, inputs, lambdas, own_code, precision, weights
 from cnnviz.networks.files.kinds import recognise
-from cnnviz.networks.files.mending import Unreadable, mend, mend_activations
+from cnnviz.networks.files.mending import RENAMED, Unreadable, layers_of, mend, mend_activations
 from cnnviz.networks.files.names import Names, rename
 from cnnviz.networks.files.rewiring import rewired
 from cnnviz.networks.nesting import is_graph
@@ -64,7 +64,7 @@ def read(
     except InputError:
         raise
     except Exception as error:  # Keras raises almost anything for a file that it can't read
-        said = str(error) if isinstance(error, Unreadable) else f"can't be loaded: {_reason(error)}"
+        said = str(error) if isinstance(error, Unreadable) else f"can't be loaded: {reason(error, LONGEST)}"
         raise InputError(f"{where}: {str(path)!r}: {said}") from error
     found.code = text
     found.notes += damaged(found.network)
@@ -86,7 +86,11 @@ def brought(model: keras.Model) -> Read:
             _regular(found, {}, own)
     except Exception as error:  # what layers of one's own raise on tensors of another kind
         known = isinstance(error, Unreadable)
-        said = str(error) if known else f"can't be brought into the form that cnnviz shows ({_reason(error)}); {SAVE}"
+        said = (
+            str(error)
+            if known
+            else f"can't be brought into the form that cnnviz shows ({reason(error, LONGEST)}); {SAVE}"
+        )
         raise InputError(f"model: {model.name}: {said}") from error
     finally:
         keras.config.set_dtype_policy(policy)
@@ -103,16 +107,6 @@ def _has_the_form(model: keras.Model) -> bool:
     plain = len(inputs) == 1 and len(inputs[0].shape) == 4
     quantized = any(getattr(layer, "quantization_mode", None) for layer in model._flatten_layers())
     return plain and not quantized and not precision.lower(model) and not channels.has_channels_first(model)
-
-
-def _reason(error: Exception) -> str:
-    """What Keras says, its last cause first, since that is what the rest of a long message is cut off for."""
-    text = str(error)
-    for mark in ("Exception encountered:", "Error message:", "Example error message for object"):
-        if mark in text:
-            text = text.rsplit(mark, 1)[-1]
-    said = " ".join(text.split()) or type(error).__name__
-    return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
 
 
 def _configuration(path: Path, kind: str) -> tuple[dict[str, Any], str]:
@@ -134,6 +128,7 @@ def _configuration(path: Path, kind: str) -> tuple[dict[str, Any], str]:
 
 def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[int] | None) -> Read:
     (config, version), names, notes = _configuration(path, kind), Names(), []
+    before = [(layer, layer["class_name"].rsplit(".", 1)[-1]) for layer in layers_of(config)]
     mend(config)
     if not version.startswith("3"):
         mend_activations(config)
@@ -150,10 +145,23 @@ def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[i
         raise Unreadable(f"it holds no network but {type(network).__name__}")
     _built(network, input_shape)
     if kind == "keras":
-        network.load_weights(path)
+        _fill(network, path, {layer["config"]["name"]: name for layer, name in before if name in RENAMED})
     else:
         weights.load(path, network, names)
     return Read(network, notes, names.titles)
+
+
+def _fill(network: keras.Model, path: Path, classes: Mapping[str, str]) -> None:
+    """Load the weights of a .keras file, which are kept under the names of classes; classes: those of old, by layer."""
+    renamed = [layer for layer in network._flatten_layers(include_self=False) if layer.name in classes]
+    kinds = [type(layer) for layer in renamed]
+    try:
+        for layer, kind in zip(renamed, kinds, strict=True):
+            layer.__class__ = type(classes[layer.name], (kind,), {})
+        network.load_weights(path)
+    finally:
+        for layer, kind in zip(renamed, kinds, strict=True):
+            layer.__class__ = kind
 
 
 def _built(network: keras.Model, input_shape: Sequence[int] | None) -> None:
@@ -212,7 +220,7 @@ def _traced(network: keras.Model) -> keras.Model:
         made.get_config()
     except Exception as error:  # whatever the user's code raises on tensors without values
         raise Unreadable(
-            f"{type(network).__name__} is a subclassed model that can't be traced ({_reason(error)[:160]}); {remedy}"
+            f"{type(network).__name__} is a subclassed model that can't be traced ({reason(error, 160)}); {remedy}"
         ) from error
     return made
 

@@ -3,25 +3,47 @@
 import base64
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
-from keras.src.ops import core, image, math, nn, numpy
 
+from cnnviz.errors import reason
 from cnnviz.networks.files.mending import Unreadable
 from cnnviz.networks.files.precision import LOWER
 
-MODULES = (numpy, nn, core, math, image)  # of Keras: where its operations are classes
+LUMINANCE = np.array([0.2989, 0.587, 0.114], "float32")
+KINDS = ("mean", "sum", "max", "min", "prod", "std")
 CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
+@dataclass
+class Shape:
+    """What tf.shape gives: the sides that a tensor has when the network is built, -1 for the number of images."""
+
+    sides: list[int]
+
+
+def _number(value: Any) -> Any:
+    return np.asarray(value, "float32") if isinstance(value, list) else value
+
+
 def _two(operation: Any) -> Callable[..., Any]:
-    return lambda x, y, **_: operation(x, y)
+    def call(x: Any, y: Any, **_: Any) -> Any:
+        if isinstance(x, keras.KerasTensor) or isinstance(y, keras.KerasTensor):
+            return operation(_number(x), _number(y))
+        made = np.asarray(operation(*(np.asarray(getattr(one, "sides", one)) for one in (x, y)))).tolist()
+        return Shape(made) if isinstance(made, list) else made
+
+    return call
 
 
 def _one(operation: Any) -> Callable[..., Any]:
-    return lambda x=None, features=None, logits=None, **_: operation(
-        next(value for value in (x, features, logits) if value is not None)
+    return lambda x=None, features=None, **kw: operation(
+        next(v for v in (x, features, kw.get("logits")) if v is not None)
     )
 
 
@@ -32,36 +54,85 @@ def _reduced(operation: Any) -> Callable[..., Any]:
     return call
 
 
-def _softmax(logits: Any, axis: Any = -1, **_: Any) -> Any:
-    return ops.softmax(logits, axis=-1 if axis is None else axis)
-
-
 def _cast(x: Any, dtype: Any, **_: Any) -> Any:
+    if not isinstance(x, keras.KerasTensor):
+        return int(x) if isinstance(x, float) and "int" in str(dtype) else x
     name = str(getattr(dtype, "name", dtype))
     return ops.cast(x, "float32" if name in LOWER else name)
 
 
 def _padded(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, **_: Any) -> Any:
-    if mode.upper() == "CONSTANT":
-        return ops.pad(tensor, paddings, mode="constant", constant_values=constant_values)
-    return ops.pad(tensor, paddings, mode=mode.lower())
+    filled = {"constant_values": constant_values} if mode.upper() == "CONSTANT" else {}
+    return ops.pad(tensor, paddings, mode=mode.lower(), **filled)
 
 
 def _item(tensor: Any, slice_spec: Any, **_: Any) -> Any:
     def of(spec: Any) -> Any:
+        if isinstance(spec, dict) and spec.get("class_name") == "__ellipsis__":
+            return ...
         return slice(spec["start"], spec["stop"], spec["step"]) if isinstance(spec, dict) else spec
 
-    return tensor[tuple(of(spec) for spec in slice_spec) if isinstance(slice_spec, list) else of(slice_spec)]
+    place = tuple(of(spec) for spec in slice_spec) if isinstance(slice_spec, list) else of(slice_spec)
+    if isinstance(tensor, Shape):
+        place = place[0] if isinstance(place, tuple) else place
+        return Shape(tensor.sides[place]) if isinstance(place, slice) else tensor.sides[place]
+    return tensor[place]
+
+
+def _shape(input: Any, **_: Any) -> Shape:
+    return Shape([-1 if side is None and not axis else int(side) for axis, side in enumerate(input.shape)])
+
+
+def _sides(given: Any) -> tuple[int, ...]:
+    return tuple(int(side) for side in (given.sides if isinstance(given, Shape) else given))
+
+
+def _reshaped(tensor: Any, shape: Any, **_: Any) -> Any:
+    sides = list(_sides(shape))
+    if sides.count(-1) == 2 and sides[0] == -1:  # as many images as there are, and the rest of each
+        sides[sides.index(-1, 1)] = prod(tensor.shape[1:]) // prod(n for n in sides if n != -1)
+    return ops.reshape(tensor, tuple(sides))
+
+
+def _split(value: Any, num_or_size_splits: Any, axis: int = 0, **_: Any) -> Any:
+    parts = num_or_size_splits
+    if isinstance(parts, list):
+        if -1 in parts:
+            parts = [side if side != -1 else value.shape[axis] - sum(parts) - 1 for side in parts]
+        parts = np.cumsum(parts)[:-1].tolist()
+    return ops.split(value, parts, axis=axis)
+
+
+def _stacked(values: Any, axis: int = 0, **_: Any) -> Any:
+    if any(isinstance(value, keras.KerasTensor) for value in values):
+        return ops.stack(values, axis=axis)
+    return Shape(list(_sides(values)))
+
+
+def _product(a: Any, b: Any, transpose_a: Any = False, transpose_b: Any = False, **_: Any) -> Any:
+    a, b = (
+        ops.swapaxes(one, -1, -2) if turned else one
+        for one, turned in ((_number(a), transpose_a), (_number(b), transpose_b))
+    )
+    return ops.matmul(a, b)
+
+
+def _unit_length(x: Any, axis: Any = None, epsilon: float = 1e-12, **_: Any) -> Any:
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), epsilon))
+
+
+def _standardized(image: Any, **_: Any) -> Any:
+    """Each image by its own mean and deviation."""
+    axes, count = (-3, -2, -1), prod(image.shape[-3:])
+    deviation = ops.maximum(ops.std(image, axis=axes, keepdims=True), count**-0.5)
+    return (image - ops.mean(image, axis=axes, keepdims=True)) / deviation
 
 
 def _resized(images: Any, size: Any, method: str = "bilinear", preserve_aspect_ratio: Any = False, **kw: Any) -> Any:
     if preserve_aspect_ratio or kw.get("antialias"):
         raise ValueError("keeps the aspect ratio, or smooths")
-    return ops.image.resize(images, tuple(size), interpolation=method.lower())
-
-
-def _nearest(images: Any, size: Any, **_: Any) -> Any:
-    return ops.image.resize(images, tuple(size), interpolation="nearest")
+    return ops.image.resize(images, _sides(size), interpolation=method.lower())
 
 
 def _depth_to_space(input: Any, block_size: int, **_: Any) -> Any:
@@ -69,6 +140,13 @@ def _depth_to_space(input: Any, block_size: int, **_: Any) -> Any:
     n = int(block_size)
     x = ops.reshape(input, (-1, height, width, n, n, channels // n**2))
     return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height * n, width * n, channels // n**2))
+
+
+def _space_to_depth(input: Any, block_size: int, **_: Any) -> Any:
+    _, height, width, channels = input.shape
+    n = int(block_size)
+    x = ops.reshape(input, (-1, height // n, n, width // n, n, channels))
+    return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height // n, width // n, channels * n**2))
 
 
 def _pooled(average: bool) -> Callable[..., Any]:
@@ -84,65 +162,67 @@ def _pooled(average: bool) -> Callable[..., Any]:
     return call
 
 
+def _spelled(names: str, made: Callable[[Any], Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """Operations that Keras calls alike, in all ways in which TensorFlow spells them."""
+    return {
+        form: made(getattr(ops, name))
+        for name in names.split()
+        for form in (name, f"math.{name}", f"nn.{name}", f"__operators__.{name}", name.capitalize())
+    }
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(("add", "math.add", "__operators__.add", "AddV2", "Add"), _two(ops.add)),
-    **dict.fromkeys(("subtract", "math.subtract", "Sub"), _two(ops.subtract)),
-    **dict.fromkeys(("multiply", "math.multiply", "Mul"), _two(ops.multiply)),
-    **dict.fromkeys(("divide", "truediv", "math.divide", "math.truediv", "RealDiv"), _two(ops.divide)),
-    **dict.fromkeys(("maximum", "math.maximum", "Maximum"), _two(ops.maximum)),
-    **dict.fromkeys(("minimum", "math.minimum", "Minimum"), _two(ops.minimum)),
+    **_spelled("add subtract multiply divide maximum minimum greater less", _two),
+    **dict.fromkeys(("AddV2", "BiasAdd"), _two(ops.add)),
+    **dict.fromkeys(("truediv", "math.truediv", "RealDiv"), _two(ops.divide)),
+    **dict.fromkeys(("floor_div", "math.floordiv", "FloorDiv"), _two(ops.floor_divide)),
     **dict.fromkeys(("pow", "math.pow", "Pow"), _two(ops.power)),
-    **dict.fromkeys(("nn.relu", "keras.activations.relu", "Relu"), _one(ops.relu)),
-    **dict.fromkeys(("nn.relu6", "Relu6"), _one(ops.relu6)),
-    **dict.fromkeys(("nn.elu", "Elu"), _one(ops.elu)),
-    **dict.fromkeys(("nn.selu", "Selu"), _one(ops.selu)),
-    **dict.fromkeys(("nn.silu", "nn.swish"), _one(ops.silu)),
-    **dict.fromkeys(("nn.softplus", "math.softplus", "Softplus"), _one(ops.softplus)),
-    **dict.fromkeys(("nn.sigmoid", "math.sigmoid", "sigmoid", "Sigmoid"), _one(ops.sigmoid)),
-    **dict.fromkeys(("nn.tanh", "math.tanh", "tanh", "Tanh"), _one(ops.tanh)),
-    **dict.fromkeys(("nn.softmax", "Softmax"), _softmax),
+    **{"Sub": _two(ops.subtract), "Mul": _two(ops.multiply), "math.divide_no_nan": _two(ops.divide_no_nan)},
+    **{"__operators__.gt": _two(ops.greater), "__operators__.lt": _two(ops.less)},
+    **_spelled("relu relu6 elu selu silu softplus softsign sigmoid tanh", _one),
+    **_spelled("abs exp log sqrt rsqrt square negative sin cos", _one),
+    **{"keras.activations.relu": _one(ops.relu), "nn.swish": _one(ops.silu), "Neg": _one(ops.negative)},
+    **dict.fromkeys(
+        ("nn.softmax", "Softmax"), lambda logits, axis=-1, **_: ops.softmax(logits, -1 if axis is None else axis)
+    ),
     "nn.leaky_relu": lambda features, alpha=0.2, **_: ops.leaky_relu(features, negative_slope=alpha),
     "nn.gelu": lambda features, approximate=False, **_: ops.gelu(features, approximate=bool(approximate)),
-    **dict.fromkeys(("abs", "math.abs", "Abs"), _one(ops.abs)),
-    **dict.fromkeys(("exp", "math.exp", "Exp"), _one(ops.exp)),
-    **dict.fromkeys(("math.log", "Log"), _one(ops.log)),
-    **dict.fromkeys(("sqrt", "math.sqrt", "Sqrt"), _one(ops.sqrt)),
-    **dict.fromkeys(("square", "math.square", "Square"), _one(ops.square)),
-    **dict.fromkeys(("math.negative", "negative", "Neg"), _one(ops.negative)),
     **dict.fromkeys(("identity", "stop_gradient", "Identity"), _one(lambda x: x)),
-    **dict.fromkeys(("math.reduce_mean", "reduce_mean"), _reduced(ops.mean)),
-    **dict.fromkeys(("math.reduce_sum", "reduce_sum"), _reduced(ops.sum)),
-    **dict.fromkeys(("math.reduce_max", "reduce_max"), _reduced(ops.max)),
-    **dict.fromkeys(("cast",), _cast),
+    **{f"{of}reduce_{kind}": _reduced(getattr(ops, kind)) for kind in KINDS for of in ("", "math.")},
+    "math.reduce_variance": _reduced(ops.var),
+    "cast": _cast,
     "clip_by_value": lambda t, clip_value_min, clip_value_max, **_: ops.clip(t, clip_value_min, clip_value_max),
     "concat": lambda values, axis, **_: ops.concatenate(values, axis=axis),
-    "stack": lambda values, axis=0, **_: ops.stack(values, axis=axis),
-    "reshape": lambda tensor, shape, **_: ops.reshape(tensor, tuple(shape)),
-    "transpose": lambda a, perm=None, **_: ops.transpose(a, perm),
-    "expand_dims": lambda input, axis, **_: ops.expand_dims(input, axis),
-    "squeeze": lambda input, axis=None, **_: ops.squeeze(
-        input, axis if axis is None else tuple([axis] if isinstance(axis, int) else axis)
+    "stack": _stacked,
+    **dict.fromkeys(("reshape", "Reshape"), _reshaped),
+    "nn.bias_add": lambda value, bias, data_format=None, **_: ops.add(
+        value, np.reshape(bias, (-1, 1, 1) if str(data_format).startswith("NC") else -1).astype("float32")
     ),
+    **dict.fromkeys(("shape", "Shape"), _shape),
+    "split": _split,
+    "unstack": lambda value, axis=0, **_: ops.unstack(value, axis=axis),
+    **dict.fromkeys(("linalg.matmul", "matmul"), _product),
+    **dict.fromkeys(("math.l2_normalize", "nn.l2_normalize", "linalg.l2_normalize"), _unit_length),
+    "image.per_image_standardization": _standardized,
+    "image.rgb_to_grayscale": lambda images, **_: ops.sum(images * LUMINANCE, axis=-1, keepdims=True),
+    "image.grayscale_to_rgb": lambda images, **_: ops.repeat(images, 3, axis=-1),
+    "image.flip_left_right": lambda image, **_: ops.flip(image, -2),
+    "tile": lambda input, multiples, **_: ops.tile(input, tuple(multiples)),
+    "repeat": lambda input, repeats, axis=None, **_: ops.repeat(input, repeats, axis=axis),
+    "math.add_n": lambda inputs, **_: sum(inputs[1:], inputs[0]),
+    "where": lambda condition, x, y, **_: ops.where(condition, x, y),
+    "expand_dims": lambda input, axis, **_: ops.expand_dims(input, axis),
+    "squeeze": lambda input, axis=None, **_: ops.squeeze(input, tuple(axis) if isinstance(axis, list) else axis),
     "pad": _padded,
     "reverse": lambda tensor, axis, **_: ops.flip(tensor, axis),
     "__operators__.getitem": _item,
     "image.resize": _resized,
-    "compat.v1.image.resize_nearest_neighbor": _nearest,
+    "compat.v1.image.resize_nearest_neighbor": lambda images, size, **_: _resized(images, size, "nearest"),
     **dict.fromkeys(("nn.depth_to_space", "nn.pixel_shuffle"), _depth_to_space),
+    "nn.space_to_depth": _space_to_depth,
     **dict.fromkeys(("nn.max_pool2d", "nn.max_pool"), _pooled(average=False)),
     **dict.fromkeys(("nn.avg_pool2d", "nn.avg_pool"), _pooled(average=True)),
 }
-
-
-def module_of(layer: dict[str, Any]) -> str | None:
-    """Where Keras has the operation that a configuration means, which HDF5 files don't say; None for a layer.
-
-    Add and others are operations and layers; only a layer's configuration says whether it is trained.
-    """
-    if not isinstance(layer["config"], dict) or "trainable" in layer["config"] or layer.get("registered_name"):
-        return None
-    found = (module for module in MODULES if isinstance(getattr(module, str(layer["class_name"]), None), type))
-    return next((module.__name__ for module in found), None)
 
 
 def operation(layer: dict[str, Any]) -> Callable[..., Any]:
@@ -172,7 +252,7 @@ def _found(name: Any, layer: str) -> Callable[..., Any]:
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise Unreadable(
                 f"its layer {layer!r} ({plain} of TensorFlow) can't be turned into an operation of Keras: "
-                f"{' '.join(str(error).split())[:160]}; replace it by a layer of Keras and save the network again"
+                f"{reason(error, 160)}; replace it by a layer of Keras and save the network again"
             ) from error
 
     return call
@@ -183,16 +263,11 @@ def _of_graph(inner: dict[str, Any]) -> Callable[..., Any]:
     node = inner.get("node_def", "")
     if isinstance(node, dict):
         name = node.get("op", "")
-    else:
-        if not isinstance(node, str):
-            node = str(node)
-        text = re.search(r'op: "(\w+)"', node) or re.search(r'"op": "(\w+)"', node)
-        if not text:  # the message itself, base64: its second field is the operation
-            raw = base64.b64decode(node + "==", validate=False) if node else b""
-            found = re.search(rb"\x12[\x01-\x40]([A-Za-z0-9]+)", raw)
-            name = found[1].decode() if found else ""
-        else:
-            name = text[1]
+    elif text := re.search(r'"?op"?: "(\w+)"', str(node)):
+        name = text[1]
+    else:  # the message itself, base64: its second field is the operation
+        found = re.search(rb"\x12[\x01-\x40]([A-Za-z0-9]+)", base64.b64decode(str(node) + "==") if node else b"")
+        name = found[1].decode() if found else ""
     constants = {int(place): value for place, value in (inner.get("constants") or {}).items()}
     known = _found(name, inner["name"])
 
