@@ -216,6 +216,7 @@ OPERATIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     ),
     "math.divide": ({"y": MEAN}, lambda x: x / np.array(MEAN, "float32")),
     "image.rgb_to_grayscale": ({}, keras.ops.image.rgb_to_grayscale),
+    "transpose": ({"perm": [0, 2, 1, 3]}, lambda x: keras.ops.transpose(x, (0, 2, 1, 3))),
     "math.l2_normalize": ({"axis": -1}, lambda x: keras.ops.normalize(x, -1)),
     "image.per_image_standardization": ({}, _standardized),
     "linalg.matmul": ({"b": ["image", 0, 0], "transpose_b": True}, _product),

@@ -211,6 +211,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "repeat": lambda input, repeats, axis=None, **_: ops.repeat(input, repeats, axis=axis),
     "math.add_n": lambda inputs, **_: sum(inputs[1:], inputs[0]),
     "where": lambda condition, x, y, **_: ops.where(condition, x, y),
+    "transpose": lambda a, perm=None, **_: ops.transpose(a, perm),
     "expand_dims": lambda input, axis, **_: ops.expand_dims(input, axis),
     "squeeze": lambda input, axis=None, **_: ops.squeeze(input, tuple(axis) if isinstance(axis, list) else axis),
     "pad": _padded,
@@ -220,8 +221,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "compat.v1.image.resize_nearest_neighbor": lambda images, size, **_: _resized(images, size, "nearest"),
     **dict.fromkeys(("nn.depth_to_space", "nn.pixel_shuffle"), _depth_to_space),
     "nn.space_to_depth": _space_to_depth,
-    **dict.fromkeys(("nn.max_pool2d", "nn.max_pool"), _pooled(average=False)),
-    **dict.fromkeys(("nn.avg_pool2d", "nn.avg_pool"), _pooled(average=True)),
+    **{f"nn.{of}_pool{rank}": _pooled(average=of == "avg") for of in ("max", "avg") for rank in ("", "2d")},
 }
 
 
