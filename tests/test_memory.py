@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.pipeline
 
-# VGG16 with random weights: memory does not depend on them. The canvas is small so that 512 filters take seconds.
+# Random weights: memory does not depend on them. Network and canvas are small so that 512 filters take seconds.
 RENDER = """
 import sys, tempfile
 from pathlib import Path
@@ -16,9 +16,11 @@ from cnnviz.maximization import Rendering, Settings, Surroundings, Wishes, Works
 from cnnviz.objectives import channel
 
 keras.utils.set_random_seed(1)
-network = keras.applications.VGG16(weights=None, include_top=False)
+layers = keras.layers
+network = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(8, 3, activation="relu"), layers.MaxPooling2D(4)])
+network.add(layers.Conv2D(512, 3, activation="relu", name="wide"))
 plain = {"scale": [1.0], "offset": [0.0], "reverse_channels": False}
-shop, settings, layer = Workshop(network, plain, "", 3), Settings(steps=2, size=(32, 32)), "block5_conv3"
+shop, settings, layer = Workshop(network, plain, "", 3), Settings(steps=2, size=(32, 32)), "wide"
 filters = list(range(int(sys.argv[1])))
 each = shop.size(channel(layer, 0), settings, 1000)
 with tempfile.TemporaryDirectory() as folder:

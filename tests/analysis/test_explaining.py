@@ -18,6 +18,8 @@ from cnnviz.errors import InputError
 from cnnviz.images.sets import ImageSet
 from cnnviz.networks import ModelSection
 
+pytestmark = pytest.mark.pipeline  # networks of many kinds: a minute, too much for the unit tests
+
 SIZE = (24, 24)
 NAMES = ["cat", "<b>dog</b>", "$x^2$", "ship\n"]  # a name is text, never markup
 

@@ -22,6 +22,8 @@ from cnnviz.maximization.ascent.settings import Settings
 from cnnviz.networks import folding, graph
 from cnnviz.objectives import channel, logit
 
+pytestmark = pytest.mark.pipeline  # networks of many kinds: a minute, too much for the unit tests
+
 UNIT = {"scale": [1 / 255], "offset": [0.0], "reverse_channels": False}
 QUICK = Settings(steps=8, snapshots=(1,), precision="float32")
 

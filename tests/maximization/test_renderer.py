@@ -291,6 +291,7 @@ def test_score_rises(
     np.testing.assert_array_equal(result.images, result.snapshots[:, -1])
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(("size", "wider"), [(32, 0), (33, 0), (24, 9)])  # whole vector registers, and a rest
 @pytest.mark.parametrize("change", [{}, {"optimizer": "adam"}, {"parameterization": "pixel"}], ids=str)
 def test_same_image_alone_in_company_in_any_order(
@@ -305,6 +306,7 @@ def test_same_image_alone_in_company_in_any_order(
     same(together.part(1, 4), renderer.render(wanted[1:]))
 
 
+@pytest.mark.pipeline
 def test_seed_attempt_and_network_change_the_image(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
     (wanted,) = channels("first", 1)
     renderer = Renderer(tiny(None), raw, wanted, SHORT, "d")

@@ -11,6 +11,8 @@ import tensorflow as tf
 from cnnviz.networks import graph, opened
 from cnnviz.networks.receptive_field import boxes, field
 
+pytestmark = pytest.mark.pipeline  # networks of many kinds: a minute, too much for the unit tests
+
 layers, ops = keras.layers, keras.ops
 SIZE = (21, 26)
 

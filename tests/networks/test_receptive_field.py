@@ -11,6 +11,8 @@ import tensorflow as tf
 from cnnviz.networks import graph
 from cnnviz.networks.receptive_field import boxes, field
 
+pytestmark = pytest.mark.pipeline  # networks of many kinds: a minute, too much for the unit tests
+
 layers = keras.layers
 
 
