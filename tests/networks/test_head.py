@@ -197,7 +197,8 @@ def test_pooled_scores_are_classes_where_there_are_names(images: np.ndarray) -> 
 
 def maps(*last: Any) -> Any:
     inputs = keras.Input((12, 12, 3))
-    x = LAYERS.MaxPooling2D()(LAYERS.Conv2D(5, 3, padding="same")(inputs))
+    # named: the layers of the parameters were named when the tests were collected, at whatever the counters stood
+    x = LAYERS.MaxPooling2D(name="halved")(LAYERS.Conv2D(5, 3, padding="same", name="first")(inputs))
     for layer in last:
         x = layer(x)
     return keras.Model(inputs, x)
