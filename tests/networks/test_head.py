@@ -16,7 +16,7 @@ LAYERS = keras.layers
 def ending(*last: Any, size: int = 6) -> Any:
     keras.utils.set_random_seed(4)
     inputs = keras.Input((size, size, 3))
-    x = LAYERS.GlobalAveragePooling2D()(LAYERS.Conv2D(5, 3, name="conv")(inputs))
+    x = LAYERS.GlobalAveragePooling2D(name="pooled")(LAYERS.Conv2D(5, 3, name="conv")(inputs))
     for layer in last:
         x = layer(x)
     return keras.Model(inputs, x)
