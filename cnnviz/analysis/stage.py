@@ -55,7 +55,8 @@ def run(
     files.write_arrays(folder, found, columns)
     write_csv(folder / "filters.csv", files.filter_rows(columns))
     write_json(folder / "statistics.json", entries)
-    predicted = explaining.explain(observer, described, outputs, model, section, pixels, artifacts)
+    scores = explaining.against_labels(outputs, observer.head, pixels, model.labels, key)
+    predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts)
 
     def read(name: str, indices: Sequence[int]) -> np.ndarray:
         return fed(images[name], indices, shape)
@@ -64,7 +65,7 @@ def run(
     if observer.head.kind == "pictures":
         drawing.draw(observer.graph, observer.head, preprocessing, pixels, read, folder)
     notes = checks.notes(found, observer.convs)
-    notes += explaining.notes(observer, described, outputs, model, pixels, read)
+    notes += explaining.notes(observer, described, scores, read)
     for note in notes:
         say(f"{key}: {note}")
     write_json(folder / "notes.json", notes)

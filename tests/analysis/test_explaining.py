@@ -54,7 +54,8 @@ def run(
     folder, pixels = artifacts / "analysis" / "net", files.Pixels(sets, (*SIZE, 3))
     files.write_examples(folder, watching.located(observer, layers, {name: [0] for name in layers}), pixels)
     model, amounts = ModelSection(known="vgg16", **options), AnalyzeSection(mistakes=mistakes, doubtful=doubtful)
-    numbers = explaining.explain(observer, described, outputs, model, amounts, pixels, artifacts)
+    found = explaining.against_labels(outputs, observer.head, pixels, model.labels, "net")
+    numbers = explaining.explain(observer, described, found, model, amounts, pixels, artifacts)
     return numbers, folder
 
 

@@ -24,7 +24,7 @@ WHERE = "params.yaml: models"
 def explain(
     observer: Observer,
     described: Mapping[str, Any],
-    outputs: Mapping[str, predictions.Outputs],
+    found: predictions.Found,
     model: "ModelSection",
     options: AnalyzeSection,
     pixels: Pixels,
@@ -32,13 +32,12 @@ def explain(
 ) -> dict[str, Any]:
     """Write the predictions into `<artifacts>/analysis/<model>/`, if the model gives classes, labels or values.
 
-    Returns `labelled_images` and `accuracy` for metrics.json. Raises InputError where params.yaml asks for a class,
-    layer or image that is not there.
+    found: see `against_labels`. Returns `labelled_images` and `accuracy` for metrics.json. Raises InputError where
+    params.yaml asks for a layer or image that is not there.
     """
     key, head = described["name"], observer.head
     if not head.answers:
         return predictions.headline({})
-    found = against_labels(outputs, head, pixels, model.labels, f"{WHERE}.{key}.labels")
     layer = _layer(observer, model.explained_layer, f"{WHERE}.{key}.explained_layer")
     folder = artifacts / "analysis" / key
     rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz", pixels.rgb) if layer else {}
@@ -61,38 +60,29 @@ def explain(
 
 
 def against_labels(
-    outputs: Mapping[str, predictions.Outputs],
-    head: Head,
-    pixels: Pixels,
-    fits: Mapping[str, labels.Fit],
-    where: str,
+    outputs: Mapping[str, predictions.Outputs], head: Head, pixels: Pixels, fits: Mapping[str, labels.Fit], key: str
 ) -> predictions.Found:
-    """The scores of each set, with the true class of every image where a label tells it."""
+    """The scores of each set, with the true class of every image where a label tells it; none without an answer.
+
+    fits: `labels` of the model `key` in params.yaml.
+    """
     if head.kind == "regression":
         return predictions.Values.of(outputs)
     found = {}
     for name, one in outputs.items():
         one_set, fit = pixels.sets[name], fits.get(name)
-        true = labels.true_classes(one_set, head.names, fit, f"{where}.{name}", head.known)
+        true = labels.true_classes(one_set, head.names, fit, f"{WHERE}.{key}.labels.{name}", head.known)
         alone = head.kind == "labels"
         logits = one.logits
         found[name] = predictions.Predictions(logits, head.probabilities(logits), true, one.features, alone)
     return found
 
 
-def notes(
-    observer: Observer,
-    described: Mapping[str, Any],
-    outputs: Mapping[str, predictions.Outputs],
-    model: "ModelSection",
-    pixels: Pixels,
-    read: trial.Read,
-) -> list[str]:
+def notes(observer: Observer, described: Mapping[str, Any], found: predictions.Found, read: trial.Read) -> list[str]:
     """What is odd about the predictions: scores that are no numbers, a preprocessing that is likely wrong."""
-    key, head = described["name"], observer.head
+    head = observer.head
     if not head.answers:
         return []
-    found = against_labels(outputs, head, pixels, model.labels, f"{WHERE}.{key}.labels")
     broken = sum(int((~one.finite).sum()) for one in found.values())
     said = []
     if broken:
