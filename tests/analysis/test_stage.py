@@ -22,6 +22,8 @@ from cnnviz.networks import receptive_field
 from cnnviz.tracking import content as run_content
 from cnnviz.tracking import inputs as run_inputs
 
+pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
+
 SIZE = (24, 24)
 RENDERED = [0, 2]
 

@@ -27,6 +27,8 @@ from cnnviz.maximization.chunks import Chunk
 from cnnviz.networks import folding, graph, selection, store
 from cnnviz.objectives import Objective
 
+pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
+
 SHORT = Settings(steps=24, size=(32, 32), snapshots=(1, 10))
 
 
@@ -291,7 +293,6 @@ def test_score_rises(
     np.testing.assert_array_equal(result.images, result.snapshots[:, -1])
 
 
-@pytest.mark.pipeline
 @pytest.mark.parametrize(("size", "wider"), [(32, 0), (33, 0), (24, 9)])  # whole vector registers, and a rest
 @pytest.mark.parametrize("change", [{}, {"optimizer": "adam"}, {"parameterization": "pixel"}], ids=str)
 def test_same_image_alone_in_company_in_any_order(
@@ -306,7 +307,6 @@ def test_same_image_alone_in_company_in_any_order(
     same(together.part(1, 4), renderer.render(wanted[1:]))
 
 
-@pytest.mark.pipeline
 def test_seed_attempt_and_network_change_the_image(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
     (wanted,) = channels("first", 1)
     renderer = Renderer(tiny(None), raw, wanted, SHORT, "d")
@@ -389,7 +389,6 @@ def test_unreachable_canvas_is_an_error(tiny: Callable[..., Any], raw: dict[str,
         Renderer(tiny(None), raw, objectives.channel("separable", 0), dataclasses.replace(SHORT, size=(8, 8)), "d")
 
 
-@pytest.mark.pipeline
 def test_a_chunk_is_the_same_bytes_in_another_process(
     tiny: Callable[..., Any], raw: dict[str, Any], tmp_path: Path
 ) -> None:

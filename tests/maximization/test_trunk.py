@@ -12,6 +12,8 @@ from keras import layers
 from cnnviz.maximization.ascent.trunk import Trunk
 from cnnviz.networks import graph, preprocess
 
+pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
+
 CAFFE = {"name": "caffe", "scale": 1.0, "offset": [-103.9, -116.8, -123.7], "reverse_channels": True}
 RAW = {"name": "raw", "scale": 1 / 255, "offset": 0.0, "reverse_channels": False}
 RGB, GREY = (20, 18, 3), (20, 18, 1)

@@ -9,6 +9,8 @@ import pytest
 from cnnviz.networks import digest
 from cnnviz.networks.description import fingerprint
 
+pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
+
 
 def described(raw: dict[str, Any], seed: int = 0, pool: Any = None, activation: str = "relu") -> Any:
     """What model.json holds of a small network."""

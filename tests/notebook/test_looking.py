@@ -14,6 +14,8 @@ from cnnviz.errors import InputError
 from cnnviz.notebook import FeatureMaps, activity
 from tests import gradcam_reference as reference
 
+pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
+
 
 @pytest.fixture
 def images(rng: np.random.Generator) -> np.ndarray:

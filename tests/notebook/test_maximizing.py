@@ -11,6 +11,8 @@ import cnnviz
 from cnnviz.errors import InputError
 from cnnviz.objectives import channel, logit
 
+pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
+
 SHORT: dict[str, Any] = {"steps": 20, "size": 32, "snapshots": (1,)}
 
 
