@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -29,9 +30,12 @@ PLAIN |= {"variants": 0, "negatives": False}
 FAMOUS = {"vgg16": {"block2_conv2": [77], "block3_conv1": [159], "block3_conv3": [41], "block4_conv1": [243]}}
 
 
-def chosen(params: config.Params) -> tuple[str | None, str | None]:
-    """The model to be shown whole, and the one of which a few filters are; either may be None."""
-    sizes = {key: _input_size(model) for key, model in params.models.items()}
+def chosen(params: config.Params, known: Mapping[str, int] = MappingProxyType({})) -> tuple[str | None, str | None]:
+    """The model to be shown whole, and the one of which a few filters are; either may be None.
+
+    known: input sizes in pixels that params.yaml doesn't say.
+    """
+    sizes = {key: known.get(key) or _input_size(model) for key, model in params.models.items()}
     smallest = min(sizes, key=lambda key: sizes[key])
     whole = smallest if sizes[smallest] <= SMALL else None
     return whole, next((key for key in sizes if key != whole), None)
@@ -39,7 +43,11 @@ def chosen(params: config.Params) -> tuple[str | None, str | None]:
 
 def _input_size(model: networks.ModelSection) -> int:
     """In pixels; networks of keras.applications see 224 where nothing is said."""
-    return model.input_size or (catalog.MODELS[model.known].input_size if model.known else 224)
+    return (
+        model.input_size
+        or max(model.input_shape or [0])
+        or (catalog.MODELS[model.known].input_size if model.known else 224)
+    )
 
 
 def some(wanted: dict[str, list[int]], layers: int, each: int) -> dict[str, list[int]]:
@@ -68,14 +76,19 @@ def make(params: config.Params, watch: Stopwatch) -> str:
 
     Raises InputError where a stage of these models would.
     """
-    whole, partly = chosen(params)
+    own = [key for key, model in params.models.items() if model.file]
+    for key in own:  # only the file says what size of images it takes
+        networks.run(key, params.models[key], FOLDER)
+    known = {key: max(networks.read_description(FOLDER / "models" / key)["input_shape"][:2]) for key in own}
+    whole, partly = chosen(params, known)
     keys, short = {whole: f"{whole} whole", partly: f"a few filters of {partly}"}, preview(params)
     todo = {key: what for key, what in keys.items() if key}
     say(f"first look: {', '.join(todo.values())}; a minute or two")
     images.run(short.images, FOLDER, IMAGES)
     done: dict[str, networks.ModelSection] = {}
     for number, key in enumerate(todo, 1):
-        networks.run(key, params.models[key], FOLDER)
+        if key not in own:
+            networks.run(key, params.models[key], FOLDER)
         described = networks.read_description(FOLDER / "models" / key)
         sets, model = _sets(list(short.images.sets), described), params.models[key]
         asked = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")

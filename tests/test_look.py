@@ -38,6 +38,8 @@ def test_the_smallest_network_whole_and_a_few_filters_of_the_first_large_one(
     assert look.chosen(params(dogs=dogs, a=small, b={**OWN, "input_size": 48})) == ("a", "dogs")
     assert look.chosen(params(a=small)) == ("a", None)
     assert look.chosen(params(mine={**OWN, "input_size": 224})) == (None, "mine")
+    assert look.chosen(params(mine=OWN), {"mine": 28}) == ("mine", None)
+    assert look.chosen(params(mine={**OWN, "input_shape": [66, 90]})) == ("mine", None)
     assert look.chosen(params(r={"application": "ResNet50"}, v=vgg16)) == (None, "r")
 
 

@@ -136,7 +136,8 @@ def model_page(
     for scale in SCALES:
         inline = Inliner(scale)
         facts = report_data.model(artifacts, key, params, inline)
-        page = env.get_template("model.html").render(model=facts, fixed=fixed(inline), sets=sets, params=shown).encode()
+        values = {"fixed": fixed(inline), "sets": sets, "params": shown, "start": params.maximize.start}
+        page = env.get_template("model.html").render(model=facts, **values).encode()
         if len(page) <= LIMIT:
             break
     return page, facts
@@ -228,7 +229,13 @@ def render(artifacts: Path, params: Params, out: Path, preview: str = "") -> Non
             if picture.is_file():
                 write_bytes(out / "plots" / key / picture.name, picture.read_bytes())
     shown = {facts["key"]: _shown_params(params, facts["key"]) for facts in models}
-    shared = {"sets": _sets(artifacts), "fixed": fixed(Inliner()), "params": shown, "preview": preview}
+    shared = {
+        "sets": _sets(artifacts),
+        "fixed": fixed(Inliner()),
+        "params": shown,
+        "start": params.maximize.start,
+        "preview": preview,
+    }
     build.build(env, artifacts, out, models, shared)
     if preview:
         return

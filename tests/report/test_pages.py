@@ -401,6 +401,14 @@ def test_layers_with_counts_and_medians(site: Path) -> None:
     assert (rows[0]["median_against_nature"], rows[0]["median_selectivity_rank"]) == ("1.25", "2")
 
 
+def test_what_the_pictures_started_from(artifacts: Path, params: Params, site: Path) -> None:
+    assert "Each picture below started as noise (" in Page(site / "first.html").text
+    assert "started as noise (" in Page(site / "first" / "conv_a" / "index.html").text
+    from_photo = params.model_copy(update={"maximize": params.maximize.model_copy(update={"start": "small/1"})})
+    page, _ = report.model_page(report.environment(), artifacts, "first", from_photo)
+    assert b"Each picture below started as the image small/1 (" in page
+
+
 def test_curves_and_plots(site: Path) -> None:
     rows = list(csv.DictReader((site / "curves.csv").read_text().splitlines()))
     assert list(rows[0]) == ["model", "layer", "step", "score"]
