@@ -67,7 +67,7 @@ class Features:
 
     def update(self, seen: Seen) -> None:
         if seen.indices[0] < self.limit:
-            self.found.append(pool(seen.unit[seen.indices < self.limit]))
+            self.found.append(pool(seen.unit[: np.count_nonzero(seen.indices < self.limit)]))  # a view, no copy
 
     def result(self) -> NDArray[np.float32]:
         return np.concatenate(self.found)

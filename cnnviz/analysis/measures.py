@@ -111,7 +111,7 @@ class ClassMeans:
         self.counts = np.bincount(labels[labels >= 0], minlength=classes)
 
     def update(self, seen: Seen) -> None:
-        means = np.maximum(seen.unit, 0).mean((2, 3), dtype=np.float64)
+        means = np.stack([np.maximum(unit, 0).mean((1, 2), dtype=np.float64) for unit in seen.unit])
         labels = self.labels[seen.indices]
         np.add.at(self.sums, labels[labels >= 0], means[labels >= 0])
 

@@ -43,7 +43,7 @@ class Observer:
         outputs = keras.tree.flatten(made)  # Keras gives a single output without its list
         found = [before.get(id(output), (output, output))[0] for output in outputs[: len(self.convs)]]
         classified = tuple(outputs[len(self.convs) :])
-        return [tf.transpose(pre, [0, 3, 1, 2]) for pre in found], classified
+        return found, classified
 
     def batches(self, read: Callable[[Sequence[int]], np.ndarray], count: int, size: int) -> "Iterator[Batch]":
         """Run `count` images once, `size` at a time; `read(indices)` returns float32 `(b, h, w, channels)` in 0..255.
@@ -52,8 +52,11 @@ class Observer:
         """
         for start in range(0, count, size):
             indices = np.arange(start, min(start + size, count))
-            pre, classified = self._run(tf.constant(read(indices.tolist())))
-            yield Batch(indices, dict(zip(self.convs, pre, strict=True)), self.convs, [x.numpy() for x in classified])
+            yield self._batch(indices, tf.constant(read(indices.tolist())))  # nothing of it is kept here
+
+    def _batch(self, indices: np.ndarray, images: tf.Tensor) -> "Batch":
+        pre, classified = self._run(images)
+        return Batch(indices, dict(zip(self.convs, pre, strict=True)), self.convs, [x.numpy() for x in classified])
 
 
 class Batch(dict[str, Seen]):
@@ -72,21 +75,31 @@ class Batch(dict[str, Seen]):
 
     def __missing__(self, layer: str) -> Seen:
         pre = self._pre[layer]
-        return Seen(self._indices, np.asarray(pre), np.asarray(_activated(self._convs[layer], pre)))
+        unit = _turned_unit(self._convs[layer], pre)  # one after the other: 260 MB each for 20 images of VGG16
+        turned = _channels_first(pre)
+        return Seen(self._indices, turned, turned if unit is None else unit)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._pre)
 
+    def release(self) -> None:
+        """Let its maps go, a gigabyte for 20 images of VGG16, before those of the next batch are computed."""
+        self._pre.clear()
 
-def _activated(conv: graph.Conv, pre: tf.Tensor) -> tf.Tensor:
-    """The unit's output for its pre-activation, both `(b, channels, h, w)`."""
+
+def _turned_unit(conv: graph.Conv, pre: tf.Tensor) -> np.ndarray | None:
+    """The unit's output for its pre-activation `(b, h, w, channels)`: `(b, channels, h, w)`; None: it is the same."""
     if graph.activation_of(conv.layer) != "linear":
         function = conv.layer.activation
     elif conv.nonlinearity is not None:
         function = conv.nonlinearity.layer
     else:
-        return pre
-    return tf.transpose(function(tf.transpose(pre, [0, 2, 3, 1])), [0, 3, 1, 2])
+        return None
+    return _channels_first(function(pre))
+
+
+def _channels_first(maps: tf.Tensor) -> np.ndarray:
+    return np.asarray(tf.transpose(maps, [0, 3, 1, 2]))
 
 
 @contextmanager

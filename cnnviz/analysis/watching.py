@@ -48,6 +48,7 @@ def watch(
         for start, batch in enumerate(observer.batches(read, len(one), amounts.batch)):
             for key in batch:
                 layers[key].update(batch[key])
+            batch.release()
             if batch.classified:
                 outputs[name].update(*batch.classified)
             tick(min(amounts.batch, len(one) - start * amounts.batch))

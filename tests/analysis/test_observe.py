@@ -1,5 +1,6 @@
 """One pass: the true pre-activations and outputs of all units, every image once."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,18 @@ def test_every_image_once_in_order(tiny: Callable[..., Any], raw: dict[str, Any]
     assert [part.indices.tolist() for part in parts] == [[0, 1, 2], [3, 4, 5], [6]]
     whole = channels_first(tiny()(images))
     np.testing.assert_allclose(np.concatenate([part.unit for part in parts]), whole, atol=1e-5)
+
+
+def test_what_is_released_is_gone_before_the_next_batch(
+    tiny: Callable[..., Any], raw: dict[str, Any], rng: np.random.Generator
+) -> None:
+    images, held = rng.normal(size=(4, 24, 24, 3)).astype("float32"), []
+    for batch in Observer(tiny(), described(raw)).batches(lambda i: images[i], 4, 2):
+        assert [maps() for maps in held] == [None] * len(held)
+        held = [weakref.ref(maps) for maps in batch._pre.values()]
+        assert all(maps() is not None for maps in held)
+        batch.release()
+    assert len(held) == 5
 
 
 def test_a_layer_called_twice_is_watched_at_both_places(raw: dict[str, Any], rng: np.random.Generator) -> None:
