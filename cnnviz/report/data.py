@@ -215,6 +215,9 @@ def _telling(cards: list[Facts]) -> Facts:
 def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
     """Everything that the page of one model shows."""
     facts: Facts = dict(read_json(artifacts / "models" / key / "model.json"))
+    titles = {conv["name"]: conv["title"] for conv in facts["conv_layers"] if "title" in conv}
+    for entries in ("conv_layers", "layers"):  # title: the user's name, where no file can have it
+        facts[entries] = [{"title": titles.get(one["name"], one["name"]), **one} for one in facts[entries]]
     facts["notes"] = [*facts.get("notes", ()), *read(artifacts / "feature_maps" / key / "notes.json")]
     statistics = read(artifacts / "weights" / key / "statistics.json")
     maps = {s: read(artifacts / "feature_maps" / key / s / "statistics.json") for s in params.images.sets}

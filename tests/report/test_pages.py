@@ -409,6 +409,22 @@ def test_what_the_pictures_started_from(artifacts: Path, params: Params, site: P
     assert b"Each picture below started as the image small/1 (" in page
 
 
+def test_layers_are_called_as_the_user_calls_them(artifacts: Path, params: Params, tmp_path: Path) -> None:
+    tree, out = tmp_path / "artifacts", tmp_path / "out"
+    shutil.copytree(artifacts, tree)
+    out.mkdir()
+    described = json.loads((tree / "models/first/model.json").read_text())
+    named = next(conv for conv in described["conv_layers"] if conv["name"] == "conv_a")
+    named["title"] = "erste Lage ü <i>"
+    (tree / "models/first/model.json").write_text(json.dumps(described))
+    report.render(tree, params, out)
+    for page in ("first.html", "first/index.html", "first/conv_a/index.html", "first/conv_a/0.html"):
+        text = Page(out / page).text
+        assert "erste Lage ü <i>" in text, page
+        as_in_params = "conv_a" in Page(out / page).text.replace("it is conv_a.", "")
+        assert as_in_params == ("conv_a" not in page), page  # the part of params.yaml stands on the model's pages
+
+
 def test_curves_and_plots(site: Path) -> None:
     rows = list(csv.DictReader((site / "curves.csv").read_text().splitlines()))
     assert list(rows[0]) == ["model", "layer", "step", "score"]

@@ -114,7 +114,7 @@ def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Mo
     style = "\n".join(env.get_template(name).render() for name in ("style.css", "site/site.css"))
     script = env.get_template("site/site.js").render()
     found = [
-        [key, [[layer.name, layer.url, layer.filters, sorted(model.pages[layer.name])] for layer in model.ordered()]]
+        [key, [[layer.title, layer.url, layer.filters, sorted(model.pages[layer.name])] for layer in model.ordered()]]
         for key, model in models.items()
     ]
     index = "window.cnnvizIndex = " + json.dumps(found, separators=(",", ":")).replace("<", "\\u003c") + ";\n"

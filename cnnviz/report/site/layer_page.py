@@ -63,7 +63,7 @@ def _columns(context: Context) -> dict[str, list[float | None]]:
 
 def _kernels(site: Site, layer: Layer) -> Picture | None:
     source = layer.model.artifacts / "weights" / layer.model.key / f"{layer.name}.png"
-    alt = f"Kernels of {layer.name}" + (", as colours" if layer.index == 0 else ", red positive and blue negative")
+    alt = f"Kernels of {layer.title}" + (", as colours" if layer.index == 0 else ", red positive and blue negative")
     return site.files.copy(source, f"{layer.folder}/kernels.png", alt)
 
 

@@ -50,6 +50,11 @@ class Layer:
         return str(self.conv["name"])
 
     @property
+    def title(self) -> str:
+        """What the user calls it; `name` is what files can be called."""
+        return str(self.conv["title"])
+
+    @property
     def filters(self) -> int:
         return int(self.conv["filters"])
 
@@ -87,14 +92,14 @@ class Layer:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
         for sheet, what in ((self.sheet, "Image that drives"), (self.patches, "Patch that drives")):
             if sheet is not None and (place := sheet.place(k)) is not None:
-                return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.name}")
+                return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.title}")
         return None
 
     def filter(self, k: int) -> Filter:
         """How other pages name, show and link filter k."""
         page = self.model.pages.get(self.name, ())
         at = url(self.model.key, self.name, f"{k}.html") if k in page else f"{self.url}#{k}"
-        return Filter(self.model.key, self.name, k, at, self.tile(k), self.status.get(k, ""))
+        return Filter(self.model.key, self.title, k, at, self.tile(k), self.status.get(k, ""))
 
     def telling(self) -> int:
         """The filter that stands for the layer: the middle one of the rendered ones that are ok.
