@@ -65,7 +65,7 @@ def run(
     if observer.head.kind == "pictures":
         drawing.draw(observer.graph, observer.head, preprocessing, pixels, read, folder)
     notes = checks.notes(found, observer.convs)
-    notes += explaining.notes(observer, described, scores, read)
+    notes += explaining.notes(observer, described, scores, pixels, read)
     for note in notes:
         say(f"{key}: {note}")
     write_json(folder / "notes.json", notes)

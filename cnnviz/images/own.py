@@ -184,8 +184,12 @@ class Own:
         pictures = {item.path for item in self.items if item.path not in self._stacks}
         several = sum(self._header(path).frames > 1 for path in pictures)
         brightest = int(images.max())
-        if brightest <= ranges.DARK:
-            self.notes.append(f"nearly black: the largest number of all images is {brightest} of 255")
+        if brightest == 1:
+            images *= np.uint8(255)
+            self.notes.append("pictures hold 0 and 1 only, as masks do: 1 became 255")
+        elif brightest <= ranges.DARK:
+            scaled = f"; if these are no photos, multiply them, by {255 // brightest} at most" if brightest else ""
+            self.notes.append(f"nearly black: the largest number of all images is {brightest} of 255{scaled}")
         if several:
             self.notes.append(f"of {several} files with several images or pages the first was taken")
         used = list(dict.fromkeys(self._stacks[item.path].said for item in self.items if item.path in self._stacks))

@@ -148,7 +148,8 @@ def _floating(spans: list[Span]) -> tuple[dict[Path, float], list[str]]:
     unit = [one for one in spans if not over or 0 < one.high <= 1 + SLACK]
     told = {one.path: one.high for one in unit} | {one.path: top.high for one in full}
     groups = ((unit, "0..1, times 255"), (full, "0..255"))
-    return told, [
+    differ = "the files differ in that: if all are in one range, divide those in 0..255 by 255"
+    return told, [differ] * bool(unit and full) + [
         f"{said(some[0].path)}{f' and {len(some) - 1} more' if some[1:] else ''}: floating point, taken for numbers "
         f"in {where}"
         for some, where in groups

@@ -40,6 +40,16 @@ def test_classes_by_name_with_and_without_wordnet_ids() -> None:
     assert labels.true_classes(one, model, None, "w").tolist() == [1, 0, 2, -1, -1]  # two cats: not told apart
 
 
+def test_labels_beside_the_only_class_are_its_opposite() -> None:
+    one = image_set([0, 1, 2, -1], ["circle", "Cross", "noise"])
+    assert labels.true_classes(one, ["not cross", "cross"], None, "w").tolist() == [0, 1, 0, -1]
+    assert labels.opposites(one, ["not cross", "cross"]) == ["circle", "noise"]
+    strange = image_set([0, 1], ["cat", "dog"])  # none of them is the class: nothing is known of it
+    assert labels.true_classes(strange, ["not cross", "cross"], None, "w").tolist() == [-1, -1]
+    assert labels.opposites(strange, ["not cross", "cross"]) == []
+    assert labels.true_classes(one, ["circle", "cross"], None, "w").tolist() == [0, 1, -1, -1]
+
+
 def test_labels_without_names_fit_nothing_by_themselves() -> None:
     one = image_set([0, 1, 7], [])
     assert labels.true_classes(one, ["a", "b"], None, "w").tolist() == [-1, -1, -1]

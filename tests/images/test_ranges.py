@@ -62,7 +62,12 @@ def test_a_dark_image_among_bright_ones_is_none_of_these(place: Path) -> None:
 
 def test_pictures_that_are_nearly_black_are_said_to_be(place: Path) -> None:
     Image.fromarray(np.array([[0, 1, 16]], np.uint8)).save(place / "a.png")
-    assert read(place).notes == ("nearly black: the largest number of all images is 16 of 255",)
+    (note,) = read(place).notes
+    assert note.startswith("nearly black: the largest number of all images is 16 of 255; if these")
+    Image.fromarray(np.array([[0, 1, 0]], np.uint8)).save(place / "a.png")
+    found = read(place)
+    assert found.images[0, 0, :, 0].tolist() == [0, 255, 0]
+    assert found.notes == ("pictures hold 0 and 1 only, as masks do: 1 became 255",)
 
 
 def test_ordinary_whole_numbers_get_a_note_that_makes_sense(place: Path, rng: np.random.Generator) -> None:
@@ -110,7 +115,8 @@ def test_float_tiffs_are_said_to_be_such(place: Path) -> None:
         Image.fromarray(np.array([[0, high]], np.float32)).save(place / name)
     found = read(place)
     assert found.images[:, 0, :, 0].tolist() == [[0, 255], [0, 255]]
-    assert [note.split(": ")[1] for note in found.notes] == [
+    assert found.notes[0].startswith("the files differ in that")
+    assert [note.split(": ")[1] for note in found.notes[1:]] == [
         "floating point, taken for numbers in 0..1, times 255",
         "floating point, taken for numbers in 0..255",
     ]

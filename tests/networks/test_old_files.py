@@ -10,6 +10,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from scipy import signal
 
 from cnnviz.errors import InputError
 from cnnviz.networks.files import read
@@ -325,3 +326,23 @@ def test_hard_sigmoid_of_keras_3_is_its_own(tmp_path: Path) -> None:
     network = small(L.Conv2D(4, 3), L.Activation("hard_sigmoid", name="act"))
     network.save(tmp_path / "net.h5")
     equal(tmp_path / "net.h5", network)
+
+
+def test_kernels_of_theano_are_convolved_with(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Theano's convolution is that of SciPy; TensorFlow's is a correlation."""
+    network = small(L.Conv2D(2, 3, name="conv"), size=(7, 6, 1))
+    network.save(tmp_path / "theano.h5")
+    with h5py.File(tmp_path / "theano.h5", "r+") as file:
+        file.attrs["backend"], file.attrs["keras_version"] = "theano", "2.0.4"
+    found, image = read(tmp_path / "theano.h5", "m"), rng.normal(size=(1, 7, 6, 1)).astype("float32")
+    kernel, bias = network.get_layer("conv").get_weights()
+    expected = [signal.convolve2d(image[0, :, :, 0], kernel[:, :, 0, k], "valid").mean() + bias[k] for k in range(2)]
+    np.testing.assert_allclose(np.asarray(found.network(image)), [expected], atol=1e-5)
+    assert any("Theano" in note for note in found.notes)
+
+
+def test_files_of_keras_1_are_refused_with_what_reads_them(tmp_path: Path) -> None:
+    network = small(L.Conv2D(2, 3, name="conv"))
+    path = old(network, tmp_path / "one.h5", lambda config: config, "1.2.2")
+    with pytest.raises(InputError, match=r"written by Keras 1; Keras 2\.0 to 2\.2 still read such files"):
+        read(path, "m")

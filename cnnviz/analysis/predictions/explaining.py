@@ -78,13 +78,21 @@ def against_labels(
     return found
 
 
-def notes(observer: Observer, described: Mapping[str, Any], found: predictions.Found, read: trial.Read) -> list[str]:
-    """What is odd about the predictions: scores that are no numbers, a preprocessing that is likely wrong."""
+def notes(
+    observer: Observer, described: Mapping[str, Any], found: predictions.Found, pixels: Pixels, read: trial.Read
+) -> list[str]:
+    """What was assumed of the labels, and what is odd about the predictions: scores that are no numbers, a
+    preprocessing that is likely wrong.
+    """
     head = observer.head
     if not head.answers:
         return []
     broken = sum(int((~one.finite).sum()) for one in found.values())
     said = []
+    for name in found if head.known else ():
+        if others := labels.opposites(pixels.sets[name], head.names):
+            more = f" and {len(others) - 3} more" if others[3:] else ""
+            said.append(f"{name}: labels {', '.join(others[:3])}{more} count as {head.names[0]!r}")
     if broken:
         every = sum(len(one.logits) for one in found.values())
         said.append(f"its answer is not a number for {broken} of {every} images: look for NaN in its weights")

@@ -25,7 +25,8 @@ def true_classes(
     """The model's class of each image, -1 where its label fits none: `(n,)`.
 
     known: whether the names are the model's own; numbers that stand for names fit no label by themselves. fit: None:
-    labels fit where the set's and the model's class names are equal, see `plain`; `same`: the set's label numbers are
+    labels fit where the set's and the model's class names are equal, see `plain`; where one of them is the only class
+    of the model (`cross`, beside `not cross`), the set's others are its opposite; `same`: the set's label numbers are
     the model's; or {label of the set: class of the model}, numbers or names. A set whose classes are called by numbers
     (folders 0 to 42) has these for label numbers, not their places in the list. Raises InputError naming `where` for a
     class or label that is not there.
@@ -40,6 +41,8 @@ def true_classes(
     if fit is None:
         single = {name: i for i, name in enumerate(own) if own.count(name) == 1}
         found = {i: single[plain(name)] for i, name in enumerate(labels) if plain(name) in single}
+        if known and _one_against_all(names) and 1 in found.values():
+            found = {i: found.get(i, 0) for i in range(len(labels))}
     for label, wanted in (fit or {}).items():
         number = _label(label, numbers, labels, where)
         target = wanted if isinstance(wanted, int) else _index(wanted, own, f"{where}.{label}")
@@ -47,6 +50,19 @@ def true_classes(
             raise InputError(f"{where}.{label}: class {target} is out of range; the model has 0..{len(names) - 1}")
         found[number] = target
     return np.array([found.get(int(label), UNKNOWN) for label in one.labels], np.int32)
+
+
+def opposites(one: ImageSet, names: Sequence[str]) -> list[str]:
+    """The labels of a set that count as the opposite of the only class that a model has."""
+    if not _one_against_all(names):
+        return []
+    labels = [str(name) for name in one.class_names]
+    others = [name for name in labels if plain(name) not in map(plain, names)]
+    return others if any(plain(name) == plain(names[1]) for name in labels) else []
+
+
+def _one_against_all(names: Sequence[str]) -> bool:
+    return len(names) == 2 and names[0] == f"not {names[1]}"
 
 
 def _is_number(name: str) -> bool:

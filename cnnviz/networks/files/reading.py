@@ -128,6 +128,8 @@ def _configuration(path: Path, kind: str) -> tuple[dict[str, Any], str]:
 
 def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[int] | None) -> Read:
     (config, version), names, notes = _configuration(path, kind), Names(), []
+    if version.startswith("1.") or any("nb_filter" in layer["config"] for layer in layers_of(config)):
+        raise Unreadable("written by Keras 1; Keras 2.0 to 2.2 still read such files: load it there and save it again")
     before = [(layer, layer["class_name"].rsplit(".", 1)[-1]) for layer in layers_of(config)]
     mend(config)
     if not version.startswith("3"):
@@ -147,7 +149,7 @@ def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[i
     if kind == "keras":
         _fill(network, path, {layer["config"]["name"]: name for layer, name in before if name in RENAMED})
     else:
-        weights.load(path, network, names)
+        notes += weights.load(path, network, names)
     return Read(network, notes, names.titles)
 
 

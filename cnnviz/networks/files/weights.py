@@ -15,12 +15,17 @@ from cnnviz.networks.files.mending import Unreadable
 from cnnviz.networks.files.names import Names
 
 IDLE = ("statevar", "seed_generator_state", "random_generator")  # states of random numbers, which Keras keeps elsewhere
+CONVOLVED = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose")  # as in Keras 2's preprocess_weights_for_loading
 Entry = tuple[str, Any]  # name and data set
 
 
-def load(path: Path, network: keras.Model, names: Names) -> None:
-    """Fill a network from `model_weights`. Raises Unreadable where the file has other weights than the network."""
+def load(path: Path, network: keras.Model, names: Names) -> list[str]:
+    """Fill a network from `model_weights`. Returns what was done to them, in sentences.
+
+    Raises Unreadable where the file has other weights than the network.
+    """
     with h5py.File(path) as file:
+        backend = file.attrs.get("backend", b"")
         group = _inside(file, "model_weights")
         stored = {name: _entries(_inside(group, name)) for name in _attribute(group, "layer_names")}
         stored = {name: entries for name, entries in stored.items() if entries}
@@ -44,6 +49,16 @@ def load(path: Path, network: keras.Model, names: Names) -> None:
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # Normalization computes with what it makes of its weights
+    return _turned(network) if backend in (b"theano", "theano") else []
+
+
+def _turned(network: keras.Model) -> list[str]:
+    """Theano convolves, with kernels the other way round; Keras 2.0 to 2.3 turned them (`convert_kernel`)."""
+    for layer in network._flatten_layers():
+        if type(layer).__name__ in CONVOLVED:
+            kernel = keras.ops.convert_to_numpy(layer.kernel)
+            layer.kernel.assign(np.flip(kernel, tuple(range(kernel.ndim - 2))))
+    return ["trained with Theano, which applies kernels the other way round: they were turned by 180 degrees"]
 
 
 def _inside(group: Any, name: str) -> Any:
