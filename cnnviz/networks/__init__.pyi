@@ -16,6 +16,7 @@ from .loading import known as known  # a model of the catalogue, verified
 from .opening import input_of as input_of  # height, width and channels of the images that a model takes
 from .opening import opened as opened  # a model that a user names: itself, its file or its key
 from .preprocessing import preprocess as preprocess  # images in 0..255 -> what a network expects
+from .scaling import scaling as scaling  # `preprocessing` of params.yaml as numbers
 from .section import ModelSection as ModelSection  # an entry of `models` in params.yaml
 from .stage import run as run  # the stage `models`
 from .store import digest as digest  # SHA-256 of all weights

@@ -1,8 +1,8 @@
 """What the functions of the notebook are given: each argument checked in one place, each mistake one line."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,15 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from cnnviz.errors import InputError, choices, reason
-from cnnviz.networks import Graph, graph, input_of, opened, rescaling
-from cnnviz.sources import catalog
+from cnnviz.networks import Graph, graph, input_of, opened, rescaling, scaling
 
 INPUT_SIZE = 224  # of a network that takes any
-COLOURED = ("caffe", "torch")  # preprocessings that treat red, green and blue differently
-WANTED = "raw (0..255), unit (0..1), tf (-1..1), torch, caffe, a range (lowest, highest) or a function of images"
+WANTED = "raw (0..255), unit (0..1), tf (-1..1), torch, caffe, a range (lowest, highest), {mean, std} or a function"
 
 Model: TypeAlias = keras.Model | str | Path
-Preprocessing = str | tuple[float, float] | Callable[[Any], Any]
+Preprocessing = str | tuple[float, float] | Mapping[str, Any] | Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,11 @@ def preprocessing(given: Preprocessing | None, of: Subject) -> Any:
 def _scaling(given: Preprocessing, of: Subject) -> Any:
     if callable(given):
         return _works(given, of)
-    if isinstance(given, str):
-        return _named(given, of)
+    if isinstance(given, str | Mapping):
+        try:
+            return scaling(given, of.channels)
+        except InputError as error:
+            raise InputError(f"preprocessing: {error}") from None
     try:
         low, high = (float(end) for end in given)
     except (TypeError, ValueError):
@@ -95,17 +96,6 @@ def _works(function: Callable[[Any], Any], of: Subject) -> Callable[[Any], Any]:
     if not kept:
         raise InputError(f"preprocessing: the function can't be used: {why}; keep the shape, compute with keras.ops")
     return function
-
-
-def _named(name: str, of: Subject) -> dict[str, Any]:
-    if name not in catalog.PREPROCESSING:
-        raise InputError(f"preprocessing: unknown {name!r}; {choices(name, catalog.PREPROCESSING)}")
-    spec = catalog.PREPROCESSING[name]
-    if name not in COLOURED:  # alike for all channels, for any number of them
-        return {"scale": [spec.scale[0]], "offset": [spec.offset[0]], "reverse_channels": False}
-    if of.channels != 3:
-        raise InputError(f"preprocessing: {name!r} is for RGB images; {of.name} reads {of.channels} channels")
-    return asdict(spec)
 
 
 def layer(given: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
 from cnnviz.files import read_json
-from cnnviz.report.pictures import Inliner, curves, histogram
+from cnnviz.report.pictures import Inliner, curves, histogram, rendered_pictures
 
 NEAR_DUPLICATE = 0.95  # cosine from which two filters of a layer count as near duplicates
 CARDS = 12  # filters of a layer shown with steps and curve; more of them are shown small
@@ -29,6 +29,7 @@ _MAXIMIZED = (
 )
 
 Facts = dict[str, Any]
+NOTING = ("feature_maps", "analysis")  # stages that say what is odd
 
 
 class Params(Protocol):
@@ -164,18 +165,13 @@ def _card(data: dict[str, NDArray], i: int, layer: str, inline: Inliner) -> Fact
             facts["variants"] = inline.strip(data["variants"][i], f"Other images that drive {what}", 96)
         if "negatives" in data:
             facts["negative"] = inline.photo(data["negatives"][i], f"Image that drives {what} down", 96)
-    image = _pictures(data)[i]
+    image = rendered_pictures(data)[i]
     facts |= {"filter": k, "status": status, "reason": str(data["reason"][i]), "small": small}
     facts["picture"] = inline.photo(image, f"Image that drives {what}", 64 if small else 192)
     facts["scores"] = {name: number(data[name][i]) for name in (*SCORES, *GAINS)}
     facts["scores"]["selectivity_rank"] = int(data["selectivity_rank"][i]) or None
     facts["scores"]["score"] = number(data["snapshot_scores"][i, -1])
     return facts
-
-
-def _pictures(data: dict[str, NDArray]) -> NDArray[np.uint8]:
-    """Of a network that sees other than three channels the snapshots are pictures, the images are not."""
-    return data["images"] if data["images"].shape[-1] == 3 else data["snapshots"][:, -1]
 
 
 def _growth(what: str, data: dict[str, NDArray]) -> str:
@@ -193,7 +189,9 @@ def _objectives(folder: Path, settings: Facts, inline: Inliner) -> list[Facts]:
             {
                 "name": path.stem,
                 "description": what,
-                "pictures": [inline.photo(image, f"Image that drives {what}", 256) for image in _pictures(data)],
+                "pictures": [
+                    inline.photo(image, f"Image that drives {what}", 256) for image in rendered_pictures(data)
+                ],
                 "snapshot_steps": data["snapshot_steps"].tolist(),
                 "steps": inline.strip(data["snapshots"][0], _growth(what, data), 96),
                 "scores": {key: value for key, value in numbers.get(path.stem, {}).items() if key != "description"},
@@ -218,7 +216,6 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
     titles = {conv["name"]: conv["title"] for conv in facts["conv_layers"] if "title" in conv}
     for entries in ("conv_layers", "layers"):  # title: the user's name, where no file can have it
         facts[entries] = [{"title": titles.get(one["name"], one["name"]), **one} for one in facts[entries]]
-    facts["notes"] = [*facts.get("notes", ()), *read(artifacts / "feature_maps" / key / "notes.json")]
     statistics = read(artifacts / "weights" / key / "statistics.json")
     maps = {s: read(artifacts / "feature_maps" / key / s / "statistics.json") for s in params.images.sets}
     rendering = artifacts / "maximize" / key
@@ -239,11 +236,11 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
                 "maximized": _maximized(rendering, conv, settings.get(name, {}), inline),
             }
         )
-    analysis = artifacts / "analysis" / key
-    alt = "What {} makes of images of the set {}: in above, out below"
-    outputs = [
-        (s, inline.file(analysis / "outputs" / f"{s}.png", alt.format(key, s), 1100)) for s in params.images.sets
-    ]
+    outputs_of, alt = (
+        artifacts / "analysis" / key / "outputs",
+        "What {} makes of images of the set {}: in above, out below",
+    )
+    outputs = [(s, inline.file(outputs_of / f"{s}.png", alt.format(key, s), 1100)) for s in params.images.sets]
     by_name = {layer["name"]: layer for layer in layers}
     rendered = [layer for layer in layers if layer["maximized"]]
     facts |= {
@@ -255,7 +252,10 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
         "objectives": _objectives(rendering, of_objectives, inline),
         "settings": settings,
         "head": facts.get("head"),
-        "notes": [*facts.get("notes", []), *read(analysis / "notes.json")],
+        "notes": [
+            *facts.get("notes", []),
+            *(x for room in NOTING for x in read(artifacts / room / key / "notes.json")),
+        ],
         "outputs": [(name, picture) for name, picture in outputs if picture],
     }
     facts["headline"] = _headline(facts, statistics, maps, read(rendering / "metrics.json"))

@@ -325,7 +325,7 @@ def test_two_scalings_are_said_once(function: str) -> None:
     image = keras.Input((24, 24, 3))
     x = keras.layers.Conv2D(4, 3, name="expand")(keras.layers.Rescaling(1 / 255, name="scale")(image))
     x = keras.layers.Dense(3, "softmax")(keras.layers.GlobalAveragePooling2D()(x))
-    with pytest.warns(UserWarning, match=r"rescales by itself \(scale: x/255\) and the preprocessing given") as said:
+    with pytest.warns(UserWarning, match=r"rescales by itself \(scale: x/255\) and the preprocessing unit") as said:
         call(function, keras.Model(image, x))
     assert sum("rescales by itself" in str(one.message) for one in said) == 1
     assert all(one.filename == __file__ for one in said if "rescales" in str(one.message))

@@ -13,6 +13,7 @@ from cnnviz.errors import InputError
 from cnnviz.files import npz
 from cnnviz.report import data
 from cnnviz.report.data import Facts
+from cnnviz.report.pictures import rendered_pictures
 from cnnviz.report.site import circuit, pictures
 from cnnviz.report.site.circuit import Wiring
 from cnnviz.report.site.links import Filter, Tile, url
@@ -124,7 +125,7 @@ class Layer:
         stored = self.maximized()
         if stored and len(stored["filters"]):
             self._read(stored)
-            images = stored["images"] if stored["images"].shape[-1] == 3 else stored["snapshots"][:, -1]
+            images = rendered_pictures(stored)
             self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
         overview = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}_every_filter.png"
         path = f"{self.folder}/patches.webp"
