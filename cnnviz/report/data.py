@@ -224,7 +224,7 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
     layers = []
     for depth, conv in enumerate(facts["conv_layers"]):
         name, first = conv["name"], depth == 0
-        alt = f"Kernels of {name}" + (", as colours" if first else ", red positive and blue negative")
+        alt = f"Kernels of {conv['title']}" + (", as colours" if first else ", red positive and blue negative")
         layers.append(
             conv
             | {
@@ -236,11 +236,9 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
                 "maximized": _maximized(rendering, conv, settings.get(name, {}), inline),
             }
         )
-    outputs_of, alt = (
-        artifacts / "analysis" / key / "outputs",
-        "What {} makes of images of the set {}: in above, out below",
-    )
-    outputs = [(s, inline.file(outputs_of / f"{s}.png", alt.format(key, s), 1100)) for s in params.images.sets]
+    given = artifacts / "analysis" / key / "outputs"
+    alt = "What {} makes of images of the set {}: in above, out below"
+    outputs = [(s, inline.file(given / f"{s}.png", alt.format(key, s), 1100)) for s in params.images.sets]
     by_name = {layer["name"]: layer for layer in layers}
     rendered = [layer for layer in layers if layer["maximized"]]
     facts |= {
@@ -252,10 +250,7 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
         "objectives": _objectives(rendering, of_objectives, inline),
         "settings": settings,
         "head": facts.get("head"),
-        "notes": [
-            *facts.get("notes", []),
-            *(x for room in NOTING for x in read(artifacts / room / key / "notes.json")),
-        ],
+        "notes": facts.get("notes", []) + [x for room in NOTING for x in read(artifacts / room / key / "notes.json")],
         "outputs": [(name, picture) for name, picture in outputs if picture],
     }
     facts["headline"] = _headline(facts, statistics, maps, read(rendering / "metrics.json"))
