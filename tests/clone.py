@@ -16,7 +16,12 @@ NOT_INHERITED = ("PYTEST", "MLFLOW", "DVC", "MAKE", "MFLAGS")  # a make inside a
 SMALL = {
     "images": {"sets": {"cifar10": 10, "imagenet": 4}},
     "models": {
-        "vgg16": {"known": "vgg16", "channels": 2, "layers": {"block1_conv2": [3], "block3_conv1": [159]}},
+        "vgg16": {
+            "known": "vgg16",
+            "input_size": 64,
+            "channels": 2,
+            "layers": {"block1_conv2": [3], "block3_conv1": [159]},
+        },
         "cifar10-cnn": {
             "known": "cifar10-cnn",
             "channels": 2,
@@ -26,6 +31,7 @@ SMALL = {
     },
     "feature_maps": {"images": [0, 1]},
     "maximize": {"steps": 12, "size": 48},
+    "analyze": {"mistakes": 1, "doubtful": 1},
 }
 
 # A change of SMALL: one network only

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-LONGEST = ("test_pipeline.py", "test_renderer.py")  # of the tests of the pipeline, of the unit tests
+LONGEST = ("test_pipeline.py", "test_zoo.py", "test_teams.py", "test_site.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

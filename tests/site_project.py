@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests import plain_yaml
+from tests import every_stage, plain_yaml
 
 SIZE, CLASSES, EACH = 24, ("ring", "stripes"), 4
 RENDERED = {"first": [0, 1, 2, 3, 4, 5], "second": 4}
@@ -39,7 +39,7 @@ PARAMS: dict[str, Any] = {
     },
     "weights": {},
     "feature_maps": {"images": [0, 5]},
-    "analyze": {"mistakes": 2, "doubtful": 1},
+    "analyze": {"mistakes": 1, "doubtful": 1},
     "compare": {},
     "fixed_filters": {
         "set": "shapes",
@@ -117,25 +117,7 @@ def main(folder: Path) -> None:
     Path("params.yaml").write_text(plain_yaml.dump(PARAMS))
     _images(Path("inputs/images"))
     _models(Path("inputs/models"))
-    from stages import (
-        analyze_model,
-        apply_fixed_filters,
-        compare_models,
-        compute_feature_maps,
-        download_images,
-        download_model,
-        extract_weights,
-        maximize_filters,
-        render_report,
-    )
-
-    download_images.main()
-    for key in PARAMS["models"]:
-        for one in (download_model, extract_weights, compute_feature_maps, maximize_filters, analyze_model):
-            one.main(key)
-    apply_fixed_filters.main()
-    compare_models.main()
-    render_report.main()
+    every_stage.main()
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def test_snapshots_end_with_the_last_step() -> None:
     assert bench.snapshots(2) == [1, 2]
 
 
+@pytest.mark.pipeline
 def test_robust_score_prefers_the_filters_own_pattern(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
     convs = [{"name": "first", "receptive_field": [3, 3]}]
     network = (tiny(size=None), {"preprocessing": raw, "digest": "x", "input_shape": [32, 32, 3], "conv_layers": convs})

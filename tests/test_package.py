@@ -35,7 +35,7 @@ AFTER = """
 import sys
 import cnnviz
 assert set(cnnviz.__all__) == set(dir(cnnviz)), dir(cnnviz)
-for name in ("dvc", "mlflow", "pydantic", "jinja2", "yaml", "matplotlib", "pandas"):
+for name in ("dvc", "mlflow", "pydantic", "jinja2", "yaml", "matplotlib", "pandas", "tqdm"):
     assert name not in sys.modules, name
 assert "site-packages" in cnnviz.__file__, cnnviz.__file__
 cnnviz.feature_maps(cnnviz.bundled_model("cifar10-cnn")[0], cnnviz.bundled_images("cifar10", 2).images, "conv2d",

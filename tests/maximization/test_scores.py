@@ -84,6 +84,7 @@ def test_high_frequencies_earn_nothing_where_low_ones_do() -> None:
         assert least < abs(float(scores.robust(image, maps)[0])) < most
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("layer", ["first", "expand", "dilated"])
 def test_a_robust_score_is_the_same_alone_in_company_and_in_any_order(
     layer: str, tiny: Callable[..., Any], rng: np.random.Generator

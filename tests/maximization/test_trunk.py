@@ -149,7 +149,7 @@ def test_values_and_gradients_are_kerass_own(
     build: Any, shape: tuple[int, ...], preprocessing: Any, replaced: dict[str, bool]
 ) -> None:
     """`replaced`: layers that do not run as Keras runs them, and whether the pooling behind masks their ReLU."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     traced = graph.trace(of(build, shape), shape)
     outputs = [traced.calls[-1].output]
     trunk, plain = Trunk(traced, outputs, preprocessing), keras.Model(traced.input, outputs)
@@ -167,7 +167,7 @@ def test_values_and_gradients_are_kerass_own(
 
 
 def test_a_relu_that_an_objective_looks_at_keeps_its_own_gradient() -> None:
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     traced = graph.trace(of(vgg, RGB), RGB)
     outputs = [traced.convs["conv2d_1"].output, traced.calls[-1].output]
     trunk, plain = Trunk(traced, outputs, RAW), keras.Model(traced.input, outputs)
@@ -180,7 +180,7 @@ def test_a_relu_that_an_objective_looks_at_keeps_its_own_gradient() -> None:
 
 def test_an_objective_that_looks_at_the_input_sees_the_colours_that_the_network_wants() -> None:
     """As channels of the first convolution do: their one map is computed from its input."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     traced = graph.trace(of(vgg, RGB), RGB)
     for outputs in ([traced.input], [traced.input, traced.calls[-1].output]):
         trunk, plain = Trunk(traced, outputs, CAFFE), keras.Model(traced.input, outputs)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit te
 
 def described(raw: dict[str, Any], seed: int = 0, pool: Any = None, activation: str = "relu") -> Any:
     """What model.json holds of a small network."""
-    keras.utils.clear_session()  # which numbers the layers that have no name of their own
+    keras.utils.clear_session(free_memory=False)  # which numbers the layers that have no name of their own
     keras.utils.set_random_seed(seed)
     layers = [keras.layers.Conv2D(2, 3, activation=activation), pool or keras.layers.MaxPooling2D(2, name="pool")]
     network = keras.Sequential([keras.Input((8, 8, 3)), *layers])

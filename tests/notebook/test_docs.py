@@ -55,6 +55,7 @@ def test_the_page_runs_from_top_to_bottom(
     assert said == f"cnnviz.errors.InputError: {raised.value}"
 
 
+@pytest.mark.pipeline
 def test_the_readme_in_a_notebook(given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (block,) = [block for block in blocks("README.md") if "cnnviz.maximize(model" in block]

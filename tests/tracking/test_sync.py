@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -52,10 +52,19 @@ def killed(project: Project, when: Callable[[Project], bool]) -> None:
     assert child.kill() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("when", [runs(2), first_picture, picture_matrix], ids=["run", "picture", "matrix"])
-def test_sync_killed_inside_a_run(project: Project, when: Callable[[Project], bool]) -> None:
+def database(project: Project) -> bool:
+    return (project.folder / "mlflow.db.part").exists()
+
+
+MOMENTS = {"database": database, "run": runs(1), "picture": first_picture, "matrix": picture_matrix, "late": runs(10)}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_sync_is_completed_without_duplicates(project: Project, moment: str) -> None:
     project.empty()
-    killed(project, when)
+    if moment == "database":
+        project.db.unlink()
+    killed(project, MOMENTS[moment])
     project.track()
     check_whole(project)
     assert "nothing new" in project.track()
@@ -128,39 +137,37 @@ def test_a_damaged_store_costs_a_line_and_comes_back(project: Project) -> None:
     check_whole(project)
 
 
-SILENT: list[float] = []  # when a server began to hang
-
-
-def accept_only(connection: socket.socket) -> None:
+def accept_only(connection: socket.socket, silent: list[float]) -> None:
     """Whatever is asked, nothing is answered."""
-    SILENT.append(time.perf_counter())
+    silent.append(time.perf_counter())
     while connection.recv(65536):
         pass
 
 
-def healthy_then_silent(connection: socket.socket) -> None:
+def healthy_then_silent(connection: socket.socket, silent: list[float]) -> None:
     """The first question is answered, the next ones are not."""
     if connection.recv(65536).startswith(b"GET /health"):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
     else:
-        accept_only(connection)
+        accept_only(connection, silent)
 
 
-def byte_by_byte(connection: socket.socket) -> None:
+def byte_by_byte(connection: socket.socket, silent: list[float]) -> None:
     """It goes on answering, so that no single wait is long."""
-    SILENT.append(time.perf_counter())
+    silent.append(time.perf_counter())
     while True:
         connection.sendall(b"H")
         time.sleep(0.5)
 
 
 @contextmanager
-def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Address of a server that treats every connection with `answer`."""
+def listening(answer: Callable[[socket.socket, list[float]], None]) -> Iterator[tuple[str, list[float]]]:
+    """Address of a server that treats every connection with `answer`, and when it began to hang."""
+    silent: list[float] = []
 
     def guarded(connection: socket.socket) -> None:
         with connection, suppress(OSError):  # until the other side has gone
-            answer(connection)
+            answer(connection, silent)
 
     def accept() -> None:
         while True:
@@ -172,21 +179,26 @@ def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", silent
         server.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize("answer", [accept_only, healthy_then_silent, byte_by_byte])
-def test_a_server_that_hangs_costs_ten_seconds_and_a_line(
-    project: Project, answer: Callable[[socket.socket], None]
-) -> None:
-    SILENT.clear()
-    with listening(answer) as uri:
-        (line,) = project.track(MLFLOW_TRACKING_URI=uri).splitlines()
-        assert time.perf_counter() - SILENT[0] < 10
-    assert line.startswith(f"warning: MLflow store {uri}: ")
-    assert line.endswith("to log them later: make repro")
-    assert "0 runs made, 12 show" in project.track()
+def test_a_server_that_hangs_costs_ten_seconds_and_a_line(project: Project, tmp_path: Path) -> None:
+    """Each in its way, all at once: there is little to do but wait."""
+    answers = (accept_only, healthy_then_silent, byte_by_byte)
+    projects = [project.copy(tmp_path / answer.__name__) for answer in answers]
+    with ExitStack() as stack:
+        servers = [stack.enter_context(listening(answer)) for answer in answers]
+        hanging = [
+            one.begin("stages.track", MLFLOW_TRACKING_URI=uri) for one, (uri, _) in zip(projects, servers, strict=True)
+        ]
+        for child, (uri, silent) in zip(hanging, servers, strict=True):
+            (line,) = child.wait().stdout.splitlines()
+            assert time.perf_counter() - silent[0] < 10
+            assert line.startswith(f"warning: MLflow store {uri}: ")
+            assert line.endswith("to log them later: make repro")
+    for one in projects:
+        assert "0 runs made, 12 show" in one.track()
 
 
 def test_a_database_that_cannot_be_used_costs_a_line(project: Project) -> None:
@@ -199,18 +211,17 @@ def test_a_database_that_cannot_be_used_costs_a_line(project: Project) -> None:
         return line
 
     assert "unable to open" in tracked("sqlite:///no/such/folder/mlflow.db")
-    SILENT.clear()
-    with listening(accept_only) as uri:
+    with listening(accept_only) as (uri, silent):
         address = uri.removeprefix("http://")
         assert "timeout" in tracked(f"postgresql://me:secret@{address}/mlflow")
-        assert len(SILENT) == 2  # asked whether it is there, then tried once
-        assert time.perf_counter() - SILENT[1] < 10
+        assert len(silent) == 2  # asked whether it is there, then tried once
+        assert time.perf_counter() - silent[1] < 10
     assert "refused" in tracked(f"postgresql://me:secret@{address}/mlflow")
 
 
 def test_a_server_that_hangs_costs_no_stage_its_results(project: Project) -> None:
     project.set_gain(3)
-    with listening(accept_only) as uri:
+    with listening(accept_only) as (uri, _):
         assert f"warning: MLflow store {uri}" in project.dvc("repro", MLFLOW_TRACKING_URI=uri)
     assert "up to date" in project.dvc("status")
     assert "5 runs made" in project.track()  # two models and their stages, and the report

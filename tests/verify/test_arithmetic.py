@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cnnviz.files import machine
-from tests import plain_yaml
+from tests import plain_yaml, site_project
 from tests.site_project import PARAMS
 from tests.verify import clones
 
@@ -23,12 +23,6 @@ download_images.main()
 for stage in (download_model, compute_feature_maps, maximize_filters):
     stage.main("before")
 """
-PREPARE = """
-from pathlib import Path
-from tests import site_project
-site_project._images(Path("inputs/images"))
-site_project._models(Path("inputs/models"))
-"""
 LAYERS = {"first": [0, 3], "second": [1, 2, 5]}
 
 
@@ -40,7 +34,8 @@ def test_two_ways_of_summing(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     (here / "params.yaml").write_text(plain_yaml.dump(params))
-    subprocess.run([sys.executable, "-c", PREPARE], cwd=here, env=clean, check=True, capture_output=True)
+    site_project._images(here / "inputs/images")
+    site_project._models(here / "inputs/models")
     outs = ["images", "models/before", "feature_maps/before", "maximize/before"]
     stage = {"cmd": "", "outs": [{"path": f"artifacts/{out}", "md5": "0" * 32} for out in outs]}
     (here / "dvc.lock").write_text(yaml.safe_dump({"stages": {"all": stage}}))

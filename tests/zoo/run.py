@@ -1,5 +1,6 @@
-"""Specimens through every stage: `python -m tests.zoo.run <folder> <specimen>…` makes the project and its whole site.
+"""Specimens through every stage: `python -m tests.zoo.run <folder> <specimen>…` makes projects and their whole sites.
 
+A project has few specimens, since every two of a project are compared: `<folder>/<number>`, in the order of the words.
 Prints a JSON object: the line that each specimen was refused with, if any; a traceback is no line, and ends everything.
 """
 
@@ -16,6 +17,7 @@ from tests import plain_yaml
 from tests.zoo.specimens import ZOO, write
 
 CLASSES, EACH = ("circle", "cross", "noise"), 2
+TOGETHER = 3  # specimens of a project
 PARAMS: dict[str, Any] = {
     "random_seed": 0,
     "images": {"sets": {"shapes": {"folder": "inputs/images/shapes", "count": "all"}}},
@@ -23,7 +25,7 @@ PARAMS: dict[str, Any] = {
     "feature_maps": {"images": [0, 3]},
     "fixed_filters": {"set": "shapes", "images": 2, "kernels": {"edge": [[-1, 0, 1]] * 3}},
     "maximize": {"steps": 2, "snapshots": [1], "stability_steps": 1, "max_size": 32},
-    "analyze": {"examples": 2, "mistakes": 1, "doubtful": 1},
+    "analyze": {"examples": 2, "mistakes": 0, "doubtful": 0},  # what is explained, each specimen says
     "compare": {},
 }
 
@@ -43,19 +45,34 @@ def images(folder: Path) -> None:
     np.savez(folder / "bands" / "all.npz", images=draw.integers(0, 256, (4, 20, 20, 5), np.uint8))
 
 
+def projects(names: list[str]) -> list[list[str]]:
+    """The specimens of each project."""
+    return [names[i : i + TOGETHER] for i in range(0, len(names), TOGETHER)]
+
+
 def main(folder: Path, names: list[str]) -> None:
-    os.chdir(folder)
+    refused: dict[str, str] = {}
+    for number, some in enumerate(projects(names)):
+        (folder / str(number)).mkdir()
+        os.chdir(folder / str(number))
+        refused |= project(some)
+    print(json.dumps(refused))
+
+
+def project(names: list[str]) -> dict[str, str]:
+    """A project of these specimens in the working folder, every stage run; returns the lines of those refused."""
     images(Path("inputs/images"))
     params = PARAMS | {"models": write(Path(), names)}
     if any("bands" in ZOO[name].section for name in names):
-        params["images"]["sets"]["bands"] = {"folder": "inputs/images/bands", "count": "all"}
+        bands = {"folder": "inputs/images/bands", "count": "all"}
+        params["images"] = {"sets": {**PARAMS["images"]["sets"], "bands": bands}}
     Path("params.yaml").write_text(plain_yaml.dump(params))
     from cnnviz import activations, analysis, comparison, config, filters, maximization, networks, report
     from cnnviz import images as image_sets
     from cnnviz.errors import InputError
     from cnnviz.files import ARTIFACTS, fresh, stage
 
-    loaded, refused = config.load(), {}
+    loaded, refused = config.load(), dict[str, str]()
     sets = list(loaded.images.sets)
     with stage("zoo") as watch:
         image_sets.run(loaded.images, ARTIFACTS)
@@ -72,8 +89,8 @@ def main(folder: Path, names: list[str]) -> None:
             filters.apply(loaded.fixed_filters, ARTIFACTS)
             comparison.run(loaded.compare, list(loaded.models), sets, ARTIFACTS)
             report.render(ARTIFACTS, loaded, fresh(ARTIFACTS / "report"))
-    print(json.dumps(refused))
+    return refused
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]).resolve(), sys.argv[2:])

@@ -142,7 +142,7 @@ def fixed_size() -> keras.Model:
     return keras.Model(inputs, _top(_conv(4, 3, "conv2")(layers.MaxPooling2D()(x))))
 
 
-@specimen("conv1 conv2 conv3 conv4 conv5")
+@specimen("conv1 conv2 conv3 conv4 conv5", layers={"conv5": 1})
 def valid_blocks() -> keras.Model:
     """Five blocks without padding: 94 px are the least."""
     inputs = x = keras.Input((100, 100, 3))
@@ -313,4 +313,6 @@ def write(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
         one, file = ZOO[name], f"inputs/models/{name}{ZOO[name].suffix}"
         one.build().save(folder / file)
         blocks[name] = {"file": file, "layers": 1, "channels": 2, **one.section}
+        if one.kind != "pictures":
+            blocks[name]["explain"] = {"bands" if "bands" in one.section else "shapes": [0]}
     return blocks

@@ -1,0 +1,31 @@
+"""Every stage for real, one after the other in one process: TensorFlow is imported once.
+
+`python -m tests.every_stage` in the folder of a project.
+"""
+
+
+def main() -> None:
+    from cnnviz import config
+    from stages import (
+        analyze_model,
+        apply_fixed_filters,
+        compare_models,
+        compute_feature_maps,
+        download_images,
+        download_model,
+        extract_weights,
+        maximize_filters,
+        render_report,
+    )
+
+    download_images.main()
+    for key in config.load().models:
+        for one in (download_model, extract_weights, compute_feature_maps, maximize_filters, analyze_model):
+            one.main(key)
+    apply_fixed_filters.main()
+    compare_models.main()
+    render_report.main()
+
+
+if __name__ == "__main__":
+    main()
