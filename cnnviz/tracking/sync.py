@@ -97,7 +97,7 @@ def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
     known = {"asked": asked, "experiment": done.experiment, "runs": done.runs, "models": done.models, "dirty": dirty}
     write_json(SIDECAR, known)
     if workspace:
-        link(where.shown if where.on_server else links.base())
+        link(server.page(where.uri) if where.on_server else links.base())
     line = f"track: {made} runs made, {len(done.runs)} show what dvc.lock holds"
     if done.absent:
         line += f"\ntrack: no files of {', '.join(done.absent)}, so no runs; `dvc checkout` or `make repro` brings them"

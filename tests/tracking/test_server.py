@@ -62,6 +62,7 @@ def test_no_password_is_shown_whatever_the_address() -> None:
     ):
         assert "secret" not in server.public(uri)
         assert "secret" not in server.reason(OSError(f"cannot connect to {uri}"), uri)
+    assert server.page("https://me:se@cret@h:5000/x") == "https://h:5000/x"
     uri = "postgresql://me:secret@h/x"
     assert server.reason(OSError("user me, password secret"), uri) == "user me, password …"
     assert server.public("http://me@h:5000/x") == "http://me@h:5000/x"

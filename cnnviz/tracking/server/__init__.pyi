@@ -3,6 +3,7 @@
 from .address import EXPECTED as EXPECTED  # what an address looks like, in words
 from .address import fault as fault  # why an address is none
 from .address import on_http as on_http  # whether it is that of an MLflow server
+from .address import page as page  # without the user, for a browser
 from .address import public as public  # without a password
 from .asking import has as has  # whether the server has these runs
 from .asking import reach as reach  # OSError where nobody answers

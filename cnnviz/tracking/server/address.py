@@ -43,6 +43,11 @@ def public(uri: str) -> str:
     return printable(hidden, 200)
 
 
+def page(uri: str) -> str:
+    """The address of a server as a browser opens it: without the user that MLflow's client logs in as."""
+    return re.sub(r"//.*@", "//", uri)
+
+
 def printable(text: str, longest: int) -> str:
     """Text in one line, of at most so many characters."""
     text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
