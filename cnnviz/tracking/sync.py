@@ -77,6 +77,7 @@ def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
     from cnnviz.tracking import store as tracking
 
     workspace, common = Path.cwd().resolve() == where.root, _common()
+    common["git.differs"] = _differs() if common["git.dirty"] == "true" else "nothing"
     patience = server.Patience.of_sync()
 
     def log() -> tuple[runs.Done, int]:
@@ -158,6 +159,19 @@ def _common() -> dict[str, str]:
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = experiment
     return tags
+
+
+def _differs() -> str:
+    """What the commit does not hold of what is here, in words."""
+    held = _git("show", "HEAD:./dvc.lock")
+    listed = (_git("status", "--porcelain", "-uno", "--no-renames") or "").splitlines()
+    changed = [line.split(maxsplit=1)[-1] for line in listed]
+    parts = [lockfile.some([name for name in changed if not name.endswith("dvc.lock")])]
+    if held is None:
+        parts.append("dvc.lock is in no commit")
+    elif found := lockfile.differences(held.encode(), Path("dvc.lock").read_bytes()):
+        parts.append(f"dvc.lock: {found}")
+    return "; ".join(filter(None, parts)) or "dvc.lock"
 
 
 def _git(*args: str) -> str | None:
