@@ -81,9 +81,8 @@ def differences(before: bytes, now: bytes) -> str:
         parts = {name: (_parts(then.get(name)), _parts(here.get(name))) for name in {**here, **then}}
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
         return ""
-    made = {path for _, (_, outs) in parts.values() for path in outs} | {
-        p for (_, outs), _ in parts.values() for p in outs
-    }
+    outs = {Path(path) for both in parts.values() for _, of in both for path in of}
+    made = {str(place) for out in outs for place in (out, *out.parents)}  # also a folder that several write into
     found: dict[str, list[str]] = {}
     for name, ((old, old_outs), (new, new_outs)) in parts.items():
         changed = {what for what in {*old, *new} if old.get(what) != new.get(what)}
