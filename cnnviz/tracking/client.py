@@ -69,7 +69,8 @@ def _answer_of(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise MlflowException(f"{what}: no answer of MLflow's: {said}") from error
+        of_user = "MLFLOW_" in said  # a variable's value
+        raise MlflowException(said if of_user else f"{what}: no answer of MLflow's: {said}") from error
 
 
 def _shared(write: Callable[[], Any]) -> None:

@@ -131,7 +131,9 @@ def _prepare(file: Path, mlruns: Path) -> None:
 def _up_to_date(where: Target, asked: str) -> bool:
     """Whether the last sync was for the same, the store still has its runs, and their commit need not be settled."""
     known = _sidecar()
-    if known.get("asked") != asked or (known["dirty"] and _common()["git.dirty"] == "false"):
+    if known.get("asked") != asked or "models" not in known:
+        return False
+    if known["dirty"] and _common()["git.dirty"] == "false":
         return False
     if where.file:
         return in_sqlite(where.file, known["runs"])

@@ -55,7 +55,7 @@ def test_an_address_that_may_be_one_is_left_to_mlflow(uri: str) -> None:
     assert server.fault(uri) is None
 
 
-def test_no_password_is_shown_whatever_the_address() -> None:
+def test_no_password_is_shown_whatever_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     for uri in (
         *("http://me:secret@h:5000", "http://me:se@secret@h", "http://me:secret@[::1", "postgresql://:secret@h/x"),
         *("postgresql://h/x?user=me&password=secret&a=b", "http://me:secret@h:99999/"),
@@ -65,6 +65,8 @@ def test_no_password_is_shown_whatever_the_address() -> None:
     assert server.page("https://me:se@cret@h:5000/x") == "https://h:5000/x"
     uri = "postgresql://me:secret@h/x"
     assert server.reason(OSError("user me, password secret"), uri) == "user me, password …"
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "to\nken")
+    assert server.reason(ValueError("header value: " + repr("Bearer to\nken")), uri) == "header value: 'Bearer …'"
     assert server.public("http://me@h:5000/x") == "http://me@h:5000/x"
     assert "\n" not in server.public("http://a\nb")
 

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 EXPECTED = "expected an address such as http://server:5000, https://server/mlflow or postgresql://user@server/database"
+SECRET = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
 def on_http(uri: str) -> bool:
@@ -55,9 +56,10 @@ def printable(text: str, longest: int) -> str:
 
 
 def passwords(uri: str) -> list[str]:
-    """What must not be printed of an address."""
+    """What must not be printed: of an address, and of what MLflow's variables say."""
     found = re.findall(r"//[^:/@]*:(.*)@|password=([^&]*)", uri, flags=re.IGNORECASE)
-    return [one for pair in found for one in pair if one]
+    secrets = [*(one for pair in found for one in pair), *(os.environ.get(name, "") for name in SECRET)]
+    return [form for one in secrets if one for form in (one, repr(one)[1:-1])]
 
 
 def without_proxy(uri: str) -> None:
