@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Project:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     mine = {"file": "inputs/models/mine.keras", "preprocessing": "raw", "input_size": 8}
     params |= {"models": {"mine": mine}, "images": {"sets": {"mine": {"folder": "inputs/images/mine"}}}}
-    params["fixed_filters"] |= {"set": "mine", "borrowed": {"model": "mine", "layer": "conv"}}
+    params["fixed_filters"] |= {"set": "mine", "borrowed": {"model": "mine", "layer": "conv", "filters": [0]}}
     (here.folder / "params.yaml").write_text(plain_yaml.dump(params))
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for name in ("images", "models"):
