@@ -47,7 +47,13 @@ def test_an_address_that_is_none_is_said(uri: str) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        *("http://host", "HTTPS://me:secret@host:5000/mlflow", "http://[::1]:5000", "http://ä.org", "sqlite:////a.db"),
+        *(
+            "http://host",
+            "HTTPS://me:secret@host:5000/mlflow",
+            "http://[::1]:5000",
+            "http://ä.org",
+            "sqlite:////a b/ä.db",
+        ),
         *("postgresql://h1:1,h2:2/x", "mysql+pymysql://h/x", "mlruns", "file:///x", "databricks", "C:/mlruns"),
     ],
 )

@@ -16,14 +16,15 @@ def on_http(uri: str) -> bool:
 
 def fault(uri: str) -> str | None:
     """Why the address can't be one, and what is expected; None where it may be. Databases are left to their drivers."""
-    if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", uri):
-        return f"a space or a control character in it; {EXPECTED}"
+    if uri.startswith("sqlite:"):  # of a folder of any name
+        known = re.match("sqlite:///.", uri)
+        return None if known else "no file; expected sqlite:///folder/mlflow.db, or sqlite:////folder/mlflow.db"
     if re.match(r"[^/:]+:\d+(/|$)", uri):
         return f"no scheme; expected http://{uri} or https://{uri}"
-    if uri.startswith("sqlite:") and not re.match("sqlite:///.", uri):
-        return "no file; expected sqlite:///folder/mlflow.db, or sqlite:////folder/mlflow.db from the root"
     if not on_http(uri):
         return None
+    if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", uri):
+        return f"a space or a control character in it; {EXPECTED}"
     try:
         parts = urlsplit(uri)
         host, _ = parts.hostname, parts.port
