@@ -3,12 +3,14 @@
 import sys
 
 from cnnviz import config, networks
-from cnnviz.files import ARTIFACTS, stage
+from cnnviz.files import ARTIFACTS, check_brought, stage
 
 
 def main(key: str) -> None:
     with stage(f"models@{key}"):
-        networks.run(key, config.load().models[key], ARTIFACTS)
+        section = config.load().models[key]
+        check_brought([(f"models.{key}.file", section.file), (f"models.{key}.code", section.code)])
+        networks.run(key, section, ARTIFACTS)
 
 
 if __name__ == "__main__":

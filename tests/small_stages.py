@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from cnnviz.tracking import content
 
 MODELS = {"one": ["conv", "in.ner"], "two": ["first", "second", "third"]}  # conv layers of each
 FILTERS, STEPS = 3, 40
-STARTED = 1_700_000_000.25
+STARTED = float(os.environ.get("SMALL_STARTED", 1_700_000_000.25))
 
 
 def write_stage(stage: str, model: str = "") -> None:
@@ -62,6 +63,7 @@ def _models(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
 def _weights(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
     keys = ("l2", "near_zero_share", "nearest_cosine")
     (folder / "statistics.json").write_text(json.dumps({x: {k: [0.25] * FILTERS for k in keys} for x in layers}))
+    (folder / "cpu.txt").write_text(os.environ.get("SMALL_CPU", "this one"))
     for layer in layers:
         np.savez(folder / f"{layer}.npz", kernel=rng.normal(size=(3, 3, 3, FILTERS)))
         _png(folder / f"{layer}.png")

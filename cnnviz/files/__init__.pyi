@@ -10,6 +10,7 @@ from .disk import fresh as fresh  # an output folder, emptied
 from .disk import read_json as read_json  # a JSON file
 from .disk import write_bytes as write_bytes  # a file, whole or not at all
 from .disk import write_json as write_json  # the same for JSON
+from .experiment import check_brought as check_brought  # files that DVC's temporary folder lacks, in a line
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal
 from .quiet import drop_retracing as drop_retracing  # no advice of TensorFlow on our own graphs
 from .quiet import say as say  # a line on stderr

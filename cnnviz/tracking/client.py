@@ -1,26 +1,51 @@
 """MLflow's client for a store that other machines write to at the same time."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import mlflow
 from mlflow.entities import DatasetInput
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
+from cnnviz.tracking.server import Patience
+
+# What a store that is down, full or broken raises, or one whose driver is not installed
+STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError)
 RACES = 4  # lost in a row to other machines before it counts as a failure
 
 
 class Client(mlflow.MlflowClient):  # type: ignore[misc]  # it comes without types
     """MLflow's client, but a tag that a run has already is not sent again, as `log_image` does with every picture, and
     what another machine writes at the same moment is no failure.
+
+    Each call counts for `patience`. What comes back that is no answer of MLflow's (a page, half of one, JSON of another
+    shape) is an MlflowException, too.
     """
 
-    def __init__(self, uri: str) -> None:
-        super().__init__(uri)
+    def __init__(self, uri: str, patience: Patience) -> None:
+        self._patience = patience
+        with _answer_of(uri):
+            super().__init__(uri)
         self._sent: dict[tuple[str, str], Any] = {}
         self._lock = Lock()
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return found if name.startswith("_") or not callable(found) else partial(self._ask, found)
+
+    def _ask(self, call: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        with self._patience.asking(), _answer_of(call.__name__):
+            return call(*args, **named)
+
+    def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        with self._patience.asking(Path(local_path).stat().st_size):
+            super().log_artifact(run_id, local_path, artifact_path)
 
     def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
         with self._lock:
@@ -33,6 +58,19 @@ class Client(mlflow.MlflowClient):  # type: ignore[misc]  # it comes without typ
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
         _shared(partial(super().set_experiment_tag, experiment_id, key, value))
+
+
+@contextmanager
+def _answer_of(what: str) -> Iterator[None]:
+    """Inside, whatever goes wrong is the store's."""
+    try:
+        yield
+    except STORE_ERRORS:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        of_user = "MLFLOW_" in said  # a variable's value
+        raise MlflowException(said if of_user else f"{what}: no answer of MLflow's: {said}") from error
 
 
 def _shared(write: Callable[[], Any]) -> None:

@@ -5,6 +5,7 @@ is absent. Written by `track`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,11 +14,23 @@ from cnnviz.tracking import timings
 from cnnviz.tracking.lockfile import Entry
 
 PATH = ARTIFACTS / "report-links.html"
+DEFAULT = "http://127.0.0.1:5000"
 Row = tuple[str, str, str | None]
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Links of the report</title></head>
 <body><script>parent.postMessage({data}, "*");</script></body></html>
 """
+
+
+def base(path: Path = PATH) -> str:
+    """Where the links lead to now: the server that `make ui` started last, whatever port it found; else its default."""
+    try:
+        found = re.search(
+            r"(http://127\.0\.0\.1:\d+)/#/experiments", path.read_text(encoding="utf-8", errors="replace")
+        )
+    except OSError:
+        found = None
+    return found[1] if found else DEFAULT
 
 
 def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[Entry]) -> dict[str, list[Row]]:

@@ -71,6 +71,43 @@ def parse(text: bytes, origin: str) -> list[Entry]:
     return entries
 
 
+def differences(before: bytes, now: bytes) -> str:
+    """In which stages two texts of dvc.lock differ, and why, in words; empty where in none, or where one can't be read.
+
+    A stage that was made from the same and came out otherwise ran on another kind of processor or with other packages.
+    """
+    try:
+        then, here = ((yaml.load(text, _LOADER) or {})["stages"] for text in (before, now))  # noqa: S506
+        parts = {name: (_parts(then.get(name)), _parts(here.get(name))) for name in {**here, **then}}
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+        return ""
+    outs = {Path(path) for both in parts.values() for _, of in both for path in of}
+    made = {str(place) for out in outs for place in (out, *out.parents)}  # also a folder that several write into
+    found: dict[str, list[str]] = {}
+    for name, ((old, old_outs), (new, new_outs)) in parts.items():
+        changed = {what for what in {*old, *new} if old.get(what) != new.get(what)}
+        if changed - made:
+            found.setdefault("made from other code, params or inputs: {}", []).append(name)
+        elif changed:
+            found.setdefault("after these: {}", []).append(name)
+        elif old_outs != new_outs:
+            text = "the same code, params and inputs, but other results (another kind of processor, other packages): {}"
+            found.setdefault(text, []).append(name)
+    return "; ".join(text.format(some(names)) for text, names in sorted(found.items(), key=lambda x: x[0][0] == "a"))
+
+
+def some(names: list[str], most: int = 6) -> str:
+    """The first few of many names."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _parts(content: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a stage was made from (its command, its params, the digest of each dependency), and its outputs' digests."""
+    content = content or {}
+    deps, outs = ({one["path"]: one.get("md5") for one in content.get(key, [])} for key in ("deps", "outs"))
+    return {"(cmd)": content.get("cmd"), "(params)": content.get("params"), **deps}, outs
+
+
 def digest(data: Any) -> str:
     """SHA-256 of anything JSON can hold, whatever the order of its keys."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)

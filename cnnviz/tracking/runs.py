@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cnnviz.files import ARTIFACTS
@@ -60,25 +61,51 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
         for kind, key in list(store.runs):
             store.tag(kind, key, {"current": str((kind, key) in wanted).lower()})
         _settle_commit(store, wanted)
-    _tell_apart(store, list(models))
+    _name(store)
+    _colour(store, list(models))
     if workspace and parents:
         _save_views(store, max(entry.params.get("maximize.steps", 1) for entry in entries))
     done.runs = sorted(store.runs[run].info.run_id for run in wanted)
     return done
 
 
-def _tell_apart(store: Store, models: list[str]) -> None:
-    """Past states of a model get names and colours of their own, so that they compare as different models do."""
+def _tried(store: Store, name: str) -> str:
+    """The name of a run that is made now: that of an experiment is not its baseline's."""
+    experiment = store.common.get("dvc.experiment")
+    return f"{name} · {experiment}" if experiment else name
+
+
+def _name(store: Store) -> None:
+    """The plain names belong to what is current outside of an experiment; while DVC runs one, the baseline keeps its.
+
+    Past states of a model get names of their own, so that they compare as different models do.
+    """
+    trying = store.common.get("dvc.experiment")
+    tried = {key for key, run in store.runs.items() if trying and run.data.tags.get("dvc.experiment") == trying}
+    ahead = {
+        run.data.tags["model"] for (kind, key), run in store.runs.items() if (kind, key) in tried and kind == "model"
+    }
+    for (kind, key), run in store.runs.items():
+        tags = run.data.tags
+        plain = tags["model"] if kind == "model" else tags["dvc.stage"]
+        if tags["current"] == "true" and (kind, key) not in tried:
+            store.rename(kind, key, plain)
+        elif experiment := tags.get("dvc.experiment"):
+            store.rename(kind, key, f"{plain} · {experiment}")
+        elif kind == "model" and not (tags["model"] in ahead and tags.get("mlflow.runName") == plain):
+            store.rename(kind, key, f"{plain} · {key[:7]}")
+
+
+def _colour(store: Store, models: list[str]) -> None:
+    """A colour for each model that is current, and one for each other state of one; the stages have their model's."""
     colors: dict[str, str] = {}
     for (kind, key), run in store.runs.items():
         tags = run.data.tags
         if kind == "model" and tags["current"] == "true":
             place = models.index(tags["model"]) if tags["model"] in models else len(models)
             colors[run.info.run_id] = views.COLORS[place % len(views.COLORS)]
-            store.rename(kind, key, tags["model"])
         elif kind == "model":
             colors[run.info.run_id] = views.color(key)
-            store.rename(kind, key, f"{tags['model']} · {tags.get('dvc.experiment', key[:7])}")
     for (kind, key), run in store.runs.items():
         owner = run.info.run_id if kind == "model" else run.data.tags.get("mlflow.parentRunId")
         if owner in colors:
@@ -110,18 +137,24 @@ def _make_model(store: Store, model: str, key: str, stages: list[Entry], tags: d
     content = run_content.of_model(model)
     for entry in stages:
         content.params |= entry.params
-    times = [t for t in (timings.of(entry.name, entry.key) for entry in stages) if t]
+    times = _times(stages)
     rendering = next((timings.of(e.name, e.key) for e in stages if e.stage == "maximize"), None)
     if rendering and content.metrics.get("rendered_filters"):
         each = rendering["seconds"] / content.metrics["rendered_filters"]
         content.metrics["render_seconds_per_filter"] = run_content.rounded(each)
     first = {name: content.metrics[name] for name in views.FIRST if name in content.metrics}
     content.metrics = first | content.metrics
-    start = min((t["started"] for t in times), default=time.time())
-    span = (start, start + sum(t["seconds"] for t in times))  # the work; its stages may have run days apart
+    # its own work: not that of stages which it has in common with a state that was logged before
+    own = _times(entry for entry in stages if store.find("stage", entry.key) is None) or times
+    start = min((t["started"] for t in own), default=time.time())
+    span = (start, start + sum(t["seconds"] for t in own))  # they may have run days apart
     tags |= {"kind": "model", "model": model, "dvc.lock_key": key, **_environment(times)}
     tags["dvc.outs_md5"] = " ".join(entry.outs_md5 for entry in stages)
-    store.make(model, tags, content, span)
+    store.make(_tried(store, model), tags, content, span)
+
+
+def _times(entries: Iterable[Entry]) -> list[timings.Timing]:
+    return [t for t in (timings.of(entry.name, entry.key) for entry in entries) if t]
 
 
 def _make_stage(store: Store, entry: Entry, tags: dict[str, str]) -> None:
@@ -136,7 +169,8 @@ def _make_stage(store: Store, entry: Entry, tags: dict[str, str]) -> None:
     tags |= {"dvc.lock_key": entry.key, "dvc.outs_md5": entry.outs_md5, **_environment([timing] if timing else [])}
     if entry.model:
         tags["model"] = entry.model
-    store.make(entry.name, tags, content, (timing["started"], timing["ended"]) if timing else (time.time(),) * 2)
+    name = _tried(store, entry.name)
+    store.make(name, tags, content, (timing["started"], timing["ended"]) if timing else (time.time(),) * 2)
 
 
 def _refresh_report(store: Store, model: str, key: str) -> None:
@@ -155,7 +189,7 @@ def _settle_commit(store: Store, wanted: set[tuple[str, str]]) -> None:
     if store.common["git.dirty"] == "false":
         for kind, key in wanted:
             if store.runs[kind, key].data.tags.get("git.dirty") == "true":
-                store.tag(kind, key, {k: store.common[k] for k in ("git.commit", "git.dirty")})
+                store.tag(kind, key, {k: store.common[k] for k in ("git.commit", "git.dirty", "git.differs")})
 
 
 def _environment(times: list[timings.Timing]) -> dict[str, str]:

@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -26,17 +25,16 @@ import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from cnnviz.tracking import content as run_content
 from cnnviz.tracking import uploads, views
+from cnnviz.tracking.client import STORE_ERRORS as STORE_ERRORS
 from cnnviz.tracking.client import Client
 from cnnviz.tracking.content import Content
 from cnnviz.tracking.inputs import Input
+from cnnviz.tracking.server import EXPECTED, Patience
 
 EXPERIMENT = "cnnviz"
-# What a store that is down, full or broken raises, or one whose driver is not installed
-STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError)
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
 STRIP = "filters.png"  # the picture on top of a run's page
 LONGEST = 8000  # characters that MLflow takes in a tag of a run
@@ -57,14 +55,17 @@ def create_database(uri: str, artifacts: Path) -> None:
 class Store:
     """The runs of one experiment, by kind and lock key."""
 
-    def __init__(self, uri: str, artifacts: Path | None, only_here: bool, common: dict[str, str]) -> None:
+    def __init__(
+        self, uri: str, artifacts: Path | None, only_here: bool, common: dict[str, str], patience: Patience
+    ) -> None:
         """Connect to `uri`, create the experiment if it is missing, and delete what killed syncs left.
 
         artifacts: where the files of runs go; None: the server decides. only_here: no other machine writes to this
-        store. common: tags for every new run.
+        store. common: tags for every new run. patience: how long it may take.
         """
-        _connect(uri)
-        self.client = Client(uri)
+        with patience.asking():
+            _connect(uri)
+        self.client = Client(uri, patience)
         self.common = common
         self.writer = f"{platform.node()}:{Path.cwd()}"
         self.only_here = only_here
@@ -236,7 +237,10 @@ def _dataset(one: Input) -> DatasetInput:
 def _connect(uri: str) -> None:
     """Raise what keeps a database from being used. MLflow would try again for minutes before it says so."""
     if re.match(r"(sqlite|postgresql|mysql|mssql)[+:]", uri):
-        engine = create_engine(uri)
+        try:
+            engine = create_engine(uri)
+        except ValueError as error:
+            raise MlflowException(f"{error}; {EXPECTED}") from error
         engine.connect().close()
         engine.dispose()
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.files import LOCAL, read_json, write_json
-from cnnviz.tracking import links, lockfile
-from cnnviz.tracking.target import Target, in_sqlite, on_server, reach, target
+from cnnviz.tracking import links, lockfile, server
+from cnnviz.tracking.target import Target, in_sqlite, target
 
 SIDECAR = LOCAL / "tracked.json"
 PATIENCE = 300  # seconds to wait for another sync
@@ -33,11 +33,13 @@ def run() -> str:
     where, entries = target(), lockfile.read()
     if not entries:
         return "track: no finished stage in dvc.lock yet"
+    if fault := server.fault(where.uri):
+        return _warning(where, f"MLFLOW_TRACKING_URI: {fault}")
     asked = lockfile.digest([where.uri, [(e.name, e.key, e.present()) for e in entries]])
     try:
         if _up_to_date(where, asked):
             return "track: nothing new"
-        reach(where)
+        server.reach(where.uri)
         return _alone(where, entries, asked)
     except OSError as error:
         return _warning(where, error)
@@ -46,6 +48,12 @@ def run() -> str:
 def experiment() -> str | None:
     """Id of MLflow's experiment, None before the first sync."""
     return _sidecar().get("experiment")
+
+
+def link(base: str) -> None:
+    """Let the report's links lead to the MLflow server at `base`."""
+    known = _sidecar()
+    links.write(links.rows(base, known["experiment"], known.get("models", {}), lockfile.read()))
 
 
 def _alone(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
@@ -69,21 +77,28 @@ def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
     from cnnviz.tracking import store as tracking
 
     workspace, common = Path.cwd().resolve() == where.root, _common()
-    try:
-        if where.own and where.file:
-            _prepare(where.file, where.root / "mlruns")
-        store = tracking.Store(where.uri, where.artifacts, where.own, common)
+    common["git.differs"] = _differs() if common["git.dirty"] == "true" else "nothing"
+    patience = server.Patience.of_sync()
+
+    def log() -> tuple[runs.Done, int]:
+        store = tracking.Store(where.uri, where.artifacts, where.own, common, patience)
         done = runs.sync(store, entries, workspace)
         made = done.made
         if made and not where.own and store.reread():  # another machine made some of them first: those stay
             done = runs.sync(store, entries, workspace)
+        return done, made
+
+    try:
+        if where.own and where.file:
+            _prepare(where.file, where.root / "mlruns")
+        done, made = log() if where.file else server.in_time(log, patience)
     except tracking.STORE_ERRORS as error:
         return _warning(where, error)
-    if workspace:
-        base = where.shown if where.uri.startswith("http") else f"http://127.0.0.1:{os.environ.get('PORT') or 5000}"
-        links.write(links.rows(base, done.experiment, done.models, entries))
     dirty = common["git.dirty"] == "true"
-    write_json(SIDECAR, {"asked": asked, "experiment": done.experiment, "runs": done.runs, "dirty": dirty})
+    known = {"asked": asked, "experiment": done.experiment, "runs": done.runs, "models": done.models, "dirty": dirty}
+    write_json(SIDECAR, known)
+    if workspace:
+        link(server.page(where.uri) if where.on_server else links.base())
     line = f"track: {made} runs made, {len(done.runs)} show what dvc.lock holds"
     if done.absent:
         line += f"\ntrack: no files of {', '.join(done.absent)}, so no runs; `dvc checkout` or `make repro` brings them"
@@ -116,11 +131,13 @@ def _prepare(file: Path, mlruns: Path) -> None:
 def _up_to_date(where: Target, asked: str) -> bool:
     """Whether the last sync was for the same, the store still has its runs, and their commit need not be settled."""
     known = _sidecar()
-    if known.get("asked") != asked or (known["dirty"] and _common()["git.dirty"] == "false"):
+    if known.get("asked") != asked or "models" not in known:
+        return False
+    if known["dirty"] and _common()["git.dirty"] == "false":
         return False
     if where.file:
         return in_sqlite(where.file, known["runs"])
-    return where.uri.startswith("http") and on_server(where.uri, known["experiment"], known["runs"])
+    return where.on_server and server.has(where.uri, known["experiment"], known["runs"])
 
 
 def _sidecar() -> dict[str, Any]:
@@ -132,8 +149,8 @@ def _sidecar() -> dict[str, Any]:
 
 def _warning(where: Target, problem: object) -> str:
     """One line. The password of a store's address may stand in its error message, too."""
-    text = " ".join(str(problem).split())[:300].replace(where.uri, where.shown)
-    return f"warning: MLflow store {where.shown}: {text}; all results are in artifacts/, to log them later: make repro"
+    said = server.reason(problem, where.uri)
+    return f"warning: MLflow store {where.shown}: {said}; all results are in artifacts/, to log them later: make repro"
 
 
 def _common() -> dict[str, str]:
@@ -144,6 +161,19 @@ def _common() -> dict[str, str]:
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = experiment
     return tags
+
+
+def _differs() -> str:
+    """What the commit does not hold of what is here, in words."""
+    held = _git("show", "HEAD:./dvc.lock")
+    listed = (_git("status", "--porcelain", "-uno", "--no-renames") or "").splitlines()
+    changed = [line.split(maxsplit=1)[-1] for line in listed]
+    parts = [lockfile.some([name for name in changed if not name.endswith("dvc.lock")])]
+    if held is None:
+        parts.append("dvc.lock is in no commit")
+    elif found := lockfile.differences(held.encode(), Path("dvc.lock").read_bytes()):
+        parts.append(f"dvc.lock: {found}")
+    return "; ".join(filter(None, parts)) or "dvc.lock"
 
 
 def _git(*args: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from cnnviz.errors import InputError
 from cnnviz.files import LOCAL
-from cnnviz.tracking import sync, views
+from cnnviz.tracking import server, sync, views
 from cnnviz.tracking.target import Target, target
 
 HOST = "127.0.0.1"
@@ -24,29 +24,40 @@ PATIENCE = 90.0  # seconds that the server may take to answer
 
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM. A store that is a server already is not served again: its pages are printed."""
+    first = asked_port()
     print(sync.run(), flush=True)
     experiment, where = sync.experiment(), target()
     if experiment is None:
         raise InputError("nothing to show yet: run `make repro` first")
-    if where.uri.startswith("http"):
-        _print_links(where.shown, experiment)
+    if where.on_server:
+        _print_links(server.page(where.uri), experiment)
         return
-    port = free_port(int(os.environ.get("PORT") or 5000))
+    port = free_port(first)
     asked: list[int] = []  # to stop, while an exception would leave a server that nobody ends
     _on_stop(lambda number, frame: asked.append(number))
-    server = _start(where, port)
+    process = _start(where, port)
     try:
         _on_stop(_stop)
         if asked:
             return
-        _wait(server, port)
-        _print_links(f"http://{HOST}:{port}", experiment)
+        base = f"http://{HOST}:{port}"
+        _wait(process, base)
+        sync.link(base)
+        _print_links(base, experiment)
         print("Ctrl-C stops the server", flush=True)
-        server.wait()
+        process.wait()
         raise InputError(f"the MLflow server ended; see {LOG}")
     finally:
         _on_stop(signal.SIG_IGN)
-        end(server)
+        end(process)
+
+
+def asked_port() -> int:
+    """PORT, 5000 where it is not set."""
+    given = os.environ.get("PORT") or "5000"
+    if not given.isdecimal() or not 0 < int(given[:6]) < 65536:
+        raise InputError(f"PORT: given {given[:80]!r}; expected a number from 1 to 65535, as in PORT=5077 make ui")
+    return int(given)
 
 
 def free_port(first: int) -> int:
@@ -59,14 +70,14 @@ def free_port(first: int) -> int:
     raise InputError(f"PORT: no free port from {first} on")
 
 
-def end(server: "subprocess.Popen[bytes]", patience: float = 5.0) -> None:
+def end(process: "subprocess.Popen[bytes]", patience: float = 5.0) -> None:
     """End the server and its whole process group, by force what is left after `patience` seconds."""
     with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            server.wait(patience)
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait()
+            process.wait(patience)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _start(where: Target, port: int) -> "subprocess.Popen[bytes]":
@@ -82,10 +93,11 @@ def _start(where: Target, port: int) -> "subprocess.Popen[bytes]":
         )
 
 
-def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait(process: "subprocess.Popen[bytes]", base: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and server.poll() is None:
-        with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2):
+    ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # itself, whatever http_proxy says
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), ask(f"{base}/health", timeout=2):
             return
         time.sleep(0.1)
     raise InputError(f"the MLflow server did not start; see {LOG}")

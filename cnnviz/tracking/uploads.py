@@ -1,9 +1,8 @@
 """The files of a run, several on their way at a time. Knows no MLflow."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from threading import Event
+from threading import Thread
 from typing import Any
 
 AT_ONCE = 4
@@ -21,17 +20,25 @@ def each(files: list[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:
 
 
 def at_once(jobs: list[Callable[[], Any]]) -> None:
-    """Run jobs in a few threads, since each waits for the server most of the time. After a failure no other begins."""
-    failed = Event()
+    """Run jobs in a few threads, since each waits for the server most of the time. After a failure no other begins.
 
-    def run(job: Callable[[], Any]) -> None:
-        if not failed.is_set():
-            try:
+    The threads keep no process from its end: a sync that gives a server up leaves them behind.
+    """
+    todo, failed = iter(jobs), list[BaseException]()
+
+    def work() -> None:
+        try:
+            for job in todo:
+                if failed:
+                    return
                 job()
-            except BaseException:
-                failed.set()
-                raise
+        except BaseException as error:
+            failed.append(error)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for future in [pool.submit(run, job) for job in jobs]:
-            future.result()
+    threads = [Thread(target=work, daemon=True) for _ in range(min(AT_ONCE, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from cnnviz.analysis.sparsity import population
 from cnnviz.files import disk, machine
-from cnnviz.tracking import content, runs, timings, views
+from cnnviz.tracking import content, lockfile, runs, timings, views
 from tests.small_project import Project, synced_fixture  # noqa: F401
 from tests.small_stages import MODELS
 
@@ -87,6 +88,36 @@ def test_two_kinds_of_processor_stay_apart_in_the_tag() -> None:
     kinds = [f"AMD EPYC, 2 cores; AuthenticAMD family {n} model 17 stepping 1: avx512_bf16 fma" for n in (25, 26)]
     times = [{"cpu": kind} for kind in (kinds[0], kinds[1], kinds[0])]
     assert runs._environment([*times, {}]) == {"environment.cpu": " | ".join(kinds)}
+
+
+def lock(**changes: Any) -> bytes:
+    """A dvc.lock of three stages, each made from the one before, with other values for `<stage>_<what>`.
+
+    The last depends on the folder that the one before writes into.
+    """
+    stages: dict[str, Any] = {}
+    for before, place, name in (("code", "code", "a"), ("a", "out/a", "b"), ("b", "out", "c")):
+        deps = [{"path": place, "md5": changes.get(f"{before}_out", before)}, {"path": f"{name}.py", "md5": "1"}]
+        params = {"params.yaml": {"p": changes.get(f"{name}_param", 1)}}
+        outs = [{"path": f"out/{name}", "md5": changes.get(f"{name}_out", name)}]
+        stages[name] = {"cmd": f"make {name}", "deps": deps, "params": params, "outs": outs}
+    return yaml.safe_dump({"schema": "2.0", "stages": stages}).encode()
+
+
+def test_what_a_commit_does_not_hold_is_said_in_words() -> None:
+    same = "the same code, params and inputs, but other results (another kind of processor, other packages): "
+    made = "made from other code, params or inputs: "
+    for changes, expected in (
+        ({}, ""),
+        ({"a_out": "x", "b_out": "x", "c_out": "x"}, f"{same}a; after these: b, c"),
+        ({"b_param": 2, "b_out": "x"}, f"{made}b; after these: c"),
+        ({"b_param": 2}, f"{made}b"),
+        ({"a_out": "x", "c_param": 2}, f"{made}c; {same}a; after these: b"),
+    ):
+        found = lockfile.differences(lock(), lock(**changes))
+        assert sorted(found.split("; ")) == sorted(expected.split("; "))
+        assert found.endswith(expected.rpartition("; ")[2] if "after" in expected else found)
+    assert lockfile.differences(b"<<<<<<< HEAD", lock()) == lockfile.differences(lock(), b"\xff") == ""
 
 
 # ---- with a real store
@@ -166,14 +197,14 @@ def test_a_queued_experiment_reaches_the_store_under_its_name(synced: Project, t
     here.check()
     runs = here.runs()
     made = {run["name"]: key for key, run in runs.items() if run["tags"].get("dvc.experiment") == "six"}
-    assert set(made) >= {"one · six", "two · six", "maximize@one", "maximize@two"}
+    assert set(made) >= {"one · six", "two · six", "maximize@one · six", "maximize@two · six"}
     assert all(runs[key]["folder"].is_relative_to(here.folder / "mlruns") for key in made.values())
     assert {runs[key]["tags"]["current"] for key in made.values()} == {"false"}
     params = dict(here.query("SELECT key, value FROM params WHERE run_uuid = ?", made["two · six"]))
     assert params["gain"] == "6"
-    assert runs[made["maximize@two"]]["tags"]["mlflow.parentRunId"] == made["two · six"]
+    assert runs[made["maximize@two · six"]]["tags"]["mlflow.parentRunId"] == made["two · six"]
     query = "SELECT value FROM latest_metrics WHERE key = 'seconds' AND run_uuid = ?"
-    assert here.query(query, made["maximize@two"]) == [(2.0,)]
+    assert here.query(query, made["maximize@two · six"]) == [(2.0,)]
     assert (here.folder / ".cache" / "render" / "maximize-two-6").exists()  # not lost with the temporary folder
 
     here.dvc("exp", "apply", "six")  # taken over: its runs become the current ones, no run is made twice
@@ -191,3 +222,49 @@ def test_a_queued_experiment_reaches_the_store_under_its_name(synced: Project, t
     assert [name for name in columns if name.startswith("params.")] == ["params.`gain`"]  # in what the states differ
     colors = [run["tags"]["mlflow.runColor"] for run in here.runs().values() if run["tags"]["kind"] == "model"]
     assert len(set(colors)) == len(colors)
+
+
+STARTED_LATER = 1_800_000_000.25
+
+
+@pipeline
+def test_an_experiment_here_leaves_the_baseline_its_name_and_has_its_own_times(synced: Project, tmp_path: Path) -> None:
+    here = synced.copy(tmp_path / "p")
+    here.track()
+    before, baseline = here.current(), here.runs()
+    env = {"SMALL_STARTED": str(STARTED_LATER)}
+    here.dvc("exp", "run", "-S", "gain=6", "-n", "six", **env)
+    runs, current = here.runs(), here.current()
+    assert {name for name, key in current.items() if key not in baseline} == {
+        *("one · six", "two · six", "maximize@one · six", "maximize@two · six", "report · six")
+    }
+    for name in ("two", "maximize@two", "weights@two"):
+        assert {k: v for k, v in runs[before[name]].items() if k != "tags"} == {
+            k: v for k, v in baseline[before[name]].items() if k != "tags"
+        }
+    tried = runs[current["two · six"]]  # of its four stages one is its own
+    assert (tried["start"], tried["end"]) == (round(1000 * STARTED_LATER), round(1000 * (STARTED_LATER + 2)))
+    assert tried["tags"]["git.differs"].startswith("params.yaml; dvc.lock: made from other code, params or inputs: ")
+    here.dvc("exp", "run", "-S", "gain=7", "-n", "seven")
+    assert here.runs()[before["two"]]["name"] == "two"
+    assert {run["name"] for run in here.runs().values() if run["tags"].get("model") == "two"} >= {
+        *("two", "two · six", "two · seven", "maximize@two", "maximize@two · six", "maximize@two · seven")
+    }
+
+
+@pipeline
+def test_a_fresh_clone_on_another_processor_says_what_differs(synced: Project, tmp_path: Path) -> None:
+    here = Project(tmp_path / "there")
+    synced.run("git", "clone", "-q", ".", str(here.folder))
+    here.dvc("repro", SMALL_CPU="another")
+    for name in ("two", "maximize@two"):
+        tags = here.runs()[here.current()[name]]["tags"]
+        assert tags["git.dirty"] == "true"
+        assert tags["git.differs"] == (
+            "dvc.lock: the same code, params and inputs, but other results (another kind of processor, other packages)"
+            ": "
+            "weights@one, weights@two; after these: report"
+        )
+    here.commit()
+    here.track()
+    assert here.runs()[here.current()["two"]]["tags"]["git.differs"] == "nothing"

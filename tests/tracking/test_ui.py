@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from cnnviz.errors import InputError
 from cnnviz.tracking import ui
 from tests.chromium import chromium, needs_chromium, settle
 from tests.report.test_pages import artifacts, params, site  # noqa: F401 (fixtures)
@@ -45,6 +46,14 @@ def test_free_port_skips_what_is_taken() -> None:
         port = taken.getsockname()[1]
         assert ui.free_port(port) > port
     assert ui.free_port(port) == port
+
+
+@pytest.mark.parametrize("given", ["0", "65536", "-1", "5077x", "5 077", "²", "9" * 5000])
+def test_a_port_that_is_none_is_said_before_anything_starts(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", given)
+    with pytest.raises(InputError, match=r"^PORT: given .{1,90}; expected a number from 1 to 65535") as caught:
+        ui.main()
+    assert len(str(caught.value)) < 200
 
 
 def test_end_takes_grandchildren_along_even_when_they_ignore_sigterm() -> None:
@@ -99,7 +108,8 @@ def served(project: Project) -> Iterator[Served]:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        served = Served(project, PORT=str(port))
+        proxies = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}  # which must not come between the two
+        served = Served(project, PORT=str(port), **proxies)
     assert f":{port}/" not in served.links["models"]
     yield served
     served.stop(signal.SIGINT)
@@ -146,6 +156,20 @@ def test_three_links_and_a_light_server(project: Project, served: Served) -> Non
     assert served.base.startswith("http://127.0.0.1:")
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert len([line for line in listed.splitlines() if str(project.db) in line]) <= 2
+
+
+@pytest.mark.pipeline
+def test_the_links_of_the_report_lead_to_the_server_that_runs(project: Project, served: Served) -> None:
+    """At whatever port it found: the one that was asked for was taken."""
+
+    def leads_to() -> set[str]:
+        beside = (project.folder / "artifacts/report-links.html").read_text()
+        return set(re.findall(r"(http://127\.0\.0\.1:\d+)/#/experiments/\d+/runs/", beside))
+
+    assert leads_to() == {served.base}
+    (project.folder / ".cache" / "tracked.json").unlink()
+    assert "0 runs made" in project.track()  # which writes them anew
+    assert leads_to() == {served.base}
 
 
 @pytest.mark.pipeline
@@ -291,6 +315,7 @@ def fork_and_signal(arguments, *others):
         os.kill(os.getpid(), signal.SIGTERM)
     return child
 subprocess._fork_exec = fork_and_signal
+from cnnviz.errors import InputError
 from cnnviz.tracking import ui
 ui.main()
 """
