@@ -121,7 +121,7 @@ class Layer:
             self._read(stored)
             images = stored["images"] if stored["images"].shape[-1] == 3 else stored["snapshots"][:, -1]
             self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
-        overview = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}_every_filter.png"
+        overview = self.model.artifacts / "analysis" / self.model.key / "examples" / "every_filter" / f"{self.name}.png"
         path = f"{self.folder}/patches.webp"
         self.patches = pictures.rewrite_overview(files, path, overview, self.filters)
 
