@@ -109,7 +109,7 @@ def test_any_archive_of_another_clone(tmp_path: Path, damages: list[tuple[float,
 
 
 @pytest.fixture(scope="module")
-def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     keras.utils.set_random_seed(1)
     layers = keras.layers
     steps = [layers.Conv2D(2, 3, name="conv"), layers.BatchNormalization(), layers.ReLU(), layers.Flatten()]
@@ -118,7 +118,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for suffix in ("keras", "h5"):
         path = tmp_path_factory.mktemp("networks") / f"net.{suffix}"
         network.save(path)
-        files[suffix] = path.read_bytes()
+        files[suffix] = path
     return files
 
 
@@ -137,10 +137,10 @@ IGNORED = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF
 @IGNORED
 @given(suffix=st.sampled_from(["keras", "h5"]), damages=DAMAGES)
 def test_any_network(
-    tmp_path: Path, networks: dict[str, bytes], suffix: str, damages: list[tuple[float, bytes, str]]
+    tmp_path: Path, networks: dict[str, Path], suffix: str, damages: list[tuple[float, bytes, str]]
 ) -> None:
     path = tmp_path / f"net.{suffix}"
-    path.write_bytes(damaged(networks[suffix], damages))
+    path.write_bytes(damaged(networks[suffix].read_bytes(), damages))
     check_network(path)
 
 
@@ -157,11 +157,11 @@ ODD: Any = (
 @IGNORED
 @given(data=st.data(), value=ODD, suffix=st.sampled_from(["keras", "h5"]))
 def test_any_configuration(
-    tmp_path: Path, networks: dict[str, bytes], data: st.DataObject, value: Any, suffix: str
+    tmp_path: Path, networks: dict[str, Path], data: st.DataObject, value: Any, suffix: str
 ) -> None:
     """One value of the configuration is another one; the file is whole otherwise."""
     path = tmp_path / f"net.{suffix}"
-    path.write_bytes(networks[suffix])
+    path.write_bytes(networks[suffix].read_bytes())
     members: dict[str, bytes] = {}
     if suffix == "keras":
         with zipfile.ZipFile(path) as file:
