@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, shortened
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 SAVE = "load it where it was made and save it with model.save('name.keras')"
@@ -48,7 +48,10 @@ def recognise(path: Path, where: str) -> str:
     elif (kind := wrong_suffix(path.name)) is not None:
         reason = f"is {kind}"
     else:
-        reason = _archive(path) if path.suffix.lower() == ".keras" else _hdf5(path)
+        try:
+            reason = _archive(path) if path.suffix.lower() == ".keras" else _hdf5(path)
+        except Exception as error:  # h5py and zipfile raise almost anything for a damaged file
+            reason = f"is damaged ({shortened(' '.join(str(error).split()), 120)}); copy it again"
     if reason:
         raise InputError(f"{where}: {str(path)!r} {reason}")
     return "keras" if path.suffix.lower() == ".keras" else "hdf5"
@@ -148,11 +151,8 @@ def _hdf5(path: Path) -> str:
         if zipfile.is_zipfile(path):
             return f"is a .keras archive by its content; rename it to {path.stem}.keras"
         return "is no HDF5 file (corrupt or cut off?); copy it again"
-    try:
-        with h5py.File(path) as file:
-            if "model_config" not in file.attrs:
-                weights = "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file
-                return f"has weights without architecture; {SAVE}" if weights else f"holds no Keras model; {SAVE}"
-            return "" if "model_weights" in file else f"holds an architecture without weights; {SAVE}"
-    except OSError as error:
-        return f"is damaged ({' '.join(str(error).split())[:120]}); copy it again"
+    with h5py.File(path) as file:
+        if "model_config" not in file.attrs:
+            weights = "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file
+            return f"has weights without architecture; {SAVE}" if weights else f"holds no Keras model; {SAVE}"
+        return "" if "model_weights" in file else f"holds an architecture without weights; {SAVE}"
