@@ -32,7 +32,7 @@ def key_for(file: Path, name: str | None, taken: Mapping[str, Any]) -> str:
             raise InputError(f"--name: given {name!r}; {why}")
         return name
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:48] or "model"
-    stem = f"{stem}-model" if stem.lower() in ("index", "plots") else stem
+    stem = f"{stem}-model" if stem.lower() in config.REPORT else stem
     numbers = ("", *(f"-{i}" for i in range(2, len(taken) + 3)))
     return next(stem + number for number in numbers if stem + number not in taken)
 
@@ -135,7 +135,7 @@ def add(file: Path, name: str | None = None) -> str:
     Raises InputError for a file that can't be shown, with what is in the way.
     """
     text = PARAMS.read_text(encoding="utf-8")
-    taken = (yaml.safe_load(text) or {}).get("models") or {}
+    taken = config.parse(text, str(PARAMS)).get("models") or {}
     key, here = key_for(file, name, taken), at_home(file)
     section: dict[str, Any] = {"file": here.as_posix()}
     with tempfile.TemporaryDirectory() as folder:

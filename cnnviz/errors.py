@@ -2,11 +2,33 @@
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(Exception):
     """Something given to cnnviz is wrong. The message is one line, meant for the user; stages print it and exit 1."""
+
+
+LONGEST = 80  # characters of a value that a line quotes
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 4, LONGEST, LONGEST, LONGEST
+_SHORT.maxlist = _SHORT.maxdict = _SHORT.maxtuple = _SHORT.maxset = LONGEST // 4
+
+
+def quoted(value: Any) -> str:
+    """A value as Python writes it, in one line of at most LONGEST characters, however large it is."""
+    try:
+        said = _SHORT.repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        said = f"a number of over {value.bit_length() * 3 // 10} digits" if isinstance(value, int) else "a long value"
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many characters; what is left out is left out of its middle, for the reason ends it."""
+    return text if len(text) <= longest else f"{text[: longest // 3]} … {text[3 - 2 * longest // 3 :]}"
 
 
 def choices(given: str, valid: Iterable[str], limit: int = 8) -> str:

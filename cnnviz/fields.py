@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from cnnviz.errors import quoted
+
 
 class Section(BaseModel):
     """A part of params.yaml, frozen; a key that it does not know is an error."""
@@ -28,8 +30,6 @@ def _folder_name(key: str) -> str:
         raise ValueError(
             "expected a folder name: letters, digits, - and _, at most 64, starting with a letter or digit"
         )
-    if key.lower() in ("index", "plots"):
-        raise ValueError("expected another name: the report has a page of this name")
     return key
 
 
@@ -39,15 +39,17 @@ def no_bool(value: Any) -> Any:
     return value
 
 
+LARGEST = 2**31 - 1  # of whole numbers, which become int32 in files
 Key = Annotated[str, BeforeValidator(_folder_name)]
-Positive = Annotated[int, BeforeValidator(no_bool), Field(ge=1, strict=True)]
-Index = Annotated[int, BeforeValidator(no_bool), Field(ge=0, strict=True)]
+Positive = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=LARGEST, strict=True)]
+Index = Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=LARGEST, strict=True)]
+Seed = Annotated[int, BeforeValidator(no_bool), Field(ge=0, lt=2**32, strict=True)]  # as NumPy takes it
 Few = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100, strict=True)]
 Number = Annotated[float, BeforeValidator(no_bool)]
 
 
 def _is_index(value: Any, least: int = 0) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST
 
 
 def _selection(value: Any) -> Any:
@@ -65,15 +67,17 @@ def _layers(value: Any) -> Any:
     if not isinstance(value, dict) or not value:
         raise ValueError("expected auto, a number of filters for every layer, or layers with their filters")
     for layer, selection in value.items():
+        if not isinstance(layer, str):
+            raise ValueError(f"the layer {quoted(layer)} is no text; put its name in quotes")
         try:
             _selection(selection)
         except ValueError as error:
-            raise ValueError(f"{layer}: given {selection!r}; {error}") from None
+            raise ValueError(f"{quoted(layer)[1:-1]}: given {quoted(selection)}; {error}") from None
     return value
 
 
 def _start(value: Any) -> Any:
-    if value == "noise" or (isinstance(value, str) and re.fullmatch(r"[^/]+/\d{1,9}", value)):
+    if value == "noise" or (isinstance(value, str) and re.fullmatch(KEY.pattern + "/[0-9]{1,9}", value)):
         return value
     raise ValueError("expected noise, or an image as set/index, such as imagenet/3")
 

@@ -101,6 +101,7 @@ def test_every_direct_import_is_a_dependency() -> None:
     modules = {
         "PIL": "pillow",
         "yaml": "pyyaml",
+        "ruamel": "ruamel_yaml",
         "markupsafe": "jinja2",
         "sqlalchemy": "mlflow",
         "dvc_data": "dvc",

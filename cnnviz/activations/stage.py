@@ -25,6 +25,7 @@ def run(
     stored = artifacts / "models" / key
     described, where = read_description(stored), f"params.yaml: models.{key}.channels"
     named = selection.filters(channels, described, where) if isinstance(channels, dict) else {}
+    selection.check_batch(described, 1, f"params.yaml: models.{key}.input_shape")
     from cnnviz.activations import maps  # TensorFlow: only after the params are checked
     from cnnviz.networks import load
 

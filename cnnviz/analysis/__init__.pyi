@@ -2,6 +2,7 @@
 
 from . import depth as depth  # what changes with depth: frequency, chroma
 from . import examples as examples  # image patches that drive a filter
+from . import subjects as subjects  # layers that params.yaml asks for, checked
 from .examples import Extremes as Extremes  # the images that drive each channel most
 from .examples import window as window  # what a receptive field shows of an image
 from .files import Analysis as Analysis  # what one model's folder says

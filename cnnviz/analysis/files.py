@@ -93,7 +93,7 @@ def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixel
         sheet = examples.sheet(one.pictured[:SHEET], tiles[name]["top"][:SHEET], tiles[name]["bottom"][:SHEET])
         write_bytes(folder / "examples" / f"{name}.png", png_bytes(sheet))
         overview = examples.overview(tiles[name]["first"])
-        write_bytes(folder / "examples" / f"{name}_every_filter.png", png_bytes(overview))
+        write_bytes(folder / "examples" / "every_filter" / f"{name}.png", png_bytes(overview))
     return {name: _patch_numbers([measured[name, i] for i in range(len(one.pictured))]) for name, one in layers.items()}
 
 

@@ -30,6 +30,7 @@ def run(
     wanted = subjects.layers(model.analyzed_layers, described, f"params.yaml: models.{key}.analyzed_layers")
     asked = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
     pictured = subjects.pictured(wanted, asked, described, section.patches)
+    selection.check_batch(described, section.batch, "params.yaml: analyze.batch")
     shape = described["input_shape"]
     images = load_sets(artifacts, sets, shape[2])
     from cnnviz.analysis import checks, observe, watching  # TensorFlow: only after the params are checked

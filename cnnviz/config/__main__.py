@@ -1,5 +1,5 @@
-"""What has to be true before `dvc repro`: `python -m cnnviz.config` checks params.yaml, one line per mistake,
-and that the folders it names are there and DVC can read the files in inputs.
+"""What has to be true before `dvc repro`: `python -m cnnviz.config` checks params.yaml, one line per mistake, also
+against the user's files and the models that are stored by now, and that DVC can read the files in inputs.
 
 It also removes the outputs of models that params.yaml no longer names.
 """
@@ -7,9 +7,11 @@ It also removes the outputs of models that params.yaml no longer names.
 import sys
 from itertools import islice
 
+from cnnviz.config.known import complaints
 from cnnviz.config.params import load
 from cnnviz.config.prune import prune
 from cnnviz.errors import InputError
+from cnnviz.files import ARTIFACTS
 from cnnviz.images import faults
 
 MOST = 5  # lines of files
@@ -17,7 +19,7 @@ MOST = 5  # lines of files
 try:
     params = load()
     lines = list(islice(faults((key, one.folder) for key, one in params.images.sets.items()), MOST))
-    if lines:
+    if lines := lines or list(islice(complaints(params, ARTIFACTS), MOST)):
         raise InputError("\nerror: ".join(lines))
     removed = prune(set(params.models))
 except InputError as problem:

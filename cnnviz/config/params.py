@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from cnnviz.config.reading import read
 from cnnviz.config.schema import Params
-from cnnviz.errors import InputError, choices
+from cnnviz.errors import LONGEST, InputError, choices, quoted
 
 # Keys of older versions, and what stands for them now
 IN_ITS_BLOCK = "it stands in the model's block now: models.<model>."
@@ -41,12 +41,17 @@ def _place(error: Any, data: Any) -> list[Any]:
     return place
 
 
+def _dotted(place: list[Any]) -> str:
+    """A place in one line, its parts as they are written, but for long ones and what can't be printed."""
+    return ".".join(str(p) if str(p).isprintable() and len(str(p)) <= LONGEST else quoted(p) for p in place)
+
+
 def _lines(error: Any, data: Any, path: Path) -> list[str]:
     """One pydantic error as `file: path.of.key: given …; expected …`, or all that sections say of their values."""
     place, value = _place(error, data), data
     for part in place:
         value = value[part]
-    dotted = ".".join(map(str, place))
+    dotted = _dotted(place)
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     message = (
         message.replace("a valid integer", "a whole number")
@@ -59,29 +64,10 @@ def _lines(error: Any, data: Any, path: Path) -> list[str]:
         now = MOVED.get(tuple(place)) or choices(str(place[-1]), _valid_keys(parents))
         return [f"{path}: {dotted}: unknown key; {now}"]
     if error["type"] == "missing":
-        return [f"{path}: {'.'.join([*map(str, place), str(error['loc'][-1])])}: missing"]
+        return [f"{path}: {_dotted([*place, error['loc'][-1]])}: missing"]
     if error["type"] == "value_error" and not place:  # what sections say of their values together
         return [f"{path}: {line}" for line in message.splitlines()]
-    return [f"{path}: {dotted}: given {value!r}; {message}"]
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice (YAML would silently keep the last), and aliases: DVC's `-S` would
-    change the value in both places, or in none.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: the alias *{event.anchor}; write its value out")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.YAMLError(f"line {node.start_mark.line + 1}: the key {key!r} is there twice")
-        return super().construct_mapping(node, deep)
+    return [f"{path}: {dotted}: given {quoted(value)}; {message}"]
 
 
 def load(path: str | Path = "params.yaml") -> Params:
@@ -90,14 +76,7 @@ def load(path: str | Path = "params.yaml") -> Params:
     Raises InputError with one line per mistake: file, path of the key, what was given, what is expected.
     """
     path = Path(path)
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: not found; run this in the project's folder") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: expected sections such as `models:`, got {type(data).__name__}")
+    data = read(path)
     lines: dict[str, None] = {}
     params = None
     while params is None:  # what is wrong is taken out, so that the rest is checked as well

@@ -8,19 +8,23 @@ from pydantic import Field, model_validator
 from cnnviz.activations import FeatureMapsSection
 from cnnviz.analysis import AnalyzeSection
 from cnnviz.comparison import CompareSection
-from cnnviz.errors import InputError, choices
-from cnnviz.fields import Index, Key, Section
+from cnnviz.config.names import meeting
+from cnnviz.errors import InputError, choices, quoted, shortened
+from cnnviz.fields import Key, Section, Seed
 from cnnviz.filters import FixedFiltersSection, WeightsSection
 from cnnviz.images import ImagesSection
 from cnnviz.maximization import MaximizeSection
 from cnnviz.networks import ModelSection
 from cnnviz.objectives import parse
 
+LONGEST = 2000  # characters of an objective
+LARGEST = 1e30  # of a weight in it: float32 has room for its product with what a network computes
+
 
 class Params(Section):
     """Every section that a stage of dvc.yaml depends on is required, if only as `{}`: DVC needs it."""
 
-    random_seed: Index
+    random_seed: Seed
     images: ImagesSection
     models: Annotated[dict[Key, ModelSection], Field(min_length=1)]
     weights: WeightsSection
@@ -32,7 +36,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _refer(self) -> "Params":
-        if found := [*self.complaints(), *self._of_models(), *self._of_images()]:
+        if found := [*self.complaints(), *self._of_names(), *self._of_models(), *self._of_images()]:
             raise ValueError("\n".join(found))
         return self
 
@@ -42,15 +46,16 @@ class Params(Section):
             for line in section.complaints() if isinstance(section, Section) else ():
                 yield f"{path}{': ' if line.startswith('expected') else '.'}{line}"
 
+    def _of_names(self) -> Iterator[str]:
+        yield from meeting({key: model.objectives for key, model in self.models.items()}, self.images.sets)
+
     def _of_models(self) -> Iterator[str]:
         """What names a model or an image set that is not there; objectives that can't be read."""
         sets = self.images.sets
         for key, model in self.models.items():
             for name, text in model.objectives.items():
-                try:
-                    parse(text)
-                except InputError as error:
-                    yield f"models.{key}.objectives.{name}: {error}"
+                if line := _objective(text):
+                    yield f"models.{key}.objectives.{name}: {line}"
             for path, chosen in (("explain", model.explain), ("labels", model.labels)):
                 for name in sorted(set(chosen) - set(sets)):
                     yield f"models.{key}.{path}.{name}: no such image set; {choices(name, sets)}"
@@ -77,3 +82,18 @@ class Params(Section):
         for name, count in sets.items():
             if count is not None and highest >= count:
                 yield f"feature_maps.images: {highest} is out of range; {name} has 0..{count - 1}"
+
+
+def _objective(text: str) -> str | None:
+    """What is wrong with an objective, None where it can be read."""
+    try:
+        if len(text) > LONGEST:
+            raise InputError(f"over {LONGEST} characters; expected for example channel('conv1', 3)")
+        terms = parse(text).terms
+        weights = [weight for weight, _ in terms] + [w for _, term in terms for _, w in term.channels]
+        if not all(abs(weight) <= LARGEST for weight in weights):
+            raise InputError(f"{text!r}: a weight beyond {LARGEST:g}, which is no number to a network")
+    except (InputError, OverflowError, MemoryError) as error:
+        said = str(error).removeprefix(repr(text)).removeprefix(": ") or "too many parentheses"
+        return f"{quoted(text)}: {shortened(said, 240)}"
+    return None

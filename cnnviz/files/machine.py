@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
+LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 # x86: SSE4 to AVX-512, fused products, bfloat16, tiles; ARM: NEON, SVE and their additions
 _VECTOR = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|sve|sme(?!p$)|neon|bf16|i8mm|fp16|fphp)\w*")
 CHOICES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # of kernels, by the environment
@@ -96,6 +97,14 @@ def processor() -> Processor:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return from_sysctl(dict(line.split(": ", 1) for line in said.splitlines() if ": " in line))
     return Processor(name=platform.processor() or platform.machine() or UNKNOWN)
+
+
+def memory() -> int:
+    """Bytes of memory that this process may have: the machine's, or what its container was given."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # ValueError: "max"
+        found = min(found, int(LIMIT.read_text(encoding="ascii")))
+    return found
 
 
 def kind() -> str:

@@ -1,7 +1,9 @@
 """What every stage shares: one line for a user's mistake, timings."""
 
+import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -49,6 +51,8 @@ class Stopwatch:
 def stage(name: str) -> Iterator[Stopwatch]:
     """Run a stage's body; on InputError print one line and exit 1; on success write its timings beside the outputs.
 
+    Where it fails, what the stage had made before is put back, see `put_back`.
+
     The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
     network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the CPU
     and the versions of the packages. It is no DVC output, since it differs from run to run.
@@ -59,7 +63,11 @@ def stage(name: str) -> Iterator[Stopwatch]:
     try:
         yield watch
     except InputError as problem:
+        put_back()
         sys.exit(f"error: {problem}")
+    except Exception:
+        put_back()
+        raise
     usage = resource.getrusage(resource.RUSAGE_SELF)
     timing = {
         "stage": name,
@@ -75,6 +83,17 @@ def stage(name: str) -> Iterator[Stopwatch]:
         "packages": packages(),
     }
     write_json(LOCAL / "timings" / f"{name}.json", timing)
+
+
+def put_back() -> None:
+    """In a stage that DVC runs: bring back the outputs that dvc.lock names, which DVC removed before it started.
+
+    Out of DVC's cache, by DVC itself, which lets go of its lock while a stage runs; nothing where the cache lacks them.
+    """
+    if name := os.environ.get("DVC_STAGE"):
+        quiet = subprocess.DEVNULL
+        command = [sys.executable, "-m", "dvc", "checkout", "--force", name]
+        subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False)
 
 
 def peak_memory() -> float:

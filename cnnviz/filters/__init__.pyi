@@ -4,6 +4,7 @@ from .application import apply as apply  # the stage `fixed_filters`
 from .borrowing import Borrowed as Borrowed  # filters taken out of a network
 from .borrowing import borrow as borrow  # take them out
 from .extraction import extract as extract  # the stage `weights`
+from .fixed import lendable as lendable  # whether a model has filters that can be borrowed
 from .kernels import draw as draw  # the picture of a layer's kernels
 from .kernels import filters_of as filters_of  # a kernel with its filters first
 from .kernels import first_inputs as first_inputs  # the first input channel of filters in groups

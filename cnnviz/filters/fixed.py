@@ -79,6 +79,19 @@ def borrow(path: Path, model: Mapping[str, Any], layer: str, filters: Sequence[i
     reversed, so that applying the kernel to an RGB image is right; the second result says whether. Raises InputError
     for an unknown layer, one that does not see the image's channels, or a filter that it does not have.
     """
+    lendable(model, layer, filters)
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            kernel = data["kernel"]
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run `dvc repro weights@{model['name']}` first") from None
+    reverse = bool(model["preprocessing"]["reverse_channels"])
+    kernel = kernel[:, :, :: -1 if reverse else 1]
+    return {f"{layer}_{index}": np.ascontiguousarray(kernel[..., index]) for index in filters}, reverse
+
+
+def lendable(model: Mapping[str, Any], layer: str, filters: Sequence[int]) -> None:
+    """Raises InputError where a model, as model.json describes it, has no such filters that see the image."""
     key = "fixed_filters.borrowed"
     layers = {each["name"]: each for each in model["conv_layers"]}
     if layer not in layers:
@@ -93,14 +106,6 @@ def borrow(path: Path, model: Mapping[str, Any], layer: str, filters: Sequence[i
     for index in filters:
         if not 0 <= index < count:
             raise InputError(f"{key}.filters: {layer} has no filter {index}; valid: 0 to {count - 1}")
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            kernel = data["kernel"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run `dvc repro weights@{model['name']}` first") from None
-    reverse = bool(model["preprocessing"]["reverse_channels"])
-    kernel = kernel[:, :, :: -1 if reverse else 1]
-    return {f"{layer}_{index}": np.ascontiguousarray(kernel[..., index]) for index in filters}, reverse
 
 
 def prepare(image_set: ImageSet, count: int, kernels: int) -> tuple[Floats, NDArray[np.int32]]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnviz.errors import InputError, choices
+from cnnviz.errors import InputError, choices, shortened
 
 PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".gif", ".bmp")
 ARRAYS = (".npy", ".npz")
 SUFFIXES = (*PICTURES, *ARRAYS)
 # What file managers leave behind; hidden files and folders besides. `.dvcignore` names the same.
+LONGEST = 200  # characters of a path that a line shows
 LEFT = ("__MACOSX", "Thumbs.db", "desktop.ini")
 # Parts of a data set, which are no classes, whatever the case of their letters
 PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
@@ -20,7 +21,8 @@ PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "
 @dataclass(frozen=True)
 class Listing:
     """files: in the order of their paths; classes: sub-folders that hold images, sorted; of: each file's class, -1 in a
-    flat folder; others: suffixes of files of other kinds, and how many there are; notes: what was assumed."""
+    flat folder; others: suffixes of files of other kinds, links to nothing and the like, and how many there are; notes:
+    what was assumed."""
 
     files: list[Path]
     classes: list[str]
@@ -36,16 +38,16 @@ def listed(place: Path, root: Path) -> Listing:
     of PARTS such as train and test. Raises InputError where there is no such folder,
     where images lie both in sub-folders and beside them, and for a link that leaves `root`.
     """
-    _inside(place, root)
     if line := missing(place):
         raise InputError(line)
+    _inside(place, root)
     found: list[Path] = []
     others: Counter[str] = Counter()
-    for path in _walk(place, root, (place.resolve(),)):
-        if path.suffix.lower() in SUFFIXES:
+    for path, kind in _walk(place, root):
+        if kind in SUFFIXES:
             found.append(path)
         else:
-            others[path.suffix.lower() or "without a suffix"] += 1
+            others[kind] += 1
     depth = len(place.parts)
     found.sort(key=lambda path: path.parts)
     folders = [path.parts[depth] if len(path.parts) > depth + 1 else "" for path in found]
@@ -90,22 +92,43 @@ def _without_parts(place: Path, folders: list[str], below: list[tuple[str, ...]]
     return folders, [f"{names}: taken for classes; where they are parts of a data set, use one: folder: {alone}"]
 
 
-def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """Files below a folder, but for hidden ones and what file managers leave. above: folders that one came through."""
-    with os.scandir(folder) as entries:
+def _walk(place: Path, root: Path) -> Iterator[tuple[Path, str]]:
+    """Files below a folder and what they are (a suffix, or what is in the place of a file), but for hidden ones and
+    what file managers leave.
+    """
+    todo: list[tuple[Path, tuple[Path, ...]]] = [(place, (place.resolve(),))]  # with the folders that one came through
+    while todo:
+        folder, above = todo.pop()
+        try:
+            with os.scandir(folder) as listed:
+                entries = [entry for entry in listed if entry.name[0] != "." and entry.name not in LEFT]
+        except OSError as error:
+            raise InputError(f"{shortened(said(folder), LONGEST)}: can't be read ({error.strerror})") from None
         for entry in entries:
-            if entry.name[0] == "." or entry.name in LEFT:
-                continue
             path = folder / entry.name
+            if entry.is_symlink() and leads_nowhere(path):
+                yield path, "links to nothing"
+                continue
             if entry.is_symlink():
                 _inside(path, root)
             if entry.is_file():
-                yield path
+                yield path, path.suffix.lower() or "without a suffix"
             elif entry.is_dir():
                 whole = path.resolve() if entry.is_symlink() else above[-1] / entry.name
                 if whole in above:
                     raise InputError(f"{said(path)}: a link to a folder that it lies in; remove it")
-                yield from _walk(path, root, (*above, whole))
+                todo.append((path, (*above, whole)))
+            else:
+                yield path, "pipes or devices"
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether a link leads to nothing, or in a circle."""
+    try:
+        path.stat()
+    except OSError:
+        return True
+    return False
 
 
 def _inside(path: Path, root: Path) -> None:

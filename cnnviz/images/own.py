@@ -59,7 +59,7 @@ class Own:
         items = list(self._items(labels))
         left = self._listing.others
         if left:
-            kinds = ", ".join(f"{count} {said(suffix)}" for suffix, count in sorted(left.items())[:6])
+            kinds = ", ".join(f"{count} {said(suffix)[:40]}" for suffix, count in sorted(left.items())[:6])
             self.notes.append(f"{sum(left.values())} files of other kinds were left out ({kinds})")
         if not items or len(items) < (self.count or 0):
             asked = "images asked" if self.count is None else f"{self.count} images asked"

@@ -32,7 +32,7 @@ def _folder(value: Any) -> Any:
     if value is None:
         return None
     path = PurePosixPath(value) if isinstance(value, str) else PurePosixPath("/")
-    if "\\" in str(value) or ".." in path.parts or not path.is_relative_to(ROOT):
+    if not str(path).isprintable() or "\\" in str(value) or ".." in path.parts or not path.is_relative_to(ROOT):
         raise ValueError(f"expected a folder in {ROOT}, such as {ROOT}/mine; put the images, or a copy, there")
     return path.as_posix()
 

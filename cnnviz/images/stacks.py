@@ -1,5 +1,6 @@
 """Images in .npy and .npz files: what their headers say, and their arrays one image at a time. Nothing is unpickled."""
 
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -105,11 +106,18 @@ def _reading(name: str) -> Iterator[None]:
     """Whatever is wrong with a file of arrays becomes an InputError naming it."""
     try:
         yield
-    except (OSError, ValueError, EOFError, KeyError, SyntaxError, NotImplementedError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise InputError(f"{name}: damaged or no NumPy file ({said}); save the array again by np.save") from None
+    except InputError:
+        raise
     except (zipfile.BadZipFile, zlib.error, MemoryError) as error:
-        raise InputError(f"{name}: damaged or cut short ({error}); save the array again by np.savez") from None
+        raise InputError(f"{name}: damaged or cut short ({_said(error)}); save the array again by np.savez") from None
+    except Exception as error:  # NumPy reads headers as Python, whose tokenizer and compiler raise almost anything
+        raise InputError(
+            f"{name}: damaged or no NumPy file ({_said(error)}); save the array again by np.save"
+        ) from None
+
+
+def _said(error: Exception) -> str:
+    return "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))[:120]
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -119,13 +127,12 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     if start[6:7] != b"\1" and int.from_bytes(start[8:12], "little") > MAX_HEADER:
         raise ValueError("its header is no header")
     version = npy.read_magic(stream)
-    if version == (1, 0):
-        found = npy.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        found = npy.read_array_header_2_0(stream)
-    else:
+    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if read is None:
         raise ValueError(f"npy format {version[0]}.{version[1]}")
-    return found
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # headers of Python 2, which are read more loosely
+        return read(stream)
 
 
 def _complete(size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cnnviz.images.listing import LEFT, missing, said
+from cnnviz.images.listing import LEFT, leads_nowhere, missing, said
 
 WATCHED = (Path("inputs/images"), Path("inputs/models"))  # of which DVC reads every file
 
@@ -22,15 +22,20 @@ def faults(sets: Iterable[tuple[str, str | None]], watched: Iterable[Path] = WAT
 
 
 def unreadable_names(folder: Path) -> Iterator[str]:
-    """A line for each file below a folder whose path is not UTF-8 or that is a link to nothing, as DVC sees them."""
+    """A line for each file below a folder that DVC stops at: its path is not UTF-8, it is a link to nothing, a pipe."""
     for above, inner, files in os.walk(folder):
         inner[:] = sorted(name for name in inner if not _ignored(name))
+        for path in (Path(above, name) for name in inner):
+            if path.is_symlink() and Path(above).resolve().is_relative_to(path.resolve()):
+                yield f"{said(path)}: a link to a folder that it lies in, in which DVC would walk for ever; remove it"
         for name in sorted(name for name in files if not _ignored(name)):
             path = Path(above, name)
             if not _is_text(str(path)):
                 yield f"{os.fsencode(path)!r}: a name that is not UTF-8, which DVC can't read; rename it"
-            elif path.is_symlink() and not path.exists():
+            elif path.is_symlink() and leads_nowhere(path):
                 yield f"{said(path)}: a link to {said(path.readlink())}, which is not there; remove the link"
+            elif not path.is_file():
+                yield f"{said(path)}: a pipe or device, at which DVC would wait for ever; remove it"
 
 
 def _ignored(name: str) -> bool:

@@ -6,12 +6,14 @@ from pydantic import BeforeValidator, Field
 
 from cnnviz.fields import Canvas, Index, Number, Positive, Section, Start, no_bool
 
+Steps = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100_000, strict=True)]
+
 
 class MaximizeSection(Section):
-    steps: Positive = 100
+    steps: Steps = 100
     optimizer: Literal["auto", "momentum", "adam"] = "auto"
     learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.1
-    snapshots: list[Positive] = [1, 10, 32, 100]
+    snapshots: Annotated[list[Steps], Field(max_length=1000)] = [1, 10, 32, 100]
     objective: Literal["pre_activation", "post_activation"] = "post_activation"
     neuron: Annotated[bool, Field(strict=True)] = False
     start: Start = "noise"

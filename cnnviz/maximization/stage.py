@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnviz.activations import nature
+from cnnviz.errors import InputError
 from cnnviz.files import CACHE, Stopwatch, fresh, progress
 from cnnviz.images import load_sets
 from cnnviz.maximization.section import MaximizeSection
@@ -35,7 +36,10 @@ def run(
     described = read_description(stored)
     wanted = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
     others = {name: parse(text) for name, text in model.objectives.items()}
+    selection.check_canvas(described, wanted, section.size, section.max_size)
     images = load_sets(artifacts, sets, described["input_shape"][2])
+    if section.start != "noise" and section.start.split("/")[0] not in images:
+        raise InputError(f"params.yaml: maximize.start: {key} can't see the images of that set; {', '.join(images)}")
     from cnnviz.maximization import canvas, chunks, files, rendering  # TensorFlow: only after the params are checked
     from cnnviz.maximization.ascent import settings
     from cnnviz.maximization.cache import RenderCache
@@ -81,8 +85,10 @@ def run(
         numbers[layer] = writer.finish()
     entries, bar.each = {}, cost[""]
     for name, objective in others.items():
-        starts = rendering.start_image(images, (*whole_of[name].size, channels), section.start)
-        image = made.images(chunks.Chunk(str(stored), (objective,), whole_of[name], starts=starts))
+        shape = (*whole_of[name].size, channels)
+        starts = rendering.start_image(images, shape, section.start)
+        natural = nature.pictures(images, shape[:2], channels) if section.parameterization == "maco" else None
+        image = made.images(chunks.Chunk(str(stored), (objective,), whole_of[name], starts=starts, natural=natural))
         entries[name] = files.write_objective(folder, name, str(objective), image, rgb)
     bar.close()
     used = {layer: one.written() | chosen[layer].note for layer, one in use.items()}

@@ -6,19 +6,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cnnviz.errors import InputError, choices
-from cnnviz.fields import Index, Key, PerLayer, Section, no_bool
+from cnnviz.errors import InputError, choices, quoted
+from cnnviz.fields import Index, Key, PerLayer, Section, Seed, no_bool
 from cnnviz.networks.files.kinds import wrong_suffix
 from cnnviz.networks.scaling import scaling
 from cnnviz.sources import catalog
 
 MODELS = "inputs/models"
+FLOAT32 = 3e38  # the largest number that a network computes with, nearly
 Side = Annotated[int, BeforeValidator(no_bool), Field(ge=8, le=4096, strict=True)]  # of an image, in pixels
 
 
 def _watched(path: str) -> bool:
     """Whether a file is where a change of it makes the stages run again."""
-    return ".." not in PurePosixPath(path).parts and PurePosixPath(path).is_relative_to(MODELS)
+    return path.isprintable() and ".." not in PurePosixPath(path).parts and PurePosixPath(path).is_relative_to(MODELS)
 
 
 def _names(value: Any) -> Any:
@@ -28,6 +29,15 @@ def _names(value: Any) -> Any:
     if any(isinstance(name, bool) for name in value):
         raise ValueError("expected names; put yes, no, on, off, true and false in quotes")
     return [str(name) if isinstance(name, int) else name for name in value]
+
+
+def _values(value: Any) -> Any:
+    """Numbers for an input that is no image, in lists as deep as its shape is."""
+    if isinstance(value, list):
+        return [_values(one) for one in value]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -FLOAT32 <= value <= FLOAT32:
+        raise ValueError(f"{quoted(value)}: expected a number, or numbers in lists")
+    return value
 
 
 class Bands(Section):
@@ -49,14 +59,14 @@ class ModelSection(Section):
     input_size: Side | None = None
     code: str | None = None
     input_shape: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = None
-    inputs: dict[str, float | list[Any]] = {}
+    inputs: dict[str, Annotated[float | list[Any], BeforeValidator(_values)]] = {}
     bands: Bands | None = None
     preprocessing: str | dict[str, Any] | None = None
     license: str = "not stated"
     trained_on: str = "not stated"
     class_names: Annotated[list[str], BeforeValidator(_names)] = []
     output: str | None = None
-    random_weights: Index | None = None
+    random_weights: Seed | None = None
     layers: PerLayer = "auto"
     channels: PerLayer = "auto"
     objectives: dict[Key, str] = {}
@@ -70,9 +80,9 @@ class ModelSection(Section):
         if len(given) != 1:
             yield f"expected exactly one of `known`, `application` and `file`, got {' and '.join(given) or 'none'}"
         if self.known is not None and self.known not in catalog.MODELS:
-            yield f"known: unknown model {self.known!r}; {choices(self.known, catalog.MODELS)}"
+            yield f"known: unknown model {quoted(self.known)}; {choices(self.known, catalog.MODELS)}"
         if self.application is not None and self.application not in catalog.APPLICATIONS:
-            yield f"application: unknown {self.application!r}; {choices(self.application, catalog.APPLICATIONS)}"
+            yield f"application: unknown {quoted(self.application)}; {choices(self.application, catalog.APPLICATIONS)}"
         expected = len(catalog.MODELS[self.known].class_names) if self.known in catalog.MODELS else 0
         if self.application not in (None, "VGG16") and self.input_size is None and self.input_shape is None:
             expected = 1000  # with its own classifier: ImageNet's classes
@@ -83,20 +93,27 @@ class ModelSection(Section):
             for source in sorted(set(self.sources) - set(allowed)):
                 yield f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}"
         if self.file is not None and (reason := wrong_suffix(self.file)):
-            yield f"file: {self.file!r} is {reason}"
+            yield f"file: {quoted(self.file)} is {reason}"
         for name in ("file", "code"):
             if (given := getattr(self, name)) and not _watched(given):
-                yield f"{name}: {given!r} is not in {MODELS}, which DVC watches; put it there, or a copy"
+                yield f"{name}: {quoted(given)} is not in {MODELS}, which DVC watches; put it there, or a copy"
         for name in ("code", "inputs", "bands"):
             if getattr(self, name) and self.file is None:
                 yield f"{name}: is for a model of one's own, beside `file`"
         if self.code is not None and not self.code.endswith(".py"):
-            yield f"code: {self.code!r} is no Python file"
+            yield f"code: {quoted(self.code)} is no Python file"
         if self.input_size is not None and self.input_shape is not None:
             yield "input_size: given beside input_shape; one of both"
         if self.preprocessing is not None:
             try:
-                scaling(self.preprocessing, len(self.bands.names) if self.bands and self.bands.names else 3)
+                scaling(self.preprocessing, self._channels())
             except InputError as error:
-                if "number" not in str(error):  # how many channels there are, the file says
-                    yield f"preprocessing: {error}"
+                yield f"preprocessing: {error}"
+
+    def _channels(self) -> int:
+        """Of the network, as far as params.yaml tells: the file says how many there are."""
+        if self.bands and self.bands.names:
+            return len(self.bands.names)
+        given = self.preprocessing if isinstance(self.preprocessing, dict) else {}
+        lists = (value for key in ("mean", "std") if isinstance(value := given.get(key), list))
+        return max((len(value) for value in lists if len(value) > 1), default=3)

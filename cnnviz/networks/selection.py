@@ -1,12 +1,17 @@
-"""Which layers and filters of a model params.yaml asks for, checked against model.json (no TensorFlow)."""
+"""What params.yaml asks of a model, checked against model.json: layers, filters, memory for them (no TensorFlow)."""
 
+from collections.abc import Collection, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnnviz.errors import InputError, choices
+from cnnviz.files import machine
 
 AUTO_FILTERS, AUTO_LAYERS = 4, 8
+FLOAT = 4  # bytes of a number
+KEPT = 2.5  # numbers in memory at once for each that a network computes while an image is rendered: ascent/renderer.py
 
 
 def evenly(count: int, available: int) -> list[int]:
@@ -38,3 +43,54 @@ def filters(chosen: Any, model: dict[str, Any], where: str) -> dict[str, list[in
             )
         resolved[name] = evenly(wanted, counts[name]) if isinstance(wanted, int) else list(wanted)
     return {name: resolved[name] for name in counts if name in resolved}
+
+
+def of_maps(
+    described: Mapping[str, Any], size: Sequence[int] | None = None, until: Collection[str] | None = None
+) -> float:
+    """Bytes of the maps of all conv layers for one image: of the network's size, or `size` (height, width).
+
+    until: only what leads to these layers, in the network's order. described: model.json.
+    """
+    convs = described["conv_layers"]
+    last = max((i for i, conv in enumerate(convs) if until is None or conv["name"] in until), default=-1)
+    area = prod(size or ()) / prod(described["input_shape"][:2]) if size else 1.0
+    sides = (conv["output_shape"] for conv in convs[: last + 1])
+    return area * FLOAT * sum(prod(side or 1 for side in shape) for shape in sides)
+
+
+def _check(needed: float, where: str, what: str, remedy: str) -> None:
+    """Raises InputError where so many bytes can't be had; where: the key that asks; what: needs them."""
+    if needed > (there := machine.memory()):
+        raise InputError(
+            f"{where}: {what} take over {needed / 1e9:,.1f} GB of memory, this machine has {there / 1e9:.1f}; {remedy}"
+        )
+
+
+def check_batch(described: Mapping[str, Any], batch: int, where: str) -> None:
+    """Raises InputError where the maps of so many images at once can't be had."""
+    height, width = described["input_shape"][:2]
+    images = "an image" if batch == 1 else f"{batch} images"
+    what = f"all maps of {images} of {width}x{height} pixels in {described['name']}"
+    _check(batch * of_maps(described), where, what, "lower it, or `input_size`")
+
+
+def check_canvas(
+    described: Mapping[str, Any],
+    layers: Collection[str],
+    size: Any,
+    max_size: int,
+    where: str = "params.yaml: maximize",
+) -> None:
+    """Raises InputError where one image for any of these layers can't be rendered, on a canvas of `size`, as in
+    params.yaml, or where that is auto as large as a receptive field and `max_size` make it.
+    """
+    trained = described["input_shape"][:2]
+    for conv in (one for one in described["conv_layers"] if one["name"] in layers):
+        seen = conv["receptive_field"] or max_size
+        wide = max(seen) if isinstance(seen, list) else seen
+        sides = [min(8 * wide, max_size, 2 * side) for side in trained] if size == "auto" else size
+        height, width = sides if isinstance(sides, list) else (sides, sides)
+        what = f"the maps of one image of {width:.0f}x{height:.0f} pixels up to {conv['name']} in {described['name']}"
+        needed = KEPT * of_maps(described, (height, width), {conv["name"]})
+        _check(needed, f"{where}.{'max_size' if size == 'auto' else 'size'}", what, "lower it")

@@ -69,6 +69,10 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> l
         raise InputError(f"models.{key}: {error}") from error
     if not traced.convs:
         raise InputError(f"models.{key}: has no layer that convolves images: {_contents(traced)}")
+    spelled: dict[str, str] = {}
+    for name in traced.convs:
+        if (other := spelled.setdefault(name.lower(), name)) != name:
+            raise InputError(f"models.{key}: its layers {other!r} and {name!r} would share files; rename one of them")
     where = f"params.yaml: models.{key}"
     found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
     unused = f"class_names are not used: {found.why}" if loaded.class_names and not found.names else None

@@ -212,9 +212,8 @@ def render(artifacts: Path, params: Params, out: Path, preview: str = "") -> Non
     One thread reads all files: numpy.load, in two threads at once, now and then fails in Python 3.11 with "AST
     constructor recursion depth mismatch" (python/cpython#106905).
 
-    Raises InputError where an image is not readable, or a model has the name of one of the report's own files.
+    Raises InputError where an image is not readable.
     """
-    build.check(list(params.models))
     env = environment()
     fixed, models = cache(partial(fixed_filters, artifacts)), []
     for key in params.models:

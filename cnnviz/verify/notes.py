@@ -44,7 +44,7 @@ def settings(model: str, here: Files, there: Files) -> list[str]:
 def read_mapping(path: Path) -> dict[str, Any]:
     try:
         found = read_json(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: damaged ({error})") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}: damaged (expected a mapping)")

@@ -23,12 +23,17 @@ class Folder:
     artifacts: Path
 
     def files(self, path: str) -> Files:
-        """Files of the output `artifacts/…`, none where it isn't there. Raises InputError for a link out of it."""
+        """Files of the output `artifacts/…`, none where it isn't there.
+
+        Raises InputError for a link out of it, and for what is no file.
+        """
         top = self.artifacts / Path(path).relative_to(ARTIFACTS)
         found = {}
         for folder, _, names in os.walk(top):  # follows no link to a folder
             for name in sorted(names):
                 file = Path(folder, name)
+                if not file.is_file():
+                    raise InputError(f"{file}: a pipe or device, or a link to nothing; expected a file")
                 if file.is_symlink() and not file.resolve().is_relative_to(self.artifacts.resolve().parent):
                     raise InputError(f"{file}: a link that leads out of the folder; give a copy with the file itself")
                 found[file.relative_to(top).as_posix()] = file

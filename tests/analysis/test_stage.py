@@ -147,7 +147,7 @@ def test_numbers_and_files(artifacts: dict[str, Any]) -> None:
         above = stored["first/histogram"][:, middle:].sum(1) / (9 * 24 * 24)
         np.testing.assert_allclose(above, stored["first/firing_rate"], atol=1e-3)
     assert len((folder / "filters.csv").read_text().splitlines()) == 1 + 6 + 8 + 16 + 10 + 12
-    for name in ("histograms.png", "statistics.png", "sets_labelled_plain.png", "examples/dilated_every_filter.png"):
+    for name in ("histograms.png", "statistics.png", "sets_labelled_plain.png", "examples/every_filter/dilated.png"):
         assert width(folder / name) > 200
 
 

@@ -1,6 +1,7 @@
 """Bad params give one line with path, what was given and what is expected, without TensorFlow."""
 
 import copy
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cnnviz.config import params, schema
+from cnnviz.config import params, reading, schema
 from cnnviz.errors import InputError
 from cnnviz.networks import ModelSection
 
@@ -63,7 +64,7 @@ BAD = [
     ("models/vgg16/known", "vgg17", ["models.vgg16.known: unknown model 'vgg17'", "nearest: vgg16"]),
     ("models/a.b", {"known": "vgg16"}, ["models.a.b: ", "expected a folder name"]),
     ("models/..", {"known": "vgg16"}, ["models...: ", "expected a folder name"]),
-    ("models/index", {"known": "vgg16"}, ["models.index: ", "the report has a page of this name"]),
+    ("models/index", {"known": "vgg16"}, ["models.index: ", "the report has files of this name"]),
     ("models/a b", {"known": "vgg16"}, ["expected a folder name"]),
     ("models/vgg16", {}, ["models.vgg16: expected exactly one of `known`"]),
     ("models/vgg16", {"file": "net.keras"}, ["models.vgg16.file: 'net.keras' is not in inputs/models", "put it there"]),
@@ -150,6 +151,44 @@ BAD = [
     ("models/vgg16/labels", {"imagenet": "eq"}, ["models.vgg16.labels.imagenet: given 'eq'", "'same'"]),
     ("models/vgg16/explain", {"imagenet": [-1]}, ["models.vgg16.explain.imagenet.0: given -1", "at least 0"]),
     ("analyze/mistakes", -1, ["analyze.mistakes: given -1"]),
+    ("models/vgg16/random_weights", 2**32, ["models.vgg16.random_weights: given 4294967296", "less than 4294967296"]),
+    ("random_seed", 2**32, ["random_seed: given 4294967296", "less than 4294967296"]),
+    ("models/vgg16/layers", {7: 4}, ["models.vgg16.layers: given {7: 4}; the layer 7 is no text; put its name in"]),
+    ("models/vgg16/layers", {"a": 2**31}, ["models.vgg16.layers: given", "a: given 2147483648; expected a number"]),
+    ("fixed_filters/borrowed/filters", [1, 1], ["fixed_filters.borrowed.filters: given [1, 1]; expected different"]),
+    ("maximize/steps", 10**9, ["maximize.steps: given 1000000000", "less than or equal to 100000"]),
+    ("models/compare", {"known": "vgg16"}, ["models.compare: the report has files of this name"]),
+    ("models/Assets", {"known": "vgg16"}, ["models.Assets: the report has files of this name"]),
+    ("models/VGG16", {"known": "vgg16"}, ["models: VGG16, vgg16: upper and lower case is not told apart"]),
+    ("images/sets/examples", {"folder": "inputs/images/a"}, ["images.sets.examples: the analysis has files of"]),
+    ("fixed_filters/gabor/gabor_45/sigma", 1e-320, ["fixed_filters.gabor.gabor_45.sigma: given 1e-320", "0.01"]),
+    ("fixed_filters/gabor/gabor_45/sigma", 1e200, ["fixed_filters.gabor.gabor_45.sigma: given 1e+200", "1000000"]),
+    ("fixed_filters/gabor/gabor_45/wavelength", 1e-320, ["gabor_45.wavelength: given 1e-320", "at least 0.01"]),
+    ("fixed_filters/kernels/large", [[1e308]], ["fixed_filters.kernels.large.0.0: given 1e+308", "1000000"]),
+    ("fixed_filters/kernels/wide", [[0] * 65], ["fixed_filters.kernels.wide: expected 63 rows and columns at most"]),
+    ("models/vgg16/objectives/a", "1e400 * channel(x, 1)", ["models.vgg16.objectives.a: '1e400 * ", "a weight beyond"]),
+    ("models/vgg16/objectives/a", "1e39 * channel(x, 1)", ["models.vgg16.objectives.a: '1e39 * ", "a weight beyond"]),
+    ("models/vgg16/objectives/a", f"1{'0' * 400} * 1.5 * logit(1)", ["models.vgg16.objectives.a: '1000", "too large"]),
+    (
+        "models/vgg16/preprocessing",
+        {"mean": 0.5, "std": 1e-320},
+        ["models.vgg16.preprocessing: ", "would become x * inf"],
+    ),
+    ("models/vgg16/preprocessing", {"mean": 10**400, "std": 1}, ["models.vgg16.preprocessing: mean: ", "expected 3"]),
+    ("models/vgg16/preprocessing", {1: 2, "a": 3}, ["models.vgg16.preprocessing: given {1: 2, 'a': 3}; expected a"]),
+    ("models/vgg16/preprocessing", {"name": ["a"]}, ["models.vgg16.preprocessing: unknown ['a']"]),
+    (
+        "models/vgg16",
+        {"file": "inputs/models/a.h5", "inputs": {"x": [1, None]}},
+        ["models.vgg16.inputs", "None: expected"],
+    ),
+    (
+        "models/vgg16",
+        {"file": "inputs/models/a.h5", "inputs": {"x": [[1e39]]}},
+        ["models.vgg16.inputs", "1e+39: expected"],
+    ),
+    ("models/vgg16", {"file": "inputs/models/a\0.h5"}, ["models.vgg16.file: 'inputs/models/a\\x00.h5' is not in"]),
+    ("images/sets/mine", {"folder": "inputs/images/a\0"}, ["images.sets.mine.folder: given", "expected a folder in"]),
     ("random_seed", None, ["random_seed: given None", "whole number"]),
     ("images", GONE, ["images: missing"]),
 ]
@@ -165,6 +204,49 @@ def test_one_line_with_path_and_choices(tmp_path: Path, path: str, value: Any, e
     assert str(file) in first
     for part in expected:
         assert part in first, first
+
+
+def test_a_value_is_quoted_with_80_characters_at_most(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    for path, value in (
+        ("maximize/steps", "x" * 5000),
+        ("maximize/size", list(range(5000))),
+        ("models/vgg16/layers", {"x" * 5000: "y" * 5000}),
+        ("models/vgg16/objectives", {"a": "channel(" + "x" * 1500 + ") +"}),
+        ("models/vgg16/objectives", {"a": "x" * 5000}),
+        ("models/vgg16/preprocessing", {"x" * 5000: 1}),
+        ("models/vgg16/known", "x" * 5000),
+        ("models/vgg16/file", "x" * 5000),
+        ("maximize/" + "x" * 5000, 1),
+        ("maximize/a\nb", 1),
+    ):
+        file.write_text(yaml.safe_dump(changed(path, value)), encoding="utf-8")
+        with pytest.raises(InputError) as raised:
+            params.load(file)
+        for line in str(raised.value).splitlines():
+            assert line.startswith(f"{file}: m")
+            assert "x" * 81 not in line
+            assert len(line) < len(str(file)) + 400, line
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
+    data = changed("models", {key: {"known": "vgg16"} for key in ("a--b", "c", "a", "b--c", "x", "y", "y_rendered")})
+    data["images"]["sets"] |= {key: {"folder": "inputs/images/x"} for key in ("u", "v", "u_v", "v_w", "w")}
+    data["models"]["a"]["objectives"] = {"Dream": "layer(x)", "dream": "layer(x)"}
+    del data["fixed_filters"]["borrowed"]
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        params.load(tmp_path / "p.yaml")
+    found = {
+        line.partition("p.yaml: ")[2].partition(": upper")[0].partition(": files")[0]
+        for line in str(raised.value).splitlines()
+    }
+    assert found == {
+        "models.a.objectives: Dream, dream",
+        "models: a and b--c, a--b and c",
+        "models.y_rendered",
+        "images.sets: u and v_w, u_v and w",
+    }
 
 
 def test_every_mistake_has_its_line(tmp_path: Path) -> None:
@@ -204,6 +286,27 @@ def test_the_models_block_is_all_that_names_a_model(tmp_path: Path) -> None:
         ("just words", "expected sections"),
         ("random_seed: 1\nrandom_seed: 2\n", "'random_seed' is there twice"),
         ("a: &x {b: 1}\nc: *x\n", "line 2: the alias *x; write its value out"),
+        ("a: !!int x\n", "line 1: the tag 'tag:yaml.org,2002:int'; write the value without it"),
+        ('a: !!float ""\n', "line 1: the tag"),
+        ("a: !!python/name:os.system x\n", "line 1: the tag"),
+        (
+            "a: 2001-13-45\n",
+            "line 1: '2001-13-45' can't be read (month must be in 1..12); if it is text, put it in quotes",
+        ),
+        ("a: 2001-01-02\n", "a: given a date; expected a number or text, text in quotes"),
+        (f"a: {'1' * 5000}\n", "can't be read (Exceeds the limit (4300"),
+        (f"a: {'[' * 5000}\n", "line 1: over 16 sections and lists in one another"),
+        (f"a: {'{b: ' * 20}\n", "line 1: over 16 sections and lists in one another"),
+        ("a:\n  b: 010\n", "a.b: 8 by YAML 1.1, 10 by 1.2, which DVC reads; write it so that both agree: numbers as"),
+        ("a: [1, 1:30]\n", "a.1: 90 by YAML 1.1, '1:30' by 1.2"),
+        ("a: {on: 1}\n", "a: a key: True by YAML 1.1, 'on' by 1.2"),
+        ("a: [yes]\n", "a.0: True by YAML 1.1, 'yes' by 1.2"),
+        ("a: 0o17\n", "a: '0o17' by YAML 1.1, 15 by 1.2"),
+        ("1: 2\n", "the key 1; expected a section such as"),
+        ("? [a]\n: 2\n", "line 1: a key that is no name"),
+        ("a: 1\n---\nb: 2\n", "expected a single document"),
+        ("a: \0", "special characters are not allowed"),
+        ("#" * 1_000_001, "over 1 MB"),
     ],
 )
 def test_files_that_are_no_params(tmp_path: Path, text: str, expected: str) -> None:
@@ -213,6 +316,33 @@ def test_files_that_are_no_params(tmp_path: Path, text: str, expected: str) -> N
         params.load(file)
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_what_is_no_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "latin").write_bytes(b"a: \xe9")
+    expected = {"folder": "a folder; expected a file", "loop": "can't be read (Too many levels of symbolic links)"}
+    expected |= {
+        "pipe": "a pipe or device; expected a file",
+        "latin": "at byte 3; save it as UTF-8",
+        "none": "not found",
+    }
+    for name, words in expected.items():
+        with pytest.raises(InputError) as raised:
+            params.load(tmp_path / name)
+        assert str(raised.value).startswith(f"{tmp_path / name}: ")
+        assert words in str(raised.value)
+
+
+def test_dvc_reads_the_same_values(tmp_path: Path) -> None:
+    """Numbers as DVC writes them (1e-05) are numbers; all else is what DVC's own reader makes of it."""
+    from dvc.utils.serialize import parse_yaml
+
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8") + "a: [1e-05, -.5, 1.0e3, 1_000, 0x1F, y, ~]\n"
+    assert reading.parse(text, "params.yaml") == parse_yaml(text, "params.yaml")
+    assert reading.parse(text, "params.yaml")["a"] == [1e-5, -0.5, 1000.0, 1000, 31, "y", None]
 
 
 def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:

@@ -62,6 +62,18 @@ def test_names_in_any_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
+def test_what_dvc_would_wait_at(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    os.mkfifo("inputs/models/pipe.keras")
+    Path("inputs/images/mine/cat/up").symlink_to("..")
+    Path("inputs/images/mine/loop.png").symlink_to("loop.png")
+    assert list(faults([])) == [
+        "inputs/images/mine/loop.png: a link to loop.png, which is not there; remove the link",
+        "inputs/images/mine/cat/up: a link to a folder that it lies in, in which DVC would walk for ever; remove it",
+        "inputs/models/pipe.keras: a pipe or device, at which DVC would wait for ever; remove it",
+    ]
+
+
 @pytest.mark.pipeline
 def test_dvc_stops_at_the_same_names(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import subprocess
 import time
 import zipfile
 import zlib
@@ -121,6 +122,42 @@ def test_links_inside_are_followed_and_circles_are_not(place: Path) -> None:
     (other.parent / "again").symlink_to(place)
     with pytest.raises(InputError, match="a link to a folder that it lies in"):
         read(place)
+
+
+def test_what_is_in_the_place_of_images_is_said(place: Path) -> None:
+    """Broken links, circles of links and pipes: none is opened, and the line says why none counted."""
+    (place / "gone.png").symlink_to("nowhere.png")
+    (place / "round.png").symlink_to("round.png")
+    os.mkfifo(place / "pipe.png")
+    with pytest.raises(InputError) as raised:
+        read(place)
+    kinds = "2 links to nothing, 1 pipes or devices"
+    assert (
+        f"images asked, there are 0; PNG, JPEG, WebP, TIFF, GIF or BMP, .npy and .npz count; not supported: {kinds}"
+        in (str(raised.value))
+    )
+    save(place / "a.png", flat(7))
+    assert f"3 files of other kinds were left out ({kinds})" in read(place).notes
+
+
+def test_images_in_deep_folders_are_found_and_too_deep_ones_said(
+    place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.chdir(place)
+    for depth in range(2300):
+        if depth == 1500:  # deeper than Python calls functions
+            save(Path("a.png"), flat(7))
+        Path("d").mkdir()
+        os.chdir("d")
+    monkeypatch.chdir(place)
+    request.addfinalizer(lambda: subprocess.run(["rm", "-rf", str(place)], check=True))  # shutil calls itself too often
+    with pytest.raises(InputError, match=r"/d/[d/]*: can't be read \(File name too long\)$") as raised:
+        read(place)
+    assert len(str(raised.value)) < 300
+    os.chdir("/".join("d" * 1500))
+    subprocess.run(["rm", "-rf", "d"], check=True)
+    monkeypatch.chdir(place)
+    assert len(read(place)) == 1
 
 
 def test_ten_thousand_files_are_listed_quickly(place: Path) -> None:

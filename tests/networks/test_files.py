@@ -3,6 +3,7 @@
 import base64
 import json
 import marshal
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -65,6 +66,7 @@ def test_each_kind_of_file_that_is_no_model_has_its_line(tmp_path: Path) -> None
             other.writestr("net/config.json", file.read("config.json"))
     (here / "saved").mkdir()
     (here / "saved" / "saved_model.pb").touch()
+    os.mkfifo(here / "pipe.keras")
     for name in ("net.pb", "net.tflite", "net.onnx", "net.pt", "net.pkl"):
         (here / name).touch()
     expected = {
@@ -79,6 +81,7 @@ def test_each_kind_of_file_that_is_no_model_has_its_line(tmp_path: Path) -> None
         "unpacked.keras": "unpacked .keras.*zip -0",
         "folder.keras": "lie in the folder net",
         "saved": r"SavedModel.*model\.save",
+        "pipe.keras": "is a pipe or device",
         "net.pb": "TensorFlow graph",
         "net.tflite": "TensorFlow Lite",
         "net.onnx": "ONNX",
@@ -566,3 +569,76 @@ def test_scalings() -> None:
     for spec, words in wrong:
         with pytest.raises(InputError, match=words):
             scaling(spec, 3)
+
+
+def bomb(path: Path, name: str, size: int) -> Path:
+    """A model's archive in which one member is nothing but blanks, packed small."""
+    with zipfile.ZipFile(path) as file:
+        members = {one: file.read(one) for one in file.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for one, data in members.items():
+            file.writestr(one, data + b" " * size if one == name else data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["config.json", "metadata.json"])
+def test_a_configuration_does_not_unpack_without_limit(name: str, tmp_path: Path) -> None:
+    path = bomb(saved(conv(), tmp_path / "net.keras"), name, 17 << 20)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(InputError, match=rf"holds '{name}' of 17 MB; no network needs more than 16 MB there$"):
+        read(path, "model")
+
+
+def test_a_configuration_in_hdf5_has_the_same_limit(tmp_path: Path) -> None:
+    path = saved(conv(), tmp_path / "net.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = file.attrs["model_config"] + " " * (17 << 20)
+    with pytest.raises(InputError, match="its configuration has over 16 MB; no network needs so much"):
+        read(path, "model")
+
+
+def test_a_deeply_nested_configuration_is_one_line(tmp_path: Path) -> None:
+    path = saved(conv(), tmp_path / "net.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = "[" * 100_000
+    with pytest.raises(InputError, match="can't be loaded: ") as raised:
+        read(path, "model")
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_layers_cannot_be_larger_than_the_file(suffix: str, tmp_path: Path) -> None:
+    path = saved(conv(), tmp_path / f"net{suffix}")
+
+    def grow(config: dict[str, Any]) -> None:
+        next(one for one in config["config"]["layers"] if one["class_name"] == "Conv2D")["config"]["filters"] = 10**9
+
+    if suffix == ".keras":
+        archive(path, grow)
+    else:
+        with h5py.File(path, "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            grow(config)
+            file.attrs["model_config"] = json.dumps(config)
+    with pytest.raises(
+        InputError, match=r"its layer 'conv' asks for weights of shape \(3, 3, 3, 1000000000\), the file"
+    ):
+        read(path, "model")
+
+
+def test_weights_that_the_file_only_claims_to_have(tmp_path: Path) -> None:
+    path = saved(conv(), tmp_path / "net.h5")
+    with h5py.File(path, "r+") as file:
+        file["model_weights/conv"].create_dataset("bomb", (10**6, 10**6), chunks=True, compression="gzip")
+    with pytest.raises(InputError, match=r"its weights unpack to 3,814,697 MB, out of 1 MB; those are no weights"):
+        read(path, "model")
+
+
+def test_layers_whose_files_would_be_one_are_refused(tmp_path: Path) -> None:
+    """A layer that is called twice is `conv` and `conv-2`; upper and lower case is not told apart everywhere."""
+    image, shared = keras.Input((8, 8, 3)), L.Conv2D(3, 1, name="conv")
+    network = keras.Model(image, L.Conv2D(2, 1, name="Conv-2")(shared(shared(image))))
+    loaded = store.Loaded(network, "t", "file", "o", "l", "t", (8, 8, 3), scaling("unit", 3))
+    with pytest.raises(InputError, match=r"models\.m: its layers 'conv-2' and 'Conv-2' would share files; rename one"):
+        store.save("m", loaded, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from PIL import Image
 from cnnviz.analysis import examples
 from cnnviz.errors import InputError
 from cnnviz.report.data import Facts
-from cnnviz.report.site import build, circuit, filters, layers, links, pictures
+from cnnviz.report.site import circuit, filters, layers, links, pictures
 
 
 def _wired(network) -> dict[str, tuple[str, ...]]:
@@ -119,9 +119,3 @@ def test_no_layer_leaves_its_folder(name: str, tmp_path: Path) -> None:
     facts: Facts = {"conv_layers": [{"name": name}], "config": {}}
     with pytest.raises(InputError, match="cannot name a folder"):
         layers.read_model(tmp_path, "m", [], facts)
-
-
-@pytest.mark.parametrize("name", ["index", "assets", "compare", "plots"])
-def test_a_model_cannot_take_the_name_of_the_reports_own_files(name: str) -> None:
-    with pytest.raises(InputError, match=rf"models\.{name}"):
-        build.check(["fine", name])

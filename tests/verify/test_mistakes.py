@@ -1,5 +1,6 @@
 """What can't be compared: one line on stderr, status 2, no traceback."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_damaged_pictures(here: Path, there: Path, verify: Verify) -> None:
 
 
 @pytest.mark.parametrize("name", ["images/images.json", "models/small/model.json", "maximize/small/settings.json"])
-@pytest.mark.parametrize("content", ["{", "[]"])
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000])
 def test_damaged_json(here: Path, there: Path, verify: Verify, name: str, content: str) -> None:
     (there / "artifacts" / name).write_text(content)
     assert f"{there / 'artifacts' / name}: damaged" in fails(verify, there)
@@ -113,6 +114,13 @@ def test_a_link_does_not_lead_out_of_the_folder(here: Path, there: Path, tmp_pat
     (there / MAPS).unlink()
     (there / MAPS).symlink_to(there / "kept.npz")  # as DVC links files to its cache
     assert verify(there)[0] == 0
+
+
+def test_what_is_no_file_is_not_waited_for(here: Path, there: Path, verify: Verify) -> None:
+    for make in (os.mkfifo, lambda path: path.symlink_to(path.name)):
+        (there / MAPS).unlink()
+        make(there / MAPS)
+        assert fails(verify, there) == f"error: {there / MAPS}: a pipe or device, or a link to nothing; expected a file"
 
 
 def test_paths_of_a_lock_do_not_lead_out_of_artifacts(here: Path, there: Path, verify: Verify) -> None:

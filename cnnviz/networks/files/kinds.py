@@ -1,11 +1,12 @@
 """What a model file is, and the line with the remedy where it is none that Keras can read (no TensorFlow)."""
 
+import os
 import zipfile
 from pathlib import Path
 
 import h5py
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, shortened
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 SAVE = "load it where it was made and save it with model.save('name.keras')"
@@ -21,8 +22,10 @@ FOREIGN = {
     ".ckpt": f"a TensorFlow checkpoint, weights without architecture; {SAVE}",
     ".weights": f"weights without architecture; {SAVE}",
 }
+FLOAT = 4  # bytes of a number
 LFS = b"version https://git-lfs"
 BOMB, EXPANSION = 1 << 28, 100  # bytes that a member of an archive may have, or so many times what is stored
+CONFIGURATION = 1 << 24  # bytes of a configuration; the largest network of keras.applications has 2 MB
 
 
 def wrong_suffix(path: str) -> str | None:
@@ -40,11 +43,15 @@ def recognise(path: Path, where: str) -> str:
     if path.is_dir():
         reason = _folder(path)
     elif not path.is_file():
-        raise InputError(f"{where}: model file {str(path)!r} not found")
+        there = "is a pipe or device, or a link to nothing" if os.path.lexists(path) else "not found"
+        raise InputError(f"{where}: model file {str(path)!r} {there}")
     elif (kind := wrong_suffix(path.name)) is not None:
         reason = f"is {kind}"
     else:
-        reason = _archive(path) if path.suffix.lower() == ".keras" else _hdf5(path)
+        try:
+            reason = _archive(path) if path.suffix.lower() == ".keras" else _hdf5(path)
+        except Exception as error:  # h5py and zipfile raise almost anything for a damaged file
+            reason = f"is damaged ({shortened(' '.join(str(error).split()), 120)}); copy it again"
     if reason:
         raise InputError(f"{where}: {str(path)!r} {reason}")
     return "keras" if path.suffix.lower() == ".keras" else "hdf5"
@@ -82,6 +89,8 @@ def _archive(path: Path) -> str:
             hint = f"its members lie in the folder {Path(inner).parent}: pack them without it" if inner else SAVE
             return f"is a zip file without a network's config.json; {hint}"
         for member in archive.infolist():
+            if member.filename.endswith(".json") and member.file_size > CONFIGURATION:
+                return f"holds {member.filename!r} of {member.file_size >> 20} MB; {_at_most()}"
             if member.file_size > max(BOMB, EXPANSION * member.compress_size):
                 return (
                     f"holds {member.filename!r}, which unpacks to {member.file_size >> 20} MB; that is no weights file"
@@ -91,6 +100,50 @@ def _archive(path: Path) -> str:
     return ""
 
 
+def _at_most() -> str:
+    return f"no network needs more than {CONFIGURATION >> 20} MB there"
+
+
+def numbers(path: Path, kind: str) -> int:
+    """How many numbers the weights in a recognised file are, as its headers say.
+
+    Raises ValueError where they are far more than the file has room for: it would fill the memory.
+    """
+    if kind == "hdf5":
+        with h5py.File(path) as file:
+            return _plausible(_bytes_in(file), path.stat().st_size) // FLOAT
+    with zipfile.ZipFile(path) as archive:
+        weights = next(name for name in ("model.weights.h5", "model.weights.npz") if name in archive.namelist())
+        size = archive.getinfo(weights).file_size
+        with archive.open(weights) as stream:
+            if weights.endswith(".npz"):
+                with zipfile.ZipFile(stream) as inner:
+                    return _plausible(sum(member.file_size for member in inner.infolist()), size) // FLOAT
+            with h5py.File(stream) as file:
+                return _plausible(_bytes_in(file), size) // FLOAT
+
+
+def _bytes_in(file: h5py.File) -> int:
+    """Of all data sets, each number counted as FLOAT bytes."""
+    found = 0
+
+    def visit(_: str, item: object) -> None:
+        nonlocal found
+        if isinstance(item, h5py.Dataset) and item.size:
+            found += item.size * FLOAT
+
+    file.visititems(visit)
+    return found
+
+
+def _plausible(unpacked: int, stored: int) -> int:
+    if unpacked > max(BOMB, EXPANSION * stored):
+        raise ValueError(
+            f"its weights unpack to {unpacked >> 20:,} MB, out of {max(1, stored >> 20)} MB; those are no weights"
+        )
+    return unpacked
+
+
 def _hdf5(path: Path) -> str:
     if reason := _common(path):
         return reason
@@ -98,11 +151,8 @@ def _hdf5(path: Path) -> str:
         if zipfile.is_zipfile(path):
             return f"is a .keras archive by its content; rename it to {path.stem}.keras"
         return "is no HDF5 file (corrupt or cut off?); copy it again"
-    try:
-        with h5py.File(path) as file:
-            if "model_config" not in file.attrs:
-                weights = "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file
-                return f"has weights without architecture; {SAVE}" if weights else f"holds no Keras model; {SAVE}"
-            return "" if "model_weights" in file else f"holds an architecture without weights; {SAVE}"
-    except OSError as error:
-        return f"is damaged ({' '.join(str(error).split())[:120]}); copy it again"
+    with h5py.File(path) as file:
+        if "model_config" not in file.attrs:
+            weights = "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file
+            return f"has weights without architecture; {SAVE}" if weights else f"holds no Keras model; {SAVE}"
+        return "" if "model_weights" in file else f"holds an architecture without weights; {SAVE}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import stat
 import sys
 import traceback
 import types
@@ -24,6 +25,8 @@ NETWORKS = ("Functional", "Sequential")
 def read(path: Path, where: str) -> str:
     """The text of the file. Raises InputError where there is none."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{where}: own layers {str(path)!r}: is no file")
         if path.stat().st_size > LARGEST:
             raise InputError(
                 f"{where}: {str(path)!r} is larger than {LARGEST // 1000} KB; name the file with the layers"

@@ -6,9 +6,11 @@ Nothing that the file carries is run.
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,14 @@ from keras.src.applications.convnext import LayerScale
 
 from cnnviz.errors import InputError, reason
 from cnnviz.networks.files import building, channels, inputs, lambdas, own_code, precision, weights
-from cnnviz.networks.files.kinds import recognise
+from cnnviz.networks.files.kinds import CONFIGURATION, numbers, recognise
 from cnnviz.networks.files.mending import RENAMED, Unreadable, layers_of, mend, mend_activations
 from cnnviz.networks.files.names import Names, rename
 from cnnviz.networks.files.rewiring import rewired
 from cnnviz.networks.nesting import is_graph
 
-LARGEST = 1 << 28  # bytes of a configuration
+LAYERS = 20_000  # of a network; the largest of keras.applications has 1,300
+PACKED, SPARE = 4, 1 << 20  # numbers that one in a file may stand for, and such as need not be in it
 OWN = {"LayerScale": LayerScale}  # classes of keras.applications that are no layers of Keras
 SAVE = "save it with model.save('name.keras') and give that file"
 LONGEST = 300  # characters of a reason that Keras gives
@@ -114,12 +117,14 @@ def _configuration(path: Path, kind: str) -> tuple[dict[str, Any], str]:
     if kind == "keras":
         with zipfile.ZipFile(path) as archive:
             with archive.open("config.json") as file:
-                text: Any = file.read(LARGEST)
+                text: Any = file.read(CONFIGURATION)
             with archive.open("metadata.json") if "metadata.json" in archive.namelist() else BytesIO(b"{}") as file:
-                version = json.loads(file.read(LARGEST)).get("keras_version", "")
+                version = json.loads(file.read(CONFIGURATION)).get("keras_version", "")
     else:
         with h5py.File(path) as file:
             text, version = file.attrs["model_config"], file.attrs.get("keras_version", "")
+    if len(text) > CONFIGURATION:
+        raise Unreadable(f"its configuration has over {CONFIGURATION >> 20} MB; no network needs so much")
     found = json.loads(text)
     if not isinstance(found, dict) or not {"class_name", "config"} <= set(found):
         raise Unreadable("its configuration is none of a Keras model")
@@ -128,6 +133,8 @@ def _configuration(path: Path, kind: str) -> tuple[dict[str, Any], str]:
 
 def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[int] | None) -> Read:
     (config, version), names, notes = _configuration(path, kind), Names(), []
+    if (count := sum(1 for _ in layers_of(config))) > LAYERS:
+        raise Unreadable(f"it has {count} layers; expected {LAYERS} at most")
     if version.startswith("1.") or any("nb_filter" in layer["config"] for layer in layers_of(config)):
         raise Unreadable("written by Keras 1; Keras 2.0 to 2.2 still read such files: load it there and save it again")
     before = [(layer, layer["class_name"].rsplit(".", 1)[-1]) for layer in layers_of(config)]
@@ -142,15 +149,38 @@ def _read(path: Path, kind: str, own: Mapping[str, Any], input_shape: Sequence[i
         notes.append(precision.said(lower))
     rename(config, names)
     old = kind == "hdf5" or building.is_old(config)
-    network = building.build(config, own) if old else keras.saving.deserialize_keras_object(config, safe_mode=True)
-    if not isinstance(network, keras.Model):
-        raise Unreadable(f"it holds no network but {type(network).__name__}")
-    _built(network, input_shape)
+    with _no_more_than(numbers(path, kind)):
+        network = building.build(config, own) if old else keras.saving.deserialize_keras_object(config, safe_mode=True)
+        if not isinstance(network, keras.Model):
+            raise Unreadable(f"it holds no network but {type(network).__name__}")
+        _built(network, input_shape)
     if kind == "keras":
         _fill(network, path, {layer["config"]["name"]: name for layer, name in before if name in RENAMED})
     else:
         notes += weights.load(path, network, names)
     return Read(network, notes, names.titles)
+
+
+@contextmanager
+def _no_more_than(stored: int) -> Iterator[None]:
+    """Inside, layers are made with about as many weights as the file has numbers: a line can ask for any memory."""
+    own, left = keras.layers.Layer.add_weight, PACKED * stored + SPARE
+
+    def add_weight(layer: Any, shape: Any = None, *args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        left -= prod(side or 1 for side in shape or ())
+        if left < 0:
+            raise Unreadable(
+                f"its layer {layer.name!r} asks for weights of shape {tuple(shape)}, the file has "
+                f"{stored:,} numbers in all (damaged?)"
+            )
+        return own(layer, shape, *args, **kwargs)
+
+    keras.layers.Layer.add_weight = add_weight
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = own
 
 
 def _fill(network: keras.Model, path: Path, classes: Mapping[str, str]) -> None:

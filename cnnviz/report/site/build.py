@@ -9,7 +9,6 @@ from typing import Any
 
 import jinja2
 
-from cnnviz.errors import InputError
 from cnnviz.files import progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts
@@ -20,8 +19,6 @@ from cnnviz.report.site.layers import Layer, Model, prepare, read_model
 from cnnviz.report.site.links import url
 from cnnviz.report.site.pairs import Pair
 from cnnviz.report.site.photos import Photos
-
-RESERVED = ("index", "assets", "compare", "plots")  # names that the report's own files have
 
 
 @dataclass
@@ -36,13 +33,6 @@ class Writer:
         root = "../" * path.count("/")
         text = self.env.get_template(f"site/{template}.html").render(self.shared, root=root, **values)
         self.site.files.write(path, text.encode())
-
-
-def check(names: list[str]) -> None:
-    """Raises InputError where a model has the name of one of the report's own files."""
-    for name in RESERVED:
-        if name in names:
-            raise InputError(f"params.yaml: models.{name}: the report has files of this name; expected another one")
 
 
 def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts], shared: Facts) -> None:

@@ -127,7 +127,7 @@ class Layer:
             self._read(stored)
             images = rendered_pictures(stored)
             self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
-        overview = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}_every_filter.png"
+        overview = self.model.artifacts / "analysis" / self.model.key / "examples" / "every_filter" / f"{self.name}.png"
         path = f"{self.folder}/patches.webp"
         self.patches = pictures.rewrite_overview(files, path, overview, self.filters)
 

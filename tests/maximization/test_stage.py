@@ -1,0 +1,66 @@
+"""The stage as a whole on a tiny stored model: what its other parts can't show by themselves."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnviz import activations, images, maximization
+from cnnviz.activations import FeatureMapsSection
+from cnnviz.errors import InputError
+from cnnviz.files import Stopwatch, npz
+from cnnviz.images import ImagesSection
+from cnnviz.maximization import MaximizeSection
+from cnnviz.networks import ModelSection, store
+from cnnviz.networks.scaling import scaling
+
+pytestmark = pytest.mark.pipeline  # traces and renders
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Callable[..., Any], rng: np.random.Generator
+) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cnnviz.maximization.stage.CACHE", tmp_path)
+    for name, shape in (("shapes", (40, 44, 3)), ("bands", (40, 44, 5))):
+        folder = Path("inputs/images", name)
+        folder.mkdir(parents=True)
+        for i in range(3):
+            pixels = rng.integers(0, 256, shape, np.uint8)
+            np.save(folder / f"{i}.npy", pixels) if shape[2] == 5 else Image.fromarray(pixels).save(folder / f"{i}.png")
+    network, stored = tiny(), tmp_path / "artifacts/models/tiny"
+    stored.mkdir(parents=True)
+    store.save("tiny", store.Loaded(network, "t", "file", "o", "l", "t", (24, 24, 3), scaling("unit", 3)), stored)
+    sets = {name: {"folder": f"inputs/images/{name}"} for name in ("shapes", "bands")}
+    images.run(ImagesSection.model_validate({"sets": sets}), Path("artifacts"))
+    activations.run("tiny", 1, FeatureMapsSection(images=[0]), ["shapes", "bands"], Path("artifacts"), Stopwatch())
+    return tmp_path / "artifacts"
+
+
+def render(artifacts: Path, **options: Any) -> None:
+    model = ModelSection(
+        file="inputs/models/tiny.keras", layers={"first": [0]}, objectives={"mixed": "channel(first, 1)"}
+    )
+    section = MaximizeSection.model_validate({"steps": 2, "stability_steps": 0, "size": 24, **options})
+    maximization.run("tiny", model, section, 0, ["shapes", "bands"], artifacts, Stopwatch())
+
+
+def test_maco_renders_objectives_with_the_magnitudes_of_nature(project: Path) -> None:
+    render(project, parameterization="maco")
+    image = npz.read(project / "maximize/tiny/objectives/mixed.npz")["images"][0].astype(float)
+    natural = npz.read(project / "maximize/tiny/first.npz")["images"][0].astype(float)
+    assert image.shape == natural.shape == (24, 24, 3)
+    spectra = [np.abs(np.fft.fft2(one.mean(2)))[1:, 1:].mean() for one in (image, natural)]
+    assert spectra[0] == pytest.approx(spectra[1], rel=0.1)  # magnitudes are fixed: both have those of the same images
+
+
+def test_a_start_that_the_network_cannot_see_is_one_line(project: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^params\.yaml: maximize\.start: tiny can't see the images of that set; shapes$"
+    ):
+        render(project, start="bands/0")
+    assert not (project / "maximize").exists()
