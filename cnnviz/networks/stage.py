@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from cnnviz.files import fresh, say
+from cnnviz.networks import selection
+from cnnviz.networks.description import read_description
 from cnnviz.networks.section import ModelSection
 
 
@@ -11,5 +13,9 @@ def run(key: str, section: ModelSection, artifacts: Path) -> None:
     from cnnviz.networks import loading, store  # TensorFlow: only after the params are known to be right
 
     loaded = loading.get(key, section)
-    for note in store.save(key, loaded, fresh(artifacts / "models" / key), section.output):
+    folder = fresh(artifacts / "models" / key)
+    for note in store.save(key, loaded, folder, section.output):
         say(f"{key}: {note}")
+    described = read_description(folder)
+    for name in ("layers", "channels"):  # before other stages work for hours on the rest of the model
+        selection.filters(getattr(section, name), described, f"params.yaml: models.{key}.{name}")

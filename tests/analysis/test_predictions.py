@@ -38,6 +38,7 @@ def test_classes_by_name_with_and_without_wordnet_ids() -> None:
     model = ["n02085620-Chihuahua", "German_shepherd", "pug", "cat", "cat"]
     one = image_set([0, 1, 2, 3, -1], ["german shepherd", "chihuahua", "Pug", "cat"])
     assert labels.true_classes(one, model, None, "w").tolist() == [1, 0, 2, -1, -1]  # two cats: not told apart
+    assert labels.ambiguous(one, model) == ["cat"]
 
 
 def test_labels_beside_the_only_class_are_its_opposite() -> None:

@@ -90,6 +90,10 @@ def notes(
     broken = sum(int((~one.finite).sum()) for one in found.values())
     said = []
     for name in found if head.known else ():
+        if several := labels.ambiguous(pixels.sets[name], head.names):
+            said.append(
+                f"{name}: the model has several classes called {several[0]!r}; images of it count as unlabelled"
+            )
         if others := labels.opposites(pixels.sets[name], head.names):
             more = f" and {len(others) - 3} more" if others[3:] else ""
             said.append(f"{name}: labels {', '.join(others[:3])}{more} count as {head.names[0]!r}")

@@ -52,6 +52,12 @@ def true_classes(
     return np.array([found.get(int(label), UNKNOWN) for label in one.labels], np.int32)
 
 
+def ambiguous(one: ImageSet, names: Sequence[str]) -> list[str]:
+    """The labels of a set that are the name of several classes of the model, so that no class is theirs."""
+    own = [plain(name) for name in names]
+    return [str(name) for name in one.class_names if own.count(plain(str(name))) > 1]
+
+
 def opposites(one: ImageSet, names: Sequence[str]) -> list[str]:
     """The labels of a set that count as the opposite of the only class that a model has."""
     if not _one_against_all(names):

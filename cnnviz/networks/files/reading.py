@@ -16,7 +16,6 @@ from typing import Any
 
 import h5py
 import keras
-import numpy as np
 from keras.src.applications.convnext import LayerScale
 
 from cnnviz.errors import InputError, reason
@@ -70,7 +69,7 @@ def read(
         said = str(error) if isinstance(error, Unreadable) else f"can't be loaded: {reason(error, LONGEST)}"
         raise InputError(f"{where}: {str(path)!r}: {said}") from error
     found.code = text
-    found.notes += damaged(found.network)
+    found.notes += weights.damaged(found.network)
     return found
 
 
@@ -244,7 +243,8 @@ def _traced(network: keras.Model) -> keras.Model:
     if not isinstance(shape, list | tuple) or not all(side is None or isinstance(side, int) for side in shape):
         raise Unreadable(
             f"{type(network).__name__} is a subclassed model without one known input shape; call it on an image once "
-            f"before it is saved or shown, or {remedy}"
+            "before it is saved or shown; where that was done, its `call` does what no graph can (an `if` on values): "
+            f"{remedy}"
         )
     image = keras.Input(tuple(shape[1:]), name="image")
     try:
@@ -255,27 +255,3 @@ def _traced(network: keras.Model) -> keras.Model:
             f"{type(network).__name__} is a subclassed model that can't be traced ({reason(error, 160)}); {remedy}"
         ) from error
     return made
-
-
-def damaged(network: keras.Model) -> list[str]:
-    """A note for each layer with weights that are no numbers, with how many of its filters have such."""
-    notes = []
-    for layer in network._flatten_layers(include_self=False):
-        if isinstance(layer, keras.Model) or not layer.weights:
-            continue
-        bad: Any = None
-        count = 0
-        for weight in layer.weights:
-            values = keras.ops.convert_to_numpy(weight)
-            if values.dtype.kind != "f" or np.isfinite(values).all():
-                continue
-            wrong = ~np.isfinite(values)
-            last = wrong.reshape(-1, wrong.shape[-1]).any(0) if wrong.ndim else wrong[None]
-            bad = last if bad is None or bad.shape != last.shape else bad | last
-            count = int(bad.sum())
-        if bad is not None:
-            what = "filters are" if "Conv" in type(layer).__name__ else "channels are"
-            notes.append(
-                f"{layer.name}: {count} {what if count != 1 else what.replace('s are', ' is')} NaN or infinite"
-            )
-    return notes

@@ -132,3 +132,27 @@ def _assign(layer: Any, variables: Sequence[Any], data: Sequence[Any]) -> None:
                 f"the file has {tuple(one.shape)}"
             )
         variable.assign(np.asarray(one))
+
+
+def damaged(network: keras.Model) -> list[str]:
+    """A note for each layer with weights that are no numbers, with how many of its filters have such."""
+    notes = []
+    for layer in network._flatten_layers(include_self=False):
+        if isinstance(layer, keras.Model) or not layer.weights:
+            continue
+        bad: Any = None
+        count = 0
+        for weight in layer.weights:
+            values = keras.ops.convert_to_numpy(weight)
+            if values.dtype.kind != "f" or np.isfinite(values).all():
+                continue
+            wrong = ~np.isfinite(values)
+            last = wrong.reshape(-1, wrong.shape[-1]).any(0) if wrong.ndim else wrong[None]
+            bad = last if bad is None or bad.shape != last.shape else bad | last
+            count = int(bad.sum())
+        if bad is not None:
+            what = "filters are" if "Conv" in type(layer).__name__ else "channels are"
+            notes.append(
+                f"{layer.name}: {count} {what if count != 1 else what.replace('s are', ' is')} NaN or infinite"
+            )
+    return notes
