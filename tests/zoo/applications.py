@@ -19,12 +19,12 @@ import tensorflow as tf
 from cnnviz.activations import maps
 from cnnviz.analysis import Observer
 from cnnviz.maximization.ascent import Renderer, Settings
-from cnnviz.networks import graph
+from cnnviz.networks import graph, preprocess, rescaling
 from cnnviz.networks.receptive_field import boxes, field
+from cnnviz.networks.scaling import scaling
 from cnnviz.objectives import channel
 
 SIZE = 96
-RAW = {"scale": [1 / 255], "offset": [0.0], "reverse_channels": False}
 
 
 def names() -> list[str]:
@@ -37,9 +37,19 @@ def build(name: str, size: int) -> keras.Model:
     return getattr(keras.applications, name)(weights=None, include_top=False, input_shape=(size, size, 3))
 
 
-def average(model: keras.Model) -> None:
-    """Positive kernels of sum 1, poolings that average: nothing cancels, explodes or hides a pixel."""
+def settle(model: keras.Model, images: np.ndarray) -> None:
+    """Give batch normalizations the statistics of images, as training does: else MobileNet's maps fade to 1e-20."""
     for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(images, training=True)
+
+
+def average(model: keras.Model) -> None:
+    """Positive kernels of sum 1, poolings that average, no upper limit: nothing cancels, explodes or hides a pixel."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.ReLU):
+            layer.max_value = None  # MobileNet's 6 stops the gradient of all that is brighter
         if isinstance(layer, keras.layers.MaxPooling2D):
             options = {"pool_size": layer.pool_size, "strides": layer.strides, "padding": layer.padding}
             layer.call = partial(keras.ops.average_pool, **options)
@@ -96,15 +106,20 @@ def check(name: str, size: int = SIZE) -> dict[str, Any]:
         size = row["size"] = 160
         print(f"{name}: {' '.join(str(error).split())[:80]}; tried at {size}")
         model = build(name, size)
-    described = {"input_shape": [size, size, 3], "preprocessing": RAW}
-    images = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype("float32")
+    assumed = scaling("raw" if rescaling.inside(graph.trace(model, (size, size, 3))) else "unit", 3)
+    described = {"input_shape": [size, size, 3], "preprocessing": assumed}
+    coarse = np.random.default_rng(0).uniform(0, 255, (8, SIZE // 8, SIZE // 8, 3))
+    images = tf.image.resize(coarse, (size, size)).numpy()
+    settle(model, preprocess(images, assumed))
     shown = maps.FeatureMaps(model, described)
     found = shown.statistics(lambda i: images[list(i)], 2, lambda done: None)
     row |= {"convolutions": len(found), "finite": all(np.isfinite(one.total).all() for one in found.values())}
     for batch in Observer(model, described).batches(lambda i: images[i], 2, 2):
         row["analysed"] = sum(np.isfinite(batch[layer].unit).all() for layer in batch)
     last = list(found)[-1]
-    renderer = Renderer(model, RAW, channel(last, 0), Settings(steps=8, size=(size, size), snapshots=()), name)
+    # small steps, as deep random networks are rough, and no transforms, as one score is held against another
+    plain = Settings(8, learning_rate=0.02, snapshots=(), size=(size, size), jitter=0.0, scale=0.0, rotate=0.0)
+    renderer = Renderer(model, assumed, channel(last, 0), plain, name)
     scores = renderer.render([channel(last, 0)]).scores
     row["rises"] = bool(scores[0, -1] > scores[0, 0])
     del model, shown, renderer
