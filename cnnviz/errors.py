@@ -50,5 +50,5 @@ def reason(error: Exception, longest: int) -> str:
     said = " ".join(
         re.split(r"\s*(?:Arguments received by|Full object config:|Call arguments received by)", text)[0].split()
     )
-    said = said or type(error).__name__
+    said = "".join(c if c.isprintable() else "?" for c in said) or type(error).__name__
     return said if len(said) <= longest else said[: longest - 1] + "…"

@@ -66,7 +66,8 @@ def read(
     except InputError:
         raise
     except Exception as error:  # Keras raises almost anything for a file that it can't read
-        said = str(error) if isinstance(error, Unreadable) else f"can't be loaded: {reason(error, LONGEST)}"
+        known = isinstance(error, Unreadable)  # it quotes names of the file
+        said = reason(error, 2 * LONGEST) if known else f"can't be loaded: {reason(error, LONGEST)}"
         raise InputError(f"{where}: {str(path)!r}: {said}") from error
     found.code = text
     found.notes += weights.damaged(found.network)
