@@ -11,17 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
-	@$(PY) -m cnnviz.config
-	-@test -e artifacts/report/index.html || $(PY) -m cnnviz.look --first
-	@$(PY) -m dvc repro
-	@$(PY) -m stages.track
-	@printf 'report: %s\n' "$$PWD/artifacts/report/index.html"
-	@echo "models side by side in MLflow: make ui"
+	@$(PY) -m cnnviz.repro
 
 # Some real pictures in a minute or two, where the report of all will be
 look: $(VENV)/ready
-	@$(PY) -m cnnviz.config
-	@$(PY) -m cnnviz.look
+	@$(PY) -m cnnviz.repro look
 
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .

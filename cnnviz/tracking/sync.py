@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cnnviz.files import LOCAL, read_json, write_json
+from cnnviz.files import LOCAL, read_kept, write_json
 from cnnviz.tracking import links, lockfile
 from cnnviz.tracking.target import Target, in_sqlite, on_server, reach, target
 
@@ -97,8 +97,8 @@ def _prepare(file: Path, mlruns: Path) -> None:
     if not file.exists():
         for stale in file.parent.glob("mlflow.db-*"):  # SQLite would replay a lost database's journal into the new one
             stale.unlink()
-        for run in filter(None, _sidecar().get("runs", [])):  # files of runs that went with the database
-            shutil.rmtree(mlruns / Path(run).name, ignore_errors=True)
+        for run in _sidecar().get("runs", []):  # files of runs that went with the database
+            shutil.rmtree(mlruns / run, ignore_errors=True)
         partial = file.with_name("mlflow.db.part")
         partial.unlink(missing_ok=True)
         tracking.create_database(f"sqlite:///{partial}", mlruns)
@@ -124,10 +124,12 @@ def _up_to_date(where: Target, asked: str) -> bool:
 
 
 def _sidecar() -> dict[str, Any]:
-    try:
-        return read_json(SIDECAR)
-    except (FileNotFoundError, ValueError):
-        return {}
+    """What the last sync noted; nothing where that is not what one notes."""
+    noted = read_kept(SIDECAR)
+    kinds = {"asked": str, "experiment": str, "runs": list, "dirty": bool}
+    well = all(isinstance(noted.get(key), kind) for key, kind in kinds.items())
+    # their names become those of folders to be removed
+    return noted if well and all(isinstance(run, str) and run.isalnum() for run in noted["runs"]) else {}
 
 
 def _warning(where: Target, problem: object) -> str:
