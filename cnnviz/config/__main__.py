@@ -4,23 +4,22 @@ and that the folders it names are there and DVC can read the files in inputs.
 It also removes the outputs of models that params.yaml no longer names.
 """
 
-import sys
 from itertools import islice
 
-from cnnviz.config.params import load
-from cnnviz.config.prune import prune
-from cnnviz.errors import InputError
-from cnnviz.images import faults
+from cnnviz.files import command
 
 MOST = 5  # lines of files
 
-try:
+with command():  # it heeds Ctrl-C while the rest is imported
+    from cnnviz.config.params import load
+    from cnnviz.config.prune import prune
+    from cnnviz.errors import InputError
+    from cnnviz.images import faults
+
     params = load()
     lines = list(islice(faults((key, one.folder) for key, one in params.images.sets.items()), MOST))
     if lines:
         raise InputError("\nerror: ".join(lines))
     removed = prune(set(params.models))
-except InputError as problem:
-    sys.exit(f"error: {problem}")
 for name in sorted({folder.name for folder in removed}):
     print(f"removed the outputs of {name}, which params.yaml no longer names (DVC's cache keeps them)")

@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from functools import partial
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-STATUSES = {sign * number + base for number in STOPS for sign, base in ((1, 128), (-1, 0))}  # exit statuses
-GRACE = 1.0  # seconds that a process may take to end by itself
+FORCE = getattr(signal, "SIGUSR1", signal.SIGTERM)  # ends a process that has no handler of it, at once
+STATUSES = {status for number in (*STOPS, FORCE) for status in (-number, 128 + number)}  # exit statuses
+UNSAID = {-number for number in STOPS}  # of what was interrupted before it could say so
+GRACE = 0.5  # seconds that a process may take to end by itself
 
 
 def interrupted(command: str) -> str:
@@ -82,7 +84,7 @@ def _watch(pipe: int, process: int, said: bytes) -> None:
             if number[0] in STOPS:
                 os.write(2, said)
                 if not select.select([pipe], [], [], GRACE)[0]:
-                    os.kill(process, signal.SIGKILL)
+                    os.kill(process, FORCE)
                 break
     finally:
         os._exit(0)

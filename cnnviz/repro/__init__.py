@@ -1,5 +1,5 @@
-"""`make repro`: DVC between what has to be true before it and what follows it. Nothing imports this room."""
+"""`make repro`: DVC between what has to be true before it and what follows it. A command: nothing imports this room."""
 
-import lazy_loader
+import signal
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the door is __init__.pyi
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it can say a line

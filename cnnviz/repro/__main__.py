@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cnnviz.files import ARTIFACTS, STATUSES, alone, command
+from cnnviz.files import ARTIFACTS, STATUSES, UNSAID, alone, command, interrupted, say
 from cnnviz.repro import state
 
 PAGE = ARTIFACTS / "report" / "index.html"
@@ -42,9 +42,12 @@ def _step(*words: str) -> int:
     process = subprocess.Popen([sys.executable, "-m", *words])
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return process.wait()
+        status = process.wait()
     finally:
         signal.signal(signal.SIGINT, handler)
+    if status in UNSAID:
+        say(interrupted("make repro"))
+    return abs(status)
 
 
 if __name__ == "__main__":
