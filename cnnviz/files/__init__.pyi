@@ -9,8 +9,10 @@ from .disk import alone as alone  # one process at a time
 from .disk import fresh as fresh  # an output folder, emptied
 from .disk import read_json as read_json  # a JSON file
 from .disk import read_kept as read_kept  # a JSON object of a cache, empty where it can't be read
+from .disk import unusable as unusable  # an error of the operating system in one line
 from .disk import write_bytes as write_bytes  # a file, whole or not at all
 from .disk import write_json as write_json  # the same for JSON
+from .disk import writing as writing  # errors inside name the file
 from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
 from .interrupting import UNSAID as UNSAID  # of these, those without a word
 from .interrupting import interrupted as interrupted  # what it says

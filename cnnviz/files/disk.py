@@ -93,11 +93,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """An OSError from inside names the file, which those of a full disk do not."""
+    """An OSError from inside names this file, not a part of it; those of a full disk name none."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        error.filename = str(path)
         raise
 
 

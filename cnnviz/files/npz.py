@@ -8,7 +8,7 @@ import io
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
+from cnnviz.files.disk import writing
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that zip knows
 
 
 def write(file: Path | IO[bytes], arrays: Mapping[str, NDArray], compress: bool = False) -> None:
     """Write arrays into a file that `numpy.load` reads, without a copy of any in memory. Objects are refused."""
-    with zipfile.ZipFile(file, "w") as archive:
+    with writing(file) if isinstance(file, Path) else nullcontext(), zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with _member(archive, name, np.asarray(array).nbytes, compress) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
