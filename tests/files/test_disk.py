@@ -59,7 +59,9 @@ def test_a_cache_of_any_content_is_as_good_as_none(
             disk.read_json(file)
 
 
-@pytest.mark.parametrize("paces", ['[1]', '{"a": "b"}', '{"a": null}', '{"a": [1]}', '{"a": -1}', '{"a": 1e999}', '"a"'])
+@pytest.mark.parametrize(
+    "paces", ["[1]", '{"a": "b"}', '{"a": null}', '{"a": [1]}', '{"a": -1}', '{"a": 1e999}', '"a"']
+)
 def test_paces_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paces: str) -> None:
     monkeypatch.chdir(tmp_path)
     disk.write_bytes(tmp_path / ".cache/timings/s.json", f'{{"paces": {paces}}}'.encode())
