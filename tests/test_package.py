@@ -103,6 +103,9 @@ def test_every_direct_import_is_a_dependency() -> None:
         "yaml": "pyyaml",
         "markupsafe": "jinja2",
         "sqlalchemy": "mlflow",
+        "voluptuous": "dvc",
+        "zc": "dvc",
+        "dvc_data": "dvc",
         "dvc_data": "dvc",
         "dvc_objects": "dvc",
     }
