@@ -7,21 +7,18 @@ PY := $(VENV)/bin/python
 # uv leaves compiling to the first use of a module, which must then be kept
 unexport PYTHONDONTWRITEBYTECODE
 
+# An environment whose Python is gone, as after an upgrade of the system, is made anew
+$(shell test ! -e $(VENV)/ready || $(PY) -c '' 2>/dev/null || rm -f $(VENV)/ready)
+
 .PHONY: repro look test ui teams bench clean
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
-	@$(PY) -m cnnviz.config
-	-@test -e artifacts/report/index.html || $(PY) -m cnnviz.look --first
-	@$(PY) -m dvc repro
-	@$(PY) -m stages.track
-	@printf 'report: %s\n' "$$PWD/artifacts/report/index.html"
-	@echo "models side by side in MLflow: make ui"
+	@$(PY) -m cnnviz.repro
 
 # Some real pictures in a minute or two, where the report of all will be
 look: $(VENV)/ready
-	@$(PY) -m cnnviz.config
-	@$(PY) -m cnnviz.look
+	@$(PY) -m cnnviz.repro look
 
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .
@@ -43,8 +40,7 @@ bench: $(VENV)/ready $(BENCH)/ready
 $(BENCH)/ready: benchmarks/requirements.txt
 	@$(CHECK_PYTHON)
 	@echo "installing the peers into $(BENCH) (once; about a minute)"
-	@$(PYTHON) -m venv --clear $(BENCH)
-	@$(BENCH)/bin/python install.py --no-deps -r $<
+	@$(PYTHON) install.py --into $(BENCH) --no-deps -r $<
 	@touch $@
 
 # The one line that a Python of another version gets, or one without venv
@@ -60,8 +56,7 @@ $(VENV)/ready: requirements.txt
 	@case "$$PWD" in *[:%?]*) echo "error: PATH takes no ':' and MLflow no '%' or '?' in the path of a folder; move or rename this one"; exit 1;; esac
 	@test ! -L $(VENV) || { echo "error: $(VENV) is a link to an older environment; remove the link"; exit 1; }
 	@echo "installing the environment into $(VENV) (once; about a minute)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PY) install.py --no-deps -r requirements.txt
+	@$(PYTHON) install.py --into $(VENV) --no-deps -r requirements.txt
 	@touch $@
 
 $(VENV)/ready-teams: $(VENV)/ready requirements-teams.txt

@@ -1,5 +1,7 @@
 """`python install.py --no-deps -r requirements.txt`: pip install, by uv, into the environment of this Python.
 
+With `--into .venv` before the rest: into a new one of that name. One at a time: a second one says so and stops.
+
 By uv, which takes a fraction of pip's time, from the indexes that pip is configured with; by pip where there is no uv
 to be had or it fails, so that the error that one sees is pip's. Runs in an empty environment: no imports but Python's.
 """
@@ -30,10 +32,36 @@ NAMES = {
 
 
 def main(words: list[str]) -> int:
+    if words[:1] == ["--into"]:
+        return _into(words[1], words[2:])
     uv = _uv()
     if uv and _uv_install(uv, words):
         return 0
     return subprocess.run([*PIP, "install", "-qq", *words], check=False).returncode
+
+
+def _into(folder: str, words: list[str]) -> int:
+    """A new environment, without a word of venv or pip where it is interrupted."""
+    import fcntl
+
+    with Path(f"{folder}.lock").open("w") as lock:  # a killed process leaves it at once
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"error: another make is installing into {folder}; it goes on, this one stops", file=sys.stderr)
+            return 1
+        python = str(Path(folder) / "bin" / "python")
+        for command in ([sys.executable, "-m", "venv", "--clear", folder], [python, __file__, *words]):
+            step = subprocess.Popen(command, start_new_session=True)
+            try:
+                status = step.wait()
+            except BaseException:
+                os.killpg(step.pid, signal.SIGKILL)
+                print("interrupted; make goes on from here", file=sys.stderr)
+                raise
+            if status:
+                return status
+    return 0
 
 
 def _uv() -> str | None:

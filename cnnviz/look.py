@@ -12,12 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from cnnviz import activations, analysis, config, filters, images, maximization, networks, report
 from cnnviz.files import ARTIFACTS, LOCAL, Stopwatch, alone, fresh, say, stage
 from cnnviz.networks import selection
 from cnnviz.sources import catalog
+from cnnviz.tracking import lockfile
 
 FOLDER = LOCAL / "look"
 SITE = ARTIFACTS / "report"
@@ -124,9 +123,8 @@ def _show(params: config.Params, what: str) -> None:
 
 def _at_hand(lock: Path = Path("dvc.lock"), kept: Path = Path(".dvc/cache/files/md5")) -> bool:
     """Whether DVC's cache has the report that dvc.lock names."""
-    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
-    outs = (yaml.safe_load(text) or {}).get("stages", {}).get("report", {}).get("outs", [])
-    return any((kept / out["md5"][:2] / out["md5"][2:]).is_file() for out in outs)
+    outs = lockfile.stages(lock).get("report", {}).get("outs", [])
+    return any((kept / out["md5"][:2] / out["md5"][2:]).is_file() for out in outs if "md5" in out)
 
 
 def main(first: bool) -> None:

@@ -16,7 +16,7 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 ORDER = [
     *("errors", "fields", "objectives", "files", "pictures", "sources", "images", "networks", "activations"),
     *("filters", "maximization", "analysis", "comparison", "report", "tracking", "verify", "notebook", "config"),
-    *("look", "borrowing", "add"),
+    *("look", "borrowing", "add", "repro"),
 ]
 # What can't change an output is no dep of a stage: params.yaml (and the rooms' sections, which read it) is tracked by
 # its values, errors are words.

@@ -104,6 +104,8 @@ def test_every_direct_import_is_a_dependency() -> None:
         "ruamel": "ruamel_yaml",
         "markupsafe": "jinja2",
         "sqlalchemy": "mlflow",
+        "voluptuous": "dvc",
+        "zc": "dvc",
         "dvc_data": "dvc",
         "dvc_objects": "dvc",
     }

@@ -139,3 +139,18 @@ def test_another_projects_keras_changes_no_byte(tmp_path: Path) -> None:
         runs.append({path: path.read_bytes() for path in files})
     assert runs[0] == runs[1]
     assert json.loads((home / "keras.json").read_text())["backend"] == "jax"  # the user's file is as it was
+
+
+def test_two_set_ups_at_once_and_one_that_is_interrupted(tmp_path: Path) -> None:
+    """Of the environment: the second stops; the first says one line where it is stopped, nothing of venv or pip."""
+    shutil.copy(ROOT / "install.py", tmp_path)
+    command = [sys.executable, "install.py", "--into", "venv", "--no-deps", "-r", "pins.txt"]
+    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "venv").exists():
+        assert first.poll() is None
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert second.returncode == 1
+    assert second.stderr == "error: another make is installing into venv; it goes on, this one stops\n"
+    first.terminate()
+    assert first.communicate(timeout=5)[1] == "interrupted; make goes on from here\n"
+    assert first.returncode == 143

@@ -3,8 +3,6 @@
 Read from what the feature_maps stage stored (`read`), or measured on arrays (`measure`, needs TensorFlow).
 """
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnnviz.errors import InputError, choices
+from cnnviz.files import npz
 from cnnviz.images import ImageSet, fed
 
 Floats = NDArray[np.float32]
@@ -50,7 +49,7 @@ def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
         path = feature_maps_folder / name / "per_image.npz"
         again = f"dvc repro --force feature_maps@{feature_maps_folder.name}"
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
+            with npz.opened(path) as data:
                 if f"{layer}/peak" not in data:
                     layers = (key.removesuffix("/peak") for key in data if key.endswith("/peak"))
                     raise InputError(f"{path}: no layer {layer!r}; {choices(layer, layers)}")
@@ -58,8 +57,8 @@ def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
                 features.append(data[f"{layer}/feature"])
         except FileNotFoundError:
             raise InputError(f"{path}: not found; run `{again}`") from None
-        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: damaged ({error}); run `{again}`") from error
+        except KeyError as missing:
+            raise InputError(f"{path}: damaged (no {missing}); run `{again}`") from None
         images += [(name, i) for i in range(len(peaks[-1]))]
     if not peaks:
         raise InputError(f"{feature_maps_folder}: no image set asked for; name at least one")

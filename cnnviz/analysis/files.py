@@ -160,14 +160,14 @@ class Analysis:
 
     def grams(self, name: str) -> NDArray:
         """Of all layers on one set: float64 `(layers, batches, n, n)`."""
-        with np.load(self.folder / name / "grams.npz") as stored:
+        with npz.opened(self.folder / name / "grams.npz") as stored:
             return np.stack([stored[layer] for layer in self.layers])
 
     def features(self, layer: str, sets: Sequence[str]) -> NDArray[np.float64]:
         """Of one layer, a row per image and grid cell of these sets: `(n, channels)`."""
         parts = []
         for name in sets:
-            with np.load(self.folder / name / "features.npz") as stored:
+            with npz.opened(self.folder / name / "features.npz") as stored:
                 parts.append(stored[layer].reshape(-1, stored[layer].shape[-1]))
         return np.concatenate(parts).astype(np.float64)
 
@@ -188,7 +188,7 @@ def rendered_images(path: Path, rgb: tuple[int, ...] | None = None) -> dict[int,
     """
     if not path.is_file():
         return {}
-    with np.load(path) as stored:
+    with npz.opened(path) as stored:
         return dict(zip(stored["filters"].tolist(), shown(stored["images"], rgb), strict=True))
 
 

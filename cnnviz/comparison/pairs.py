@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.analysis import Analysis, Pixels, depth, rendered_images
 from cnnviz.comparison import similarity
+from cnnviz.files import npz
 from cnnviz.filters import filters_of
 
 
@@ -29,7 +30,7 @@ class Side:
     def kernel(self, layer: str) -> NDArray:
         """Filters first."""
         depthwise = next(c["depthwise"] for c in self.described["conv_layers"] if c["name"] == layer)
-        with np.load(self.artifacts / "weights" / self.name / f"{layer}.npz") as stored:
+        with npz.opened(self.artifacts / "weights" / self.name / f"{layer}.npz") as stored:
             return filters_of(stored["kernel"], depthwise)
 
     def maximized(self, layer: str) -> dict[int, NDArray[np.uint8]]:

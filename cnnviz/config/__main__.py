@@ -4,25 +4,24 @@ against the user's files and the models that are stored by now, and that DVC can
 It also removes the outputs of models that params.yaml no longer names.
 """
 
-import sys
 from itertools import islice
 
-from cnnviz.config.known import complaints
-from cnnviz.config.params import load
-from cnnviz.config.prune import prune
-from cnnviz.errors import InputError
-from cnnviz.files import ARTIFACTS
-from cnnviz.images import faults
+from cnnviz.files import command
 
 MOST = 5  # lines of files
 
-try:
+with command():  # it heeds Ctrl-C while the rest is imported
+    from cnnviz.config.known import complaints
+    from cnnviz.config.params import load
+    from cnnviz.config.prune import prune
+    from cnnviz.errors import InputError
+    from cnnviz.files import ARTIFACTS
+    from cnnviz.images import faults
+
     params = load()
     lines = list(islice(faults((key, one.folder) for key, one in params.images.sets.items()), MOST))
     if lines := lines or list(islice(complaints(params, ARTIFACTS), MOST)):
         raise InputError("\nerror: ".join(lines))
     removed = prune(set(params.models))
-except InputError as problem:
-    sys.exit(f"error: {problem}")
 for name in sorted({folder.name for folder in removed}):
     print(f"removed the outputs of {name}, which params.yaml no longer names (DVC's cache keeps them)")

@@ -8,18 +8,18 @@ the model again brings it back.
 import shutil
 from pathlib import Path
 
-import yaml
-
 from cnnviz.files import ARTIFACTS
+from cnnviz.tracking import lockfile
 
 KINDS = ("models", "weights", "feature_maps", "maximize", "analysis")
 
 
 def prune(keys: set[str], lock: Path = Path("dvc.lock")) -> list[Path]:
-    """Remove `artifacts/<kind>/<key>` for keys not in `keys` that are outputs in dvc.lock; return what was removed."""
-    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
-    stages = (yaml.safe_load(text) or {}).get("stages", {})
-    known = {out["path"] for stage in stages.values() for out in stage.get("outs", [])}
+    """Remove `artifacts/<kind>/<key>` for keys not in `keys` that are outputs in dvc.lock; return what was removed.
+
+    Raises InputError where dvc.lock cannot be read.
+    """
+    known = {out["path"] for stage in lockfile.stages(lock).values() for out in stage.get("outs", [])}
     left = [
         folder
         for kind in KINDS

@@ -8,13 +8,20 @@ from .disk import LOCAL as LOCAL  # timings and notes of this working folder
 from .disk import alone as alone  # one process at a time
 from .disk import fresh as fresh  # an output folder, emptied
 from .disk import read_json as read_json  # a JSON file
+from .disk import read_kept as read_kept  # a JSON object of a cache, empty where it can't be read
+from .disk import unusable as unusable  # an error of the operating system in one line
 from .disk import write_bytes as write_bytes  # a file, whole or not at all
 from .disk import write_json as write_json  # the same for JSON
+from .disk import writing as writing  # errors inside name the file
 from .experiment import check_brought as check_brought  # files that DVC's temporary folder lacks, in a line
+from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
+from .interrupting import UNSAID as UNSAID  # of these, those without a word
+from .interrupting import interrupted as interrupted  # what it says
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal
 from .quiet import drop_retracing as drop_retracing  # no advice of TensorFlow on our own graphs
 from .quiet import say as say  # a line on stderr
 from .running import Stopwatch as Stopwatch  # seconds inside the network, and of each part of the work
+from .running import command as command  # the frame of every command: one line for a mistake or an interruption
 from .running import stage as stage  # the frame of every stage: one line for a mistake, timings
 from .table import write_csv as write_csv  # rows as CSV
 from .waiting import progress as progress  # long work that says how far it is

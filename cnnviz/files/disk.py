@@ -3,13 +3,17 @@
 Paths are relative to the project's root, which is the working folder of every stage.
 """
 
+import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from cnnviz.errors import InputError
+from cnnviz.files.quiet import say
 
 ARTIFACTS = Path("artifacts")
 
@@ -22,23 +26,51 @@ CACHE = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL
 
 def fresh(folder: Path) -> Path:
     """Empty and return an output folder, so that nothing of an earlier run stays in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     return folder
 
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
-    """Inside, no other process of this folder is in `alone` of the same name."""
-    from filelock import FileLock
+def alone(name: str, busy: str = "", wait: bool = True) -> Iterator[None]:
+    """Inside, no other process of this folder is in `alone` of the same name, which a killed one leaves at once.
+
+    busy: what is said where another one is there, before it is waited for, or, without `wait`, as an InputError.
+    """
+    from filelock import FileLock, Timeout
 
     LOCAL.mkdir(exist_ok=True)
-    with FileLock(LOCAL / f"{name}.lock"):
+    lock = FileLock(LOCAL / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise InputError(busy) from None
+        if busy:
+            say(busy)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """What an earlier stage wrote. Raises InputError where it cannot be read as JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged ({error}); remove it, then: make repro") from None
+
+
+def read_kept(path: Path) -> dict[str, Any]:
+    """A JSON object that is kept to save time only; empty where it is not there or, for any reason, can't be read."""
+    try:
+        found = read_json(path)
+    except (OSError, InputError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -48,10 +80,39 @@ def write_json(path: Path, data: Any) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: a reader, or a run after a kill, never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            with suppress(OSError):
+                partial.unlink()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """An OSError from inside names this file, not a part of it; those of a full disk name none."""
     try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+# What a user can do about the errors of the operating system
+_REMEDIES = {
+    (errno.ENOSPC, errno.EDQUOT): "make room there",
+    (errno.EROFS, errno.EACCES, errno.EPERM): "it needs the right to read and write there",
+    (errno.ENAMETOOLONG,): "move this folder to a shorter path",
+}
+
+
+def unusable(error: OSError, command: str) -> str:
+    """An error of the operating system in one line: the path, what is wrong, what to do before `command` again."""
+    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    remedy = next((words for codes, words in _REMEDIES.items() if error.errno in codes), None)
+    path = error.filename if isinstance(error.filename, (str, bytes)) else "" if remedy else None
+    where = "" if path is None else f"{Path(os.fsdecode(path)).absolute()}: "
+    return f"{where}{what}; {remedy or 'mend that'}, then: {command}"

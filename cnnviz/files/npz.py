@@ -7,19 +7,23 @@ with them DVC's digests would differ.
 import io
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.errors import InputError
+from cnnviz.files.disk import writing
+
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that zip knows
 
 
 def write(file: Path | IO[bytes], arrays: Mapping[str, NDArray], compress: bool = False) -> None:
     """Write arrays into a file that `numpy.load` reads, without a copy of any in memory. Objects are refused."""
-    with zipfile.ZipFile(file, "w") as archive:
+    with writing(file) if isinstance(file, Path) else nullcontext(), zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with _member(archive, name, np.asarray(array).nbytes, compress) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
@@ -39,11 +43,57 @@ def add(archive: zipfile.ZipFile, name: str, npy: Path) -> None:
 
 
 def read(path: Path) -> dict[str, NDArray]:
-    """All arrays of a file, none where there is no file."""
-    if not path.is_file():
+    """All arrays of a file, none where there is no file. Raises InputError where it is damaged."""
+    try:
+        return load(path)
+    except FileNotFoundError:
         return {}
-    with np.load(path, allow_pickle=False) as stored:
-        return {key: stored[key] for key in stored.files}
+
+
+def load(path: Path) -> dict[str, NDArray]:
+    """All arrays of a file. Raises as `opened` does."""
+    with opened(path) as stored:
+        return dict(stored)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator["Archive"]:
+    """A file's arrays, each read when it is asked for.
+
+    Raises InputError, then or now, where the file is damaged, OSError where it can't be opened.
+    """
+    with path.open("rb") as file:
+        yield Archive(path, file)
+
+
+class Archive(Mapping[str, NDArray]):
+    """Arrays by name."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path = path
+        with self._whole():
+            self._stored = np.load(file, allow_pickle=False)
+            self._names = list(self._stored.files)
+
+    def __getitem__(self, name: str) -> NDArray:
+        if name not in self._names:
+            raise KeyError(name)
+        with self._whole():
+            return np.asarray(self._stored[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # a flipped bit makes zipfile, zlib and NumPy raise all kinds of them
+            said = " ".join(str(error).split())[:200] or type(error).__name__
+            raise InputError(f"{self._path}: damaged ({said}); remove it, then: make repro") from None
 
 
 def _member(archive: zipfile.ZipFile, name: str, size: int, compress: bool) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""What every stage shares: one line for a user's mistake, timings."""
+"""What every command and every stage shares: one line for what a user can mend and for an interruption, timings."""
 
 import os
 import platform
@@ -6,13 +6,14 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
 from cnnviz.errors import InputError
 from cnnviz.files import keras_settings, machine, waiting
-from cnnviz.files.disk import LOCAL, write_json
+from cnnviz.files.disk import LOCAL, alone, unusable, write_json
+from cnnviz.files.interrupting import interruptible
 from cnnviz.files.quiet import drop_chatter
 
 PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "PIL")
@@ -48,8 +49,24 @@ class Stopwatch:
 
 
 @contextmanager
+def command(name: str = "make repro", tidy: Callable[[], None] | None = None) -> Iterator[None]:
+    """Run a command's body; on InputError, or where the disk cannot be used, print one line and exit 1.
+
+    A signal to stop ends it at once, with a line that names the command that makes the rest: `name`. tidy: see
+    `interruptible`.
+    """
+    with interruptible(name, tidy):
+        try:
+            yield
+        except InputError as problem:
+            sys.exit(f"error: {problem}")
+        except OSError as problem:
+            sys.exit(f"error: {unusable(problem, name)}")
+
+
+@contextmanager
 def stage(name: str) -> Iterator[Stopwatch]:
-    """Run a stage's body; on InputError print one line and exit 1; on success write its timings beside the outputs.
+    """Run a stage's body as `command` does; on success write its timings beside the outputs.
 
     Where it fails, what the stage had made before is put back, see `put_back`.
 
@@ -57,17 +74,22 @@ def stage(name: str) -> Iterator[Stopwatch]:
     network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the CPU
     and the versions of the packages. It is no DVC output, since it differs from run to run.
     """
-    drop_chatter()
-    keras_settings.use_defaults()
-    watch, started, paces = Stopwatch(), time.time(), waiting.begin(name)
-    try:
-        yield watch
-    except InputError as problem:
-        put_back()
-        sys.exit(f"error: {problem}")
-    except Exception:
-        put_back()
-        raise
+    with command():
+        drop_chatter()
+        keras_settings.use_defaults()
+        # of a DVC that was killed the stage works on, and would write among what this one writes
+        with alone(f"stage.{name}", f"{name}: waiting for another process that runs this stage"):
+            watch, started, paces = Stopwatch(), time.time(), waiting.begin(name)
+            try:
+                yield watch
+            except Exception:
+                put_back()
+                raise
+            _note(name, watch, started, paces)
+
+
+def _note(name: str, watch: Stopwatch, started: float, paces: Mapping[str, float]) -> None:
+    """Write a stage's timings."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     timing = {
         "stage": name,

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cnnviz.files.disk import LOCAL, read_json
+from cnnviz.files.disk import LOCAL, read_kept
 from cnnviz.files.quiet import say
 
 FIRST, EVERY = 10, 60  # seconds until the first estimate, between lines
@@ -20,10 +20,9 @@ class Paces:
     """Of the stage that this process runs: seconds per unit of effort of each of its works, in its last run and now."""
 
     def __init__(self, stage: str = "") -> None:
-        try:
-            self.last: dict[str, float] = read_json(LOCAL / "timings" / f"{stage}.json")["paces"]
-        except (OSError, ValueError, KeyError, TypeError):
-            self.last = {}
+        paces = read_kept(LOCAL / "timings" / f"{stage}.json").get("paces")
+        known = paces.items() if isinstance(paces, dict) else ()
+        self.last = {name: float(pace) for name, pace in known if isinstance(pace, (int, float)) and 0 <= pace < 1e9}
         self.now = dict(self.last)  # what this run finds made already was timed by an earlier one
 
 

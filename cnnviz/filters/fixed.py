@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from cnnviz.errors import InputError, choices
+from cnnviz.files import npz
 from cnnviz.images import ImageSet, converted, resize
 from cnnviz.pictures import montage, shown
 
@@ -81,7 +82,7 @@ def borrow(path: Path, model: Mapping[str, Any], layer: str, filters: Sequence[i
     """
     lendable(model, layer, filters)
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with npz.opened(path) as data:
             kernel = data["kernel"]
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run `dvc repro weights@{model['name']}` first") from None

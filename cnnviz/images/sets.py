@@ -1,8 +1,6 @@
 """Image sets as arrays, stored as `<set>.npz` (docs/artifacts.md), and scaled for a network."""
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnviz.errors import InputError
+from cnnviz.files import npz
 
 ARRAYS = ("images", "sizes", "labels", "names", "class_names")  # of <set>.npz
 
@@ -74,12 +73,13 @@ def too_large(sizes: Sequence[tuple[int, ...]], channels: int = 3) -> bool:
 def load_set(path: Path) -> ImageSet:
     """Read `<set>.npz`. Raises InputError where it is missing or damaged."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
-            return ImageSet(*(data[name] for name in ARRAYS))
+        with npz.opened(path) as stored:
+            images, sizes, labels, names, class_names = (stored[name] for name in ARRAYS)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run `dvc repro images` first") from None
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged ({error}); run `dvc repro --force images`") from error
+    except KeyError as name:
+        raise InputError(f"{path}: damaged (no {name}); remove it, then: make repro") from None
+    return ImageSet(images, sizes, labels, names, class_names)
 
 
 def resize(images: Iterable[NDArray], size: tuple[int, int]) -> NDArray[np.float32]:

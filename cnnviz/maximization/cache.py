@@ -5,9 +5,7 @@ is new. Deleting the cache costs time, never results.
 import ast
 import dataclasses
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -17,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cnnviz.errors import InputError
 from cnnviz.files import machine, npz, write_bytes
 from cnnviz.maximization.ascent.renderer import Rendered
 from cnnviz.maximization.chunks import Chunk
@@ -60,10 +59,8 @@ class RenderCache:
     def load(self, chunk: Chunk, i: int) -> Rendered | None:
         """Return what was rendered before, or None (also for a file that can't be read: it is rendered again)."""
         try:
-            data = io.BytesIO(self._path(self.key(chunk, i)).read_bytes())
-            with np.load(data, allow_pickle=False) as file:
-                return Rendered(**{name: file[name] for name in file.files})
-        except (OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile):
+            return Rendered(**npz.load(self._path(self.key(chunk, i))))
+        except (OSError, InputError, TypeError):
             return None
 
     def store(self, chunk: Chunk, rendered: Rendered) -> None:

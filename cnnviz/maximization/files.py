@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.files import npz, write_bytes, write_json
+from cnnviz.files import npz, write_bytes, write_json, writing
 from cnnviz.maximization.ascent.renderer import Rendered
 from cnnviz.maximization.ladder import names
 from cnnviz.maximization.rendering import SCORES, Judged
@@ -35,10 +35,12 @@ class _Growing:
         np.lib.format.write_array_header_1_0(self.file, header | {"shape": (rows, *like.shape[1:])})
 
     def append(self, rows: np.ndarray) -> None:
-        self.file.write(np.ascontiguousarray(rows).tobytes())
+        with writing(self.path):
+            self.file.write(np.ascontiguousarray(rows).tobytes())
 
     def close(self) -> Path:
-        self.file.close()
+        with writing(self.path):
+            self.file.close()
         return self.path
 
 
@@ -90,7 +92,7 @@ class LayerWriter:
         small = {"filters": np.asarray(self.filters, "int32"), "snapshot_steps": self._steps, **small}
         partial = self._parts / "npz"
         npz.write(partial, small)
-        with zipfile.ZipFile(partial, "a") as archive:
+        with writing(partial), zipfile.ZipFile(partial, "a") as archive:
             for name, growing in self._large.items():
                 npz.add(archive, name, growing.close())
         partial.replace(self.folder / f"{self.layer}.npz")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
-from cnnviz.files import read_json
+from cnnviz.files import npz, read_json
 from cnnviz.report.pictures import Inliner, curves, histogram, rendered_pictures
 
 NEAR_DUPLICATE = 0.95  # cosine from which two filters of a layer count as near duplicates
@@ -56,10 +56,10 @@ def _npz(path: Path, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, ND
     """
     if not path.is_file():
         return {}
-    with np.load(path) as archive:
-        if missing := sorted(set(keys) - set(archive.files)):
+    with npz.opened(path) as archive:
+        if missing := sorted(set(keys) - set(archive)):
             raise InputError(f"{path}: no {', '.join(missing)}; it is of an older cnnviz, `make repro` writes it again")
-        return {key: archive[key] for key in (*keys, *(set(optional) & set(archive.files)))}
+        return {key: archive[key] for key in (*keys, *(set(optional) & set(archive)))}
 
 
 def number(value: Any) -> float | None:

@@ -1,5 +1,7 @@
-"""MLflow's client for a store that other machines write to at the same time."""
+"""MLflow's client for a store that other machines write to at the same time, and the tables of one's own."""
 
+import logging
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import DatasetInput
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from cnnviz.tracking.server import Patience
@@ -86,3 +89,43 @@ def _shared(write: Callable[[], Any]) -> None:
         except MlflowException as error:
             if error.error_code != "BAD_REQUEST" or race == RACES:  # what MLflow makes of the database's refusal
                 raise
+
+
+def create_database(file: Path, artifacts: Path) -> None:
+    """Create MLflow's tables in an empty database, and its default experiment, with a URI as the place of its files.
+
+    MLflow alone would take a path and put it into SQL as `repr` writes it, which a folder with quotes in its name ends.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # slow, and only where there is no database
+
+    _quiet()
+    SqlAlchemyStore(f"sqlite:///{file}", artifacts.as_uri())
+
+
+def upgrade(file: Path, again: Path) -> bool:
+    """Write a database of an older MLflow anew to `again`, for this one; False where it is of this one already.
+
+    Raises one of STORE_ERRORS, or alembic's CommandError, where it is of another MLflow still.
+    """
+    from mlflow.store.db import utils
+
+    engine = create_engine(f"sqlite:///{file}")
+    try:
+        if utils._get_schema_version(engine) == utils._get_latest_schema_revision():
+            return False
+    finally:
+        engine.dispose()
+    _quiet()
+    shutil.copyfile(file, again)
+    engine = create_engine(f"sqlite:///{again}")
+    try:
+        utils._upgrade_db(engine)
+    finally:
+        engine.dispose()
+    return True
+
+
+def _quiet() -> None:
+    """Lines on stderr that look like errors."""
+    for name in ("mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

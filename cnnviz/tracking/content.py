@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.analysis import population
-from cnnviz.files import ARTIFACTS, read_json
+from cnnviz.files import ARTIFACTS, npz, read_json
 from cnnviz.tracking import inputs as run_inputs
 from cnnviz.tracking import pictures as run_pictures
 from cnnviz.tracking.curves import Curve, is_number, mean, mean_curve, progress, thin
@@ -102,7 +102,7 @@ def of_model(model: str) -> Content:
     content.files += [(path, "maximize/objectives") for path in sorted(rendered.glob("objectives/*.png"))]
     content.files += [(path, "") for path in rendered.glob("filters.csv")]
     for depth, layer in _depths(model).items():
-        with np.load(rendered / f"{layer}.npz") as arrays:
+        with npz.opened(rendered / f"{layer}.npz") as arrays:
             for i, (index, image) in enumerate(
                 zip(arrays["filters"][:SLOTS], run_pictures.final(arrays)[:SLOTS], strict=True)
             ):
@@ -156,8 +156,8 @@ def _feature_maps(folder: Path) -> Content:
 
 def _sparsity_by_layer(path: Path) -> list[float]:
     """Mean over the images of a set, of what `per_image.npz` calls `feature`: the layers in the network's order."""
-    with np.load(path) as arrays:
-        return [mean(population(arrays[key]).tolist()) for key in arrays.files if key.endswith("/feature")]
+    with npz.opened(path) as arrays:
+        return [mean(population(arrays[key]).tolist()) for key in arrays if key.endswith("/feature")]
 
 
 def _maximize(folder: Path) -> Content:
@@ -174,7 +174,7 @@ def _maximize(folder: Path) -> Content:
         ]
     _add_curves(content, folder)
     for depth, layer in _depths(folder.name).items():
-        with np.load(folder / f"{layer}.npz") as arrays:
+        with npz.opened(folder / f"{layer}.npz") as arrays:
             content.pictures.append(
                 (f"final image/{depth}", None, run_pictures.grid(run_pictures.final(arrays)[:SLOTS], layer))
             )

@@ -50,21 +50,63 @@ class Entry:
         return bool(self.outs) and all(_measure(out.path) == (out.size, out.files) for out in self.outs)
 
 
+class Damaged(InputError):  # noqa: N818
+    """A dvc.lock that DVC would not take. reason: why, in a few words."""
+
+    def __init__(self, origin: str, reason: str) -> None:
+        super().__init__(f"{origin}: damaged ({reason}); `make repro` takes the last whole one back")
+        self.reason = reason
+
+
+def stages(path: Path = Path("dvc.lock")) -> dict[str, Any]:
+    """What a dvc.lock holds, by stage; empty where there is no file. Raises InputError as `parsed` does."""
+    try:
+        return parsed(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return {}
+
+
+def parsed(text: bytes, origin: str) -> dict[str, Any]:
+    """What the text of a dvc.lock holds, by stage.
+
+    Raises InputError, one line, where it has the marks of a merge conflict; Damaged where it is damaged, as DVC leaves
+    it when it is killed while it writes it.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith((b"<<<<<<< ", b">>>>>>> ")) or line == b"=======":
+            raise InputError(
+                f"{origin}: line {number} is the mark of a merge conflict; keep one side (git checkout --ours "
+                "dvc.lock, or --theirs), then: make repro, which makes the rest"
+            )
+    if not text.strip(b"\0 \n"):
+        raise Damaged(origin, "empty")
+    try:
+        found: dict[str, Any] = yaml.load(text, _LOADER).get("stages", {})  # noqa: S506 (a safe loader)
+        for content in found.values():
+            for one in [*content.get("deps", []), *content.get("outs", [])]:
+                Path(one["path"])
+            for values in content.get("params", {}).values():
+                values.items()
+    except (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise Damaged(origin, " ".join(str(error).split())[:200]) from None
+    return found
+
+
 def read(folder: Path = Path()) -> list[Entry]:
     """Return the stages of `<folder>/dvc.lock` that have outputs; an empty list where there is no dvc.lock.
 
-    DVC keeps the entries of models that left params.yaml; these are left out here.
+    DVC keeps the entries of models that left params.yaml; these are left out here. Raises InputError as `stages` does.
     """
     models = (_load(folder / "params.yaml") or {}).get("models")
-    entries = _entries(_load(folder / "dvc.lock") or {})
+    entries = _entries(stages(folder / "dvc.lock"))
     return [e for e in entries if e.model is None or models is None or e.model in models]
 
 
 def parse(text: bytes, origin: str) -> list[Entry]:
     """Return the stages with outputs in a dvc.lock's text. Raises InputError, naming `origin`, for any other text."""
     try:
-        entries = _entries(yaml.load(text, _LOADER))  # noqa: S506 (a safe loader)
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        entries = _entries(parsed(text, origin))
+    except Damaged:
         entries = []
     if not entries:
         raise InputError(f"{origin}: expected a dvc.lock with finished stages; found none")
@@ -131,11 +173,11 @@ def _load(path: Path) -> Any:
     except FileNotFoundError:
         return None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML (a merge conflict?): {' '.join(str(error).split())}") from error
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
 
 
-def _entries(lock: Any) -> list[Entry]:
-    return [_entry(name, content) for name, content in lock.get("stages", {}).items() if content.get("outs")]
+def _entries(found: dict[str, Any]) -> list[Entry]:
+    return [_entry(name, content) for name, content in found.items() if content.get("outs")]
 
 
 def _entry(name: str, content: dict[str, Any]) -> Entry:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.files import npz
 from cnnviz.pictures import montage
 
 CELL = 128  # pixels that smaller images are enlarged to
@@ -40,7 +41,7 @@ def strip(folder: Path, layers: list[str]) -> np.ndarray:
     """The first filter of each layer, side by side, uint8 `(TILE, w, 3)`."""
     tiles = []
     for layer in layers:
-        with np.load(folder / f"{layer}.npz") as arrays:
+        with npz.opened(folder / f"{layer}.npz") as arrays:
             tile = montage.fit(final(arrays)[:1], TILE)[0]
         tiles.append(np.pad(tile, ((0, TILE - len(tile)), (0, 6), (0, 0)), constant_values=montage.WHITE))
     return np.concatenate(tiles, axis=1)

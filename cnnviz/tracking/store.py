@@ -5,7 +5,6 @@ from where. A run that a killed sync left is closed, deleted and made again.
 """
 
 import json
-import logging
 import os
 import platform
 import re
@@ -39,17 +38,6 @@ SHOWN = 500  # characters of a param that MLflow's pages show; params.json in th
 STRIP = "filters.png"  # the picture on top of a run's page
 LONGEST = 8000  # characters that MLflow takes in a tag of a run
 STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
-
-
-def create_database(uri: str, artifacts: Path) -> None:
-    """Create MLflow's tables in an empty database, and its default experiment, with a URI as the place of its files.
-
-    MLflow alone would take a path and put it into SQL as `repr` writes it, which a folder with quotes in its name ends.
-    """
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # slow, and only where there is no database
-
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # two lines on stderr that look like errors
-    SqlAlchemyStore(uri, artifacts.as_uri())
 
 
 class Store:

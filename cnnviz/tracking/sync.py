@@ -9,10 +9,12 @@ import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
+from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cnnviz.files import LOCAL, read_json, write_json
+from cnnviz.files import LOCAL, read_kept, say, write_json
 from cnnviz.tracking import links, lockfile, server
 from cnnviz.tracking.target import Target, in_sqlite, target
 
@@ -35,7 +37,8 @@ def run() -> str:
         return "track: no finished stage in dvc.lock yet"
     if fault := server.fault(where.uri):
         return _warning(where, f"MLFLOW_TRACKING_URI: {fault}")
-    asked = lockfile.digest([where.uri, [(e.name, e.key, e.present()) for e in entries]])
+    states = [(e.name, e.key, e.present()) for e in entries]
+    asked = lockfile.digest([where.uri, metadata.version("mlflow"), states])
     try:
         if _up_to_date(where, asked):
             return "track: nothing new"
@@ -106,26 +109,64 @@ def _write(where: Target, entries: list[lockfile.Entry], asked: str) -> str:
 
 
 def _prepare(file: Path, mlruns: Path) -> None:
-    """Create the database whole or not at all, and let it follow the project's folder when that was moved."""
-    from cnnviz.tracking import store as tracking
+    """The database is whole and of this MLflow: it is a view, so that a damaged one is set aside and made anew.
 
+    It follows the project's folder when that was moved.
+    """
+    from cnnviz.tracking import client, store
+
+    partial = file.with_name("mlflow.db.part")
+    partial.unlink(missing_ok=True)
+    if file.exists():
+        problem = _problem(file)
+        try:
+            if not problem and client.upgrade(file, partial):
+                before = _free(file, "before-upgrade")
+                shutil.copyfile(file, before)
+                partial.replace(file)
+                say(f"{file.name}: of an older MLflow, upgraded; as it was: {before.name}")
+        except Exception as error:  # alembic's own are of no common kind
+            problem = f"of another MLflow: {' '.join(str(error).split())[:200]}"
+        if problem:
+            aside = file.replace(_free(file, "damaged"))
+            say(f"{file.name}: {problem}; set aside as {aside.name}, and made anew from dvc.lock")
     if not file.exists():
         for stale in file.parent.glob("mlflow.db-*"):  # SQLite would replay a lost database's journal into the new one
             stale.unlink()
-        for run in filter(None, _sidecar().get("runs", [])):  # files of runs that went with the database
-            shutil.rmtree(mlruns / Path(run).name, ignore_errors=True)
-        partial = file.with_name("mlflow.db.part")
+        for run in _sidecar().get("runs", []):  # files of runs that went with the database
+            shutil.rmtree(mlruns / run, ignore_errors=True)
         partial.unlink(missing_ok=True)
-        tracking.create_database(f"sqlite:///{partial}", mlruns)
+        client.create_database(partial, mlruns)
         partial.replace(file)
     new = mlruns.as_uri()
     with closing(sqlite3.connect(file)) as database, database:
         query = "SELECT artifact_location FROM experiments WHERE name = ?"
-        old = (database.execute(query, (tracking.EXPERIMENT,)).fetchone() or [new])[0]
+        old = (database.execute(query, (store.EXPERIMENT,)).fetchone() or [new])[0]
         if old != new:
             moved = "= ? || substr({0}, length(?) + 1) WHERE substr({0}, 1, length(?)) = ?"
             for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
                 database.execute(f"UPDATE {table} SET {column} {moved.format(column)}", (new, old, old, old))  # noqa: S608
+
+
+def _problem(file: Path) -> str:
+    """Why this is no database of MLflow; "" where it is one. Raises sqlite3.Error where it cannot be asked now."""
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
+            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        return str(error)
+    if said != "ok":
+        return f"damaged ({said})"
+    return "" if {"alembic_version", "experiments", "runs", "tags"} <= tables else "no database of MLflow"
+
+
+def _free(file: Path, word: str) -> Path:
+    """`mlflow.db.<word>`, or with a number behind it where that is taken."""
+    names = (file.with_name(f"{file.name}.{word}{number or ''}") for number in count())
+    return next(name for name in names if not name.exists())
 
 
 def _up_to_date(where: Target, asked: str) -> bool:
@@ -141,15 +182,19 @@ def _up_to_date(where: Target, asked: str) -> bool:
 
 
 def _sidecar() -> dict[str, Any]:
-    try:
-        return read_json(SIDECAR)
-    except (FileNotFoundError, ValueError):
-        return {}
+    """What the last sync noted; nothing where that is not what one notes."""
+    noted = read_kept(SIDECAR)
+    kinds = {"asked": str, "experiment": str, "runs": list, "dirty": bool}
+    well = all(isinstance(noted.get(key), kind) for key, kind in kinds.items())
+    # their names become those of folders to be removed
+    return noted if well and all(isinstance(run, str) and run.isalnum() for run in noted["runs"]) else {}
 
 
 def _warning(where: Target, problem: object) -> str:
     """One line. The password of a store's address may stand in its error message, too."""
     said = server.reason(problem, where.uri)
+    if "out-of-date database schema" in said:
+        said = f"its schema is of another MLflow; make a copy of it, then: mlflow db upgrade {where.shown}"
     return f"warning: MLflow store {where.shown}: {said}; all results are in artifacts/, to log them later: make repro"
 
 

@@ -8,20 +8,22 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cnnviz.files import LOCAL, read_json, write_json
+from cnnviz.files import LOCAL, read_kept, write_json
 
 Timing = dict[str, Any]
+OF_EACH = ("seconds", "network_seconds", "peak_memory_mb")  # numbers of each part
+OF_ALL = (*OF_EACH, "started", "ended", "cpu_seconds")
 
 
 def of(name: str, key: str) -> Timing | None:
     """What was measured for the stage `name` in the state `key` of dvc.lock; None where that was not run here."""
     # the project's own folder also for an experiment in a temporary one, whose cache is deleted with it
     kept = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL / "timings" / name / f"{key}.json"
-    if (known := _read(kept)) is not None:
+    if known := _read(kept):
         return known
     latest = LOCAL / "timings" / f"{name}.json"
     timing = _read(latest)
-    if timing is None or timing.get("lock_key", key) != key:
+    if not timing or timing.get("lock_key", key) != key:
         return None
     timing["lock_key"] = key
     write_json(latest, timing)
@@ -29,9 +31,13 @@ def of(name: str, key: str) -> Timing | None:
     return timing
 
 
-def _read(path: Path) -> Timing | None:
-    try:
-        found = read_json(path)
-    except (FileNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+def _read(path: Path) -> Timing:
+    """A timings file; empty where it is not there or holds something else."""
+    found = read_kept(path)
+    well = _has_numbers(found, OF_ALL) and isinstance(found.get("cpu", ""), str)
+    well &= all(isinstance(found.get(key, {}), dict) for key in ("parts", "packages"))
+    return found if well and all(_has_numbers(part, OF_EACH) for part in found.get("parts", {}).values()) else {}
+
+
+def _has_numbers(one: Any, keys: tuple[str, ...]) -> bool:
+    return isinstance(one, dict) and all(type(one.get(k)) in (int, float) and abs(one[k]) < 1e12 for k in keys)

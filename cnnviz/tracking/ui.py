@@ -8,30 +8,33 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from cnnviz.errors import InputError
-from cnnviz.files import LOCAL
+from cnnviz.files import LOCAL, alone, command, unusable
 from cnnviz.tracking import server, sync, views
 from cnnviz.tracking.target import Target, target
 
 HOST = "127.0.0.1"
-LOG = LOCAL / "mlflow-server.log"
 PATIENCE = 90.0  # seconds that the server may take to answer
 
 
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM. A store that is a server already is not served again: its pages are printed."""
     first = asked_port()
-    print(sync.run(), flush=True)
+    with command("make ui"):
+        print(sync.run(), flush=True)
     experiment, where = sync.experiment(), target()
     if experiment is None:
         raise InputError("nothing to show yet: run `make repro` first")
     if where.on_server:
         _print_links(server.page(where.uri), experiment)
         return
+    starting = ExitStack()  # until the server answers another make ui of this folder waits, or it took the same port
+    starting.enter_context(alone("ui"))
     port = free_port(first)
     asked: list[int] = []  # to stop, while an exception would leave a server that nobody ends
     _on_stop(lambda number, frame: asked.append(number))
@@ -41,12 +44,13 @@ def main() -> None:
         if asked:
             return
         base = f"http://{HOST}:{port}"
-        _wait(process, base)
+        _wait(process, port)
+        starting.close()
         sync.link(base)
         _print_links(base, experiment)
         print("Ctrl-C stops the server", flush=True)
         process.wait()
-        raise InputError(f"the MLflow server ended; see {LOG}")
+        raise InputError(f"the MLflow server ended; see {log_of(port)}")
     finally:
         _on_stop(signal.SIG_IGN)
         end(process)
@@ -70,6 +74,11 @@ def free_port(first: int) -> int:
     raise InputError(f"PORT: no free port from {first} on")
 
 
+def log_of(port: int) -> Path:
+    """What the server of this port says."""
+    return LOCAL / f"mlflow-server-{port}.log"
+
+
 def end(process: "subprocess.Popen[bytes]", patience: float = 5.0) -> None:
     """End the server and its whole process group, by force what is left after `patience` seconds."""
     with suppress(ProcessLookupError):
@@ -86,21 +95,20 @@ def _start(where: Target, port: int) -> "subprocess.Popen[bytes]":
     command += ["--default-artifact-root", (where.artifacts or where.root / "mlruns").as_uri(), "--no-serve-artifacts"]
     command += ["--host", HOST, "--port", str(port), "--workers", "1"]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOG.open("wb") as log:
+    with log_of(port).open("wb") as log:
         return subprocess.Popen(
             command, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
 
 
-def _wait(process: "subprocess.Popen[bytes]", base: str) -> None:
+def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + PATIENCE
     ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # itself, whatever http_proxy says
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError), ask(f"{base}/health", timeout=2):
+        with suppress(OSError), ask(f"http://{HOST}:{port}/health", timeout=2):
             return
         time.sleep(0.1)
-    raise InputError(f"the MLflow server did not start; see {LOG}")
+    raise InputError(f"the MLflow server did not start; see {log_of(port)}")
 
 
 def _print_links(base: str, experiment: str) -> None:
@@ -124,3 +132,5 @@ if __name__ == "__main__":
         main()
     except InputError as problem:
         sys.exit(f"error: {problem}")
+    except OSError as problem:
+        sys.exit(f"error: {unusable(problem, 'make ui')}")

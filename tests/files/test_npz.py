@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnviz.errors import InputError
 from cnnviz.files import npz
 
 ARRAYS = {"a b": np.arange(6, dtype=np.int16).reshape(2, 3), "names": np.array(["x", "ü"]), "file": np.float32(2)}
@@ -50,3 +51,33 @@ def test_an_array_from_a_file(tmp_path: Path) -> None:
 def test_objects_are_refused() -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
         npz.pack({"one": np.array([{}], object)})
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_flipped_bit_is_an_error_or_of_no_consequence(tmp_path: Path, compress: bool) -> None:
+    """Whatever zipfile, zlib and NumPy raise: a damaged archive is one kind of error, never other numbers."""
+    arrays = {"a": np.arange(6.0), "b": np.array(["x"])}
+    whole, path = npz.pack(arrays, compress), tmp_path / "a.npz"
+    damaged = set()
+    for place in range(len(whole)):
+        for bit in (0, 3, 6):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            path.write_bytes(flipped)
+            try:
+                found = npz.load(path)
+            except InputError as error:
+                said = str(error)
+                assert said.startswith(f"{path}: damaged (")
+                damaged.add(place)
+                continue
+            for name in set(found) & set(arrays):  # the name of an array may be another
+                np.testing.assert_array_equal(found[name], arrays[name])
+    assert len(damaged) > len(whole) / 3
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+def test_what_is_no_archive_is_damaged(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npz: damaged \(.+\); remove it, then: make repro"):
+        npz.read(tmp_path / "a.npz")

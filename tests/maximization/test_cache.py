@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from cnnviz.files import machine
+from cnnviz.errors import InputError
+from cnnviz.files import machine, npz
 from cnnviz.maximization import cache
 from cnnviz.maximization.ascent.settings import Settings
 from cnnviz.maximization.chunks import Chunk
@@ -53,6 +55,21 @@ def test_what_the_code_does_is(edited: str) -> None:
 
 def test_where_one_file_ends_counts() -> None:
     assert cache.digest_of(["a = 1", "b = 2"]) != cache.digest_of(["a = 1\nb = 2"])
+
+
+@pytest.mark.parametrize(("offset", "value"), [(8, 0x01), (10, 0x63), (-4, 0xFF), (60, 0xFF)])
+def test_a_damaged_file_is_rendered_again(tmp_path: Path, offset: int, value: int) -> None:
+    """Its central directory says encrypted, an unknown compression, another place; or a byte is not as it was."""
+    kept, chunk = cache.RenderCache(tmp_path, "network"), Chunk("", (channel("conv", 0),), Settings())
+    path = kept._path(kept.key(chunk, 0))
+    path.parent.mkdir()
+    content = bytearray(npz.pack({"images": np.zeros((1, 4, 4, 3), "uint8")}))
+    at = content.index(b"PK\x01\x02") + offset if 0 <= offset < 60 else offset
+    content[at] ^= value
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        npz.load(path)
+    assert kept.load(chunk, 0) is None
 
 
 def test_another_processor_or_package_is_another_image(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,12 +59,13 @@ def test_a_state_keeps_its_own_times(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("DVC_ROOT", raising=False)
     assert timings.of("s", "key 1") is None
     latest = tmp_path / ".cache" / "timings" / "s.json"
-    disk.write_json(latest, {"seconds": 1.0})
+    numbers = {"started": 5, "ended": 7, "network_seconds": 0, "cpu_seconds": 1, "peak_memory_mb": 90}
+    disk.write_json(latest, numbers | {"seconds": 1.0})
     first = timings.of("s", "key 1")
     assert first is not None
     assert first["seconds"] == 1.0
     assert timings.of("s", "key 2") is None
-    disk.write_json(latest, {"seconds": 2.0})  # the stage ran again
+    disk.write_json(latest, numbers | {"seconds": 2.0})  # the stage ran again
     for _ in range(2):
         assert (timings.of("s", "key 2") or {})["seconds"] == 2.0
         assert (timings.of("s", "key 1") or {})["seconds"] == 1.0

@@ -4,9 +4,11 @@ import csv
 import json
 import shutil
 import socket
+import sqlite3
 import sys
 import time
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +196,76 @@ def test_lost_stores_heal_and_a_moved_project_keeps_its_runs(synced: Project, tm
 
 
 @pipeline
+@pytest.mark.parametrize("damage", ["text", "cut", "empty", "another program's"])
+def test_a_damaged_database_is_set_aside_and_made_anew(synced: Project, tmp_path: Path, damage: str) -> None:
+    project = synced.copy(tmp_path / "p")
+    whole = project.db.read_bytes()
+    content = {"text": b"no database", "cut": whole[: len(whole) // 3], "empty": b""}
+    project.db.write_bytes(content.get(damage, b""))
+    if damage not in content:
+        with closing(sqlite3.connect(project.db)) as other:
+            other.execute("CREATE TABLE songs (name)")
+    damaged = project.db.read_bytes()
+    done = project.begin("stages.track").wait()
+    assert done.returncode == 0
+    assert done.stdout == "track: 12 runs made, 12 show what dvc.lock holds\n"
+    assert done.stderr.startswith("mlflow.db: ")
+    assert done.stderr.endswith("; set aside as mlflow.db.damaged, and made anew from dvc.lock\n")
+    project.check()
+    assert (project.folder / "mlflow.db.damaged").read_bytes() == damaged
+
+
+@pipeline
+@pytest.mark.filterwarnings("ignore")  # SQLAlchemy warns of what MLflow uses
+def test_a_database_of_an_older_mlflow_is_upgraded_beside_a_copy(synced: Project, tmp_path: Path) -> None:
+    from alembic import command
+    from mlflow.store.db import utils
+    from mlflow.store.tracking.dbmodels.initial_models import Base
+    from sqlalchemy import create_engine
+
+    project = synced.copy(tmp_path / "p")
+    project.db.unlink()
+    engine = create_engine(f"sqlite:///{project.db}")
+    Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        config = utils._get_alembic_config(str(engine.url))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0584bdc529eb")  # that of MLflow 2.22
+    engine.dispose()
+    project.query("SELECT 1 FROM tags")
+    with closing(sqlite3.connect(project.db)) as database, database:
+        database.execute("INSERT INTO experiments (name, lifecycle_stage) VALUES ('theirs', 'active')")
+    old = project.db.read_bytes()
+    done = project.begin("stages.track").wait()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "mlflow.db: of an older MLflow, upgraded; as it was: mlflow.db.before-upgrade\n"
+    project.check()
+    assert project.query("SELECT name FROM experiments WHERE name = 'theirs'")
+    assert (project.folder / "mlflow.db.before-upgrade").read_bytes() == old
+    assert "nothing new" in project.track()
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        "",
+        "[]",
+        "null",
+        '"x"',
+        '{"asked": 1}',
+        "[" * 100_000,
+        '{"asked": "a", "experiment": "1", "dirty": false, "runs": 1}',
+    ]
+    + [f'{{"asked": "a", "experiment": "1", "dirty": false, "runs": ["{name}"]}}' for name in ("..", "", "a/..", "/")],
+)
+def test_notes_of_any_content_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str) -> None:
+    """The names of runs become those of folders that are removed."""
+    monkeypatch.chdir(tmp_path)
+    sync.SIDECAR.parent.mkdir()
+    sync.SIDECAR.write_text(noted)
+    assert sync._sidecar() == {}
+
+
 def test_two_syncs_at_once_do_no_harm(synced: Project, tmp_path: Path) -> None:
     project = synced.copy(tmp_path / "p")
     project.db.unlink()

@@ -1,0 +1,90 @@
+"""Ctrl-C and its like end a process at once, with one line, whatever it is at.
+
+Python's own handlers wait until C code returns, which TensorFlow's does after seconds. Here the signal's number goes
+through a pipe, straight from the C level, to a small process beside: that one says the line, and ends this one by force
+where it does not end by itself.
+"""
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+FORCE = getattr(signal, "SIGUSR1", signal.SIGTERM)  # ends a process that has no handler of it, at once
+STATUSES = {status for number in (*STOPS, FORCE) for status in (-number, 128 + number)}  # exit statuses
+UNSAID = {-number for number in STOPS}  # of what was interrupted before it could say so
+GRACE = 0.5  # seconds that a process may take to end by itself
+
+
+def interrupted(command: str) -> str:
+    """What an interrupted process says; command: what makes the rest."""
+    return f"interrupted; {command} goes on from here"
+
+
+def on_terminal(text: str) -> str:
+    """The line in place of a progress bar and of the terminal's own ^C, where stderr is one."""
+    return f"\r\x1b[K{text}\n" if os.isatty(2) else f"{text}\n"
+
+
+@contextmanager
+def interruptible(command: str, tidy: Callable[[], None] | None = None) -> Iterator[None]:
+    """Inside, a signal of STOPS ends this process and those that it started, with status 128 + its number.
+
+    tidy: called before the end, if there is time; otherwise files are left as they are at that moment.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(os, "fork"):
+        yield
+        return
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    said, process = on_terminal(interrupted(command)).encode(), os.getpid()
+    sys.stderr.flush()
+    if (watcher := os.fork()) == 0:
+        os.close(write)
+        _watch(read, process, said)
+    os.close(read)
+    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    end = partial(_end, watcher, tidy)
+    heeded = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup stays nohup
+    handlers = {number: signal.signal(number, end) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        os.close(write)  # ends the watcher
+        os.waitpid(watcher, 0)
+
+
+def _end(watcher: int, tidy: Callable[[], None] | None, number: int, frame: object) -> None:
+    try:
+        import psutil
+
+        for child in psutil.Process().children(recursive=True):
+            if child.pid != watcher:
+                child.kill()
+        if tidy:
+            tidy()
+    finally:
+        os._exit(128 + number)
+
+
+def _watch(pipe: int, process: int, said: bytes) -> None:
+    """What the process beside does; the pipe's end is the other process's."""
+    try:
+        for number in STOPS:
+            signal.signal(number, signal.SIG_IGN)
+        while number := os.read(pipe, 1):
+            if number[0] in STOPS:
+                os.write(2, said)
+                if not select.select([pipe], [], [], GRACE)[0]:
+                    os.kill(process, FORCE)
+                break
+    finally:
+        os._exit(0)

@@ -1,0 +1,5 @@
+"""`make repro`: DVC between what has to be true before it and what follows it. A command: nothing imports this room."""
+
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it can say a line

@@ -1,0 +1,134 @@
+"""dvc.lock and DVC's list of locked files after an accident; DVC itself is the judge."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from cnnviz.errors import InputError
+from cnnviz.repro import state
+from cnnviz.tracking import lockfile
+
+# DVC's own code warns of what it uses
+pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore")]
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
+DAMAGES = {
+    "empty": lambda whole: b"",
+    "zeros": lambda whole: bytes(4096),
+    "a block of it": lambda whole: whole[: whole.rindex(b"cmd") + 2],
+    "another key": lambda whole: whole.replace(b"cmd:", b"cme:", 1),
+    "another byte": lambda whole: whole.replace(b"md5", b"\xff\xfe5", 1),
+    "a list": lambda whole: b"- 1\n",
+    "no stages": lambda whole: b"schema: '2.0'\nstages:\n",
+    "a key twice": lambda whole: whole + whole,
+}
+CONFLICT = b"<<<<<<< HEAD\nschema: '2.0'\n=======\nschema: '2.0'\n>>>>>>> other\n"
+
+
+@pytest.fixture(scope="module", name="made")
+def made_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two stages after `dvc repro`."""
+    folder = tmp_path_factory.mktemp("made")
+    stages = "".join(f"  {name}:\n    cmd: echo {name} > {name}\n    outs: [{name}]\n" for name in ("one", "two"))
+    (folder / "dvc.yaml").write_text(f"stages:\n{stages}")
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for words in (["init", "-q"], ["repro", "-q"]):
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def whole(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Its dvc.lock; the working folder is a copy of it."""
+    shutil.copytree(made, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return state.LOCK.read_bytes()
+
+
+def taken() -> bool:
+    """Whether DVC takes dvc.lock, with nothing left to be done."""
+    with Repo() as repo:
+        return not repo.status()
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept"), [*((damage, "copy") for damage in DAMAGES), ("empty", "commit"), ("empty", "nothing")]
+)
+def test_the_last_whole_lock_comes_back(whole: bytes, damage: str, kept: str, capfd: pytest.CaptureFixture) -> None:
+    if kept == "copy":
+        state.mend()
+    if kept == "commit":
+        subprocess.run([*GIT, "add", "-A"], check=True)
+        subprocess.run([*GIT, "commit", "-qm", "all"], check=True)
+    state.LOCK.write_bytes(DAMAGES[damage](whole))
+    with pytest.raises(DvcException):
+        taken()
+    capfd.readouterr()
+    state.mend()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("dvc.lock: damaged (")
+    if kept == "nothing":
+        assert not state.LOCK.exists()
+        assert "DVC's cache" in line
+        with Repo() as repo:
+            repo.reproduce()
+    assert state.LOCK.read_bytes() == whole
+    assert taken()
+    state.mend()
+    assert state.KEPT.read_bytes() == whole
+    assert capfd.readouterr().err == ""
+
+
+def test_a_lock_cut_anywhere_is_one_that_dvc_takes(whole: bytes) -> None:
+    state.mend()
+    for end in range(0, len(whole), 37):
+        state.LOCK.write_bytes(whole[:end])
+        state.mend()
+        with Repo() as repo:
+            repo.status()
+
+
+def test_a_merge_conflict_is_a_line_for_all_that_read_it(whole: bytes) -> None:
+    state.mend()
+    state.LOCK.write_bytes(CONFLICT)
+    for read in (state.mend, lockfile.stages):
+        with pytest.raises(InputError, match=r"^dvc\.lock: line 1 is the mark of a merge conflict; keep one side"):
+            read()
+    assert state.LOCK.read_bytes() == CONFLICT  # it is the user's to decide
+
+
+@pytest.mark.parametrize("command", ["", "python -m dvc repro"])
+def test_a_list_of_locked_files_that_nobody_holds_is_removed(whole: bytes, command: str) -> None:
+    """Nobody: the process of that number is another one by now."""
+    (locked, _) = state.LOCKED
+    code = "import time; print('in', flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", code, *command.split()], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline()
+        holder = {"pid": other.pid, "cmd": "dvc repro"}
+        locked.write_text(json.dumps({"write": {str(Path("one").absolute()): holder}, "read": {}}))
+        state.mend()
+        assert locked.exists() == bool(command)
+    finally:
+        other.kill()
+        other.communicate()
+    state.mend()
+    assert not locked.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\0\0", b'{"write": 1}', b'{"read": {"a": [{"pid": "x"}]}}', b"[" * 9999]
+)
+def test_a_list_of_locked_files_that_cannot_be_read_is_removed(whole: bytes, content: bytes) -> None:
+    state.LOCKED[0].write_bytes(content)
+    Path("one").unlink()
+    state.mend()
+    with Repo() as repo:
+        repo.reproduce()
+    assert taken()
