@@ -106,7 +106,6 @@ def test_every_direct_import_is_a_dependency() -> None:
         "voluptuous": "dvc",
         "zc": "dvc",
         "dvc_data": "dvc",
-        "dvc_data": "dvc",
         "dvc_objects": "dvc",
     }
     for file in (ROOT / "cnnviz").rglob("*.py"):
