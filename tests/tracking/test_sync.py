@@ -128,16 +128,6 @@ def test_pull_and_run_cache_on_another_machine_have_their_runs(project: Project,
     assert {run["tags"]["dvc.lock_key"] for run in there.runs().values()} == keys
 
 
-def test_a_damaged_store_costs_a_line_and_comes_back(project: Project) -> None:
-    project.db.write_bytes(b"no database" * 1000)
-    (line,) = project.track().splitlines()
-    assert line.startswith("warning: MLflow store sqlite:///")
-    assert "make repro" in line
-    project.db.unlink()
-    assert "12 runs made" in project.track()
-    check_whole(project)
-
-
 SILENT: list[float] = []  # when a server was asked first
 
 
