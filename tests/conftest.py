@@ -1,6 +1,7 @@
 """Tiny seeded networks that the unit tests share."""
 
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in a shell's background: what tests start would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("test_pipeline.py", "test_zoo.py", "test_teams.py", "test_site.py")
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from cnnviz.files import ARTIFACTS, STATUSES, UNSAID, alone, command, interrupted, say
@@ -33,8 +34,17 @@ def main(words: list[str]) -> int:
         state.mend()
         if status := _step("stages.track"):
             return status
-    print(f"report: {os.environ.get('PWD') or Path.cwd()}/{PAGE}\nmodels side by side in MLflow: make ui")
+    print(f"report: {_folder()}/{PAGE}\nmodels side by side in MLflow: make ui")
     return 0
+
+
+def _folder() -> str:
+    """This one, as the shell calls it where links lead to it."""
+    called = os.environ.get("PWD", "")
+    with suppress(OSError):
+        if called and Path(called).samefile(Path.cwd()):
+            return called
+    return str(Path.cwd())
 
 
 def _step(*words: str) -> int:

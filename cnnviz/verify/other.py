@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnviz.errors import InputError
-from cnnviz.files import ARTIFACTS, machine, read_json
+from cnnviz.files import ARTIFACTS, machine, read_kept
 from cnnviz.tracking import lockfile
 from cnnviz.verify.sides import Folder
 
@@ -69,10 +69,8 @@ def processors(root: Path | None) -> list[str]:
     found: dict[str, None] = {}
     for stage in ("feature_maps", "maximize"):
         for file in sorted((root / ".cache" / "timings").glob(f"{stage}@*.json")) if root else ():
-            try:
-                found[str(read_json(file)["cpu"])] = None
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
+            if cpu := read_kept(file).get("cpu"):
+                found[str(cpu)] = None
     return list(found)
 
 

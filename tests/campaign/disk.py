@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.campaign.kills import MADE, Expected, content, digests
+from tests.campaign.kills import Expected, content, digests, removed
 from tests.clone import Clone
 
 ENOUGH = 4096  # MB
@@ -31,9 +31,7 @@ def run(expected: Expected, folder: Path, make: Callable[[Path], Clone], seed: i
         whole = _used(folder) - empty
         print(f"the whole takes {whole} MB; status {first.returncode}", flush=True)
         for number in range(TIMES):
-            for name in MADE:
-                path = clone.folder / name
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            removed(clone.folder)
             room = rng.uniform(0, 0.9 * whole)
             mounted(folder, int(_used(folder) + room) + 1, again=True)
             short = clone.run("make", "repro")

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,11 +45,18 @@ class Expected:
 
 
 class Campaign:
-    """One clone, killed again and again."""
+    """One clone, killed again and again. env: variables of its own; made: what is taken away after each whole run."""
 
-    def __init__(self, clone: Clone, expected: Expected, seed: int, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        clone: Clone,
+        expected: Expected,
+        seed: int,
+        env: dict[str, str] | None = None,
+        made: Sequence[str] = MADE,
+    ) -> None:
         self.folder, self.expected, self.random = clone.folder, expected, random.Random(seed)
-        self.more, self.done = env or {}, Outcome()
+        self.more, self.made, self.done = env or {}, made, Outcome()
         self.log = self.folder / ".cache" / "campaign.log"
 
     def run(self, kills: int, ui_every: int = 0) -> Iterator[Outcome]:
@@ -133,9 +140,7 @@ class Campaign:
         else:
             self.done.wholes += 1
             self.compare()
-        for name in MADE:
-            path = self.folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        removed(self.folder, self.made)
 
     def compare(self) -> None:
         """Hold outputs and MLflow's runs against those of the undisturbed clone."""
@@ -175,6 +180,13 @@ class Campaign:
             with suppress(subprocess.TimeoutExpired):
                 run.wait(20)
         self._look("ui")
+
+
+def removed(folder: Path, names: Iterable[str] = MADE) -> None:
+    """Take away what was made."""
+    for name in names:
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def digests(folder: Path) -> dict[str, str]:

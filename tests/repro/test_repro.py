@@ -69,6 +69,8 @@ def test_a_second_one_stops_and_the_first_goes_on(made: Clone, tmp_path: Path) -
 
 
 def test_what_a_kill_left_of_dvcs_files_is_mended(made: Clone) -> None:
+    if not (made.folder / "dvc.lock").exists():
+        assert made.make().returncode == 0
     whole = (made.folder / "dvc.lock").read_bytes()
     (made.folder / "dvc.lock").write_bytes(b"")
     (made.folder / ".dvc/tmp/rwlock").write_bytes(b"")

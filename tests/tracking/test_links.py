@@ -28,7 +28,8 @@ def test_rows_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "again": {"seconds": 0.4, "network_seconds": 0, "peak_memory_mb": 900},
     }
     cpu = "A CPU, 2 cores; Vendor family 6 model 207 stepping 2: avx fma"
-    timing.write_text(json.dumps({"seconds": 61.6, "peak_memory_mb": 1234.5, "parts": parts, "cpu": cpu}))
+    numbers = {"seconds": 61.6, "network_seconds": 50, "cpu_seconds": 70, "peak_memory_mb": 1234.5}
+    timing.write_text(json.dumps({**numbers, "started": 1.0, "ended": 62.6, "parts": parts, "cpu": cpu}))
     found = links.rows(base, "7", {"one": "r1"}, entries)
     assert found["one"][2] == ("rendered on", cpu, None)
     assert found["one"][3] == ("all layers rendered in", "61.6 s, 1,234 MB at most", None)

@@ -153,9 +153,10 @@ def test_what_belongs_to_all_runs_is_logged_from_several_machines_at_the_same_mo
     from mlflow.entities import Dataset, DatasetInput
 
     from cnnviz.tracking import store
+    from cnnviz.tracking.server import Patience
 
     server.clear()
-    clients = [store.Client(server.uri) for _ in range(4)]
+    clients = [store.Client(server.uri, Patience.of_sync()) for _ in range(4)]
     made = clients[0].create_experiment("shared")
     runs = [client.create_run(made).info.run_id for client in clients]
     for number in range(10):
