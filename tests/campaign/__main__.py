@@ -24,7 +24,7 @@ SMALL = {
         "wide": {"file": "inputs/models/wide.keras", "channels": 2, "layers": {"first": [2]}},
     },
     "feature_maps": {"images": [0]},
-    "fixed_filters": {"borrowed": {"model": "wide", "layer": "first", "filters": [0]}},
+    "fixed_filters": {"images": 2, "borrowed": {"model": "wide", "layer": "first", "filters": [0]}},
     "maximize": {"steps": 12, "size": 32, "snapshots": [1, 10], "variants": 0, "negatives": False},
 }
 NETWORKS = """
