@@ -28,7 +28,7 @@ def mend() -> None:
         if path.exists():
             _mend_locked(path)
     text, kept = _read(LOCK), _read(KEPT)
-    if text is None or text == kept:
+    if text is None or (text == kept and not _unreadable(text)):
         return
     if problem := _problem(text):
         whole = next((one for one in (kept, _committed()) if one and not _problem(one)), None)
@@ -42,12 +42,19 @@ def mend() -> None:
     write_bytes(KEPT, text)
 
 
-def _problem(text: bytes) -> str:
-    """Why DVC would not take this dvc.lock, "" where it does."""
+def _unreadable(text: bytes) -> str:
+    """Why this is no dvc.lock at all, "" where it may be one: what a power cut leaves of two files alike."""
     try:
         lockfile.parsed(text, str(LOCK))
     except lockfile.Damaged as problem:
         return problem.reason
+    return ""
+
+
+def _problem(text: bytes) -> str:
+    """Why DVC would not take this dvc.lock, "" where it does."""
+    if reason := _unreadable(text):
+        return reason
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils.serialize import loads_yaml
     from voluptuous import Invalid

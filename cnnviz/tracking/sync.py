@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from collections import deque
 from contextlib import closing
 from importlib import metadata
 from itertools import count
@@ -19,6 +20,7 @@ from cnnviz.tracking import links, lockfile, server
 from cnnviz.tracking.target import Target, in_sqlite, target
 
 SIDECAR = LOCAL / "tracked.json"
+TABLES = {"alembic_version", "experiments", "runs", "tags", "params", "metrics", "latest_metrics"}  # of MLflow's
 PATIENCE = 300  # seconds to wait for another sync
 PATIENT = {  # a server that hangs half way costs seconds, not the minutes that MLflow would wait
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
@@ -153,14 +155,20 @@ def _problem(file: Path) -> str:
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
             (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
-            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for name in tables & TABLES if said == "ok" else ():  # it checks no text, which MLflow could not read
+                deque(database.execute(f'SELECT * FROM "{name}"'), maxlen=0)  # noqa: S608 (one of TABLES)
+    except UnicodeDecodeError:  # in what it says of the damage
+        return "damaged (text that is no UTF-8)"
     except sqlite3.DatabaseError as error:
+        if "decode" in str(error):
+            return f"damaged ({' '.join(str(error).split())[:200]})"
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise
         return str(error)
     if said != "ok":
         return f"damaged ({said})"
-    return "" if {"alembic_version", "experiments", "runs", "tags"} <= tables else "no database of MLflow"
+    return "" if tables >= TABLES else "no database of MLflow"
 
 
 def _free(file: Path, word: str) -> Path:

@@ -84,6 +84,17 @@ def test_the_last_whole_lock_comes_back(whole: bytes, damage: str, kept: str, ca
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("damage", ["empty", "zeros"])
+def test_a_power_cut_may_damage_the_copy_alike(whole: bytes, damage: str) -> None:
+    subprocess.run([*GIT, "add", "-A"], check=True)
+    subprocess.run([*GIT, "commit", "-qm", "all"], check=True)
+    state.mend()
+    for path in (state.LOCK, state.KEPT):
+        path.write_bytes(DAMAGES[damage](whole))
+    state.mend()
+    assert state.LOCK.read_bytes() == whole == state.KEPT.read_bytes()
+
+
 def test_a_lock_cut_anywhere_is_one_that_dvc_takes(whole: bytes) -> None:
     state.mend()
     for end in range(0, len(whole), 37):

@@ -196,15 +196,21 @@ def test_lost_stores_heal_and_a_moved_project_keeps_its_runs(synced: Project, tm
 
 
 @pipeline
-@pytest.mark.parametrize("damage", ["text", "cut", "empty", "another program's"])
+@pytest.mark.parametrize("damage", ["text", "cut", "empty", "another program's", "no UTF-8", "a table less"])
 def test_a_damaged_database_is_set_aside_and_made_anew(synced: Project, tmp_path: Path, damage: str) -> None:
     project = synced.copy(tmp_path / "p")
     whole = project.db.read_bytes()
-    content = {"text": b"no database", "cut": whole[: len(whole) // 3], "empty": b""}
-    project.db.write_bytes(content.get(damage, b""))
-    if damage not in content:
-        with closing(sqlite3.connect(project.db)) as other:
-            other.execute("CREATE TABLE songs (name)")
+    content = {"text": b"no database", "cut": whole[: len(whole) // 3], "empty": b"", "another program's": b""}
+    project.db.write_bytes(content.get(damage, whole))
+    changes = {
+        "another program's": "CREATE TABLE songs (name)",
+        "no UTF-8": "UPDATE params SET value = CAST(x'ff' AS text)",
+        "a table less": "DROP TABLE metrics",
+    }
+    if damage in changes:
+        with closing(sqlite3.connect(project.db)) as database, database:
+            database.execute(changes[damage])
+        (project.folder / ".cache/tracked.json").unlink()
     damaged = project.db.read_bytes()
     done = project.begin("stages.track").wait()
     assert done.returncode == 0
