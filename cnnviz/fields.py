@@ -26,6 +26,8 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def _folder_name(key: str) -> str:
+    if isinstance(key, int | float) and KEY.fullmatch(str(key)):
+        raise ValueError(f"expected a name, which a number is in quotes: '{key}'")
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise ValueError(
             "expected a folder name: letters, digits, - and _, at most 64, starting with a letter or digit"

@@ -66,6 +66,7 @@ BAD = [
     ("models/..", {"known": "vgg16"}, ["models...: ", "expected a folder name"]),
     ("models/index", {"known": "vgg16"}, ["models.index: ", "the report has files of this name"]),
     ("models/a b", {"known": "vgg16"}, ["expected a folder name"]),
+    ("models", {1: {"known": "vgg16"}}, ["models.1: ", "expected a name, which a number is in quotes: '1'"]),
     ("models/vgg16", {}, ["models.vgg16: expected exactly one of `known`"]),
     ("models/vgg16", {"file": "net.keras"}, ["models.vgg16.file: 'net.keras' is not in inputs/models", "put it there"]),
     ("models/vgg16", {"file": "inputs/models/../x.h5"}, ["models.vgg16.file: 'inputs/models/../x.h5' is not in"]),
