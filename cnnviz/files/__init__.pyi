@@ -15,7 +15,7 @@ from .disk import write_json as write_json  # the same for JSON
 from .disk import writing as writing  # errors inside name the file
 from .experiment import check_brought as check_brought  # files that DVC's temporary folder lacks, in a line
 from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
-from .interrupting import UNSAID as UNSAID  # of these, those without a word
+from .interrupting import WITHIN as WITHIN  # in the environment: another process says it
 from .interrupting import interrupted as interrupted  # what it says
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal
 from .quiet import drop_retracing as drop_retracing  # no advice of TensorFlow on our own graphs

@@ -17,7 +17,7 @@ from functools import partial
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 FORCE = getattr(signal, "SIGUSR1", signal.SIGTERM)  # ends a process that has no handler of it, at once
 STATUSES = {status for number in (*STOPS, FORCE) for status in (-number, 128 + number)}  # exit statuses
-UNSAID = {-number for number in STOPS}  # of what was interrupted before it could say so
+WITHIN = "CNNVIZ_WITHIN"  # in the environment: whoever started this process says that it was interrupted
 GRACE = 0.5  # seconds that a process may take to end by itself
 
 
@@ -42,7 +42,8 @@ def interruptible(command: str, tidy: Callable[[], None] | None = None) -> Itera
         return
     read, write = os.pipe()
     os.set_blocking(write, False)
-    said, process = on_terminal(interrupted(command)).encode(), os.getpid()
+    said = b"" if os.environ.get(WITHIN) else on_terminal(interrupted(command)).encode()
+    process = os.getpid()
     sys.stderr.flush()
     if (watcher := os.fork()) == 0:
         os.close(write)

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cnnviz.files import ARTIFACTS, STATUSES, UNSAID, alone, command, interrupted, say
+from cnnviz.files import ARTIFACTS, STATUSES, WITHIN, alone, command, interrupted, say
 from cnnviz.repro import state
 
 PAGE = ARTIFACTS / "report" / "index.html"
@@ -55,11 +55,12 @@ def _step(*words: str) -> int:
         status = process.wait()
     finally:
         signal.signal(signal.SIGINT, handler)
-    if status in UNSAID:
+    if status in STATUSES:
         say(interrupted("make repro"))
     return abs(status)
 
 
 if __name__ == "__main__":
     with command("make repro", state.mend):
+        os.environ[WITHIN] = "1"
         sys.exit(main(sys.argv[1:]))

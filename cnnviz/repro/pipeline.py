@@ -14,7 +14,7 @@ from dvc.ui import ui
 from dvc_data.hashfile.cache import DiskError
 
 from cnnviz.errors import InputError
-from cnnviz.files import STATUSES, UNSAID, interrupted, say
+from cnnviz.files import STATUSES, interrupted, say
 
 UNREADABLE = (sqlite3.DatabaseError, DiskError)
 
@@ -53,8 +53,7 @@ def _status(error: Exception, causes: list[BaseException]) -> int:
     ended = re.search(r"exited with (-?\d+)$", str(causes[-1]))
     status = int(ended[1]) if ended else 1
     if status in STATUSES:
-        if status in UNSAID:
-            say(interrupted("make repro"))
+        say(interrupted("make repro"))
         return abs(status)
     if not isinstance(error, DvcException):
         raise error

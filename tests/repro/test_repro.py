@@ -43,10 +43,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 def test_an_interruption_is_one_line_and_the_next_run_goes_on(made: Clone, tmp_path: Path) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number, to_all in ((signal.SIGTERM, False), (signal.SIGHUP, True), (signal.SIGINT, True)):
         process = begun(made, tmp_path / "log")
         start = time.monotonic()
-        if number == signal.SIGINT:
+        if to_all:
             os.killpg(process.pid, number)  # as a terminal does
         else:
             process.send_signal(number)
