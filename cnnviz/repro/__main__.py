@@ -48,7 +48,7 @@ def _folder() -> str:
 
 
 def _step(*words: str) -> int:
-    """Run a module as a process of its own, which heeds the terminal's Ctrl-C and says so."""
+    """Run a module as a process of its own: it heeds the terminal's Ctrl-C, and here is said that it did."""
     process = subprocess.Popen([sys.executable, "-m", *words])
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -11,12 +11,13 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.clone import NOT_INHERITED, VENV, Clone
+from tests.servers import started
 
 BY_NATURE = {"report-links.html"}  # names of MLflow's runs, which a store draws
 TIMED = re.compile(r"seconds|memory_mb")
@@ -75,21 +76,11 @@ class Campaign:
             self.whole()
         yield self.done
 
-    @contextmanager
-    def started(self, target: str) -> Iterator[subprocess.Popen[bytes]]:
+    def started(self, target: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """`make <target>` as the first process of a group, which is killed at the end."""
         env = {k: v for k, v in os.environ.items() if not k.startswith(NOT_INHERITED)} | self.more
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as out:
-            run = subprocess.Popen(
-                ["make", target], cwd=self.folder, env=env, stdout=out, stderr=out, start_new_session=True
-            )
-        try:
-            yield run
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
+        return started(["make", target], self.log, cwd=self.folder, env=env)
 
     def killed(self, aim: str) -> bool:
         """Start `make repro` and kill it with all its children; False: it had ended by then."""
