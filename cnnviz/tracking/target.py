@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from cnnviz.files import home
 from cnnviz.tracking import server
 
 
@@ -46,8 +47,8 @@ class Target:
 
 
 def target() -> Target:
-    """Read DVC_ROOT, which DVC sets for its stages, and MLFLOW_TRACKING_URI; default: mlflow.db in the project."""
-    root = Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+    """Read MLFLOW_TRACKING_URI; default: mlflow.db in the project."""
+    root = home()
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip() or "sqlite:///mlflow.db"
     relative = uri.removeprefix("sqlite:///")
     if relative != uri and not relative.startswith("/"):

@@ -4,11 +4,10 @@
 so that a stage which DVC restores later, without running it, is not credited with another state's times.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
-from cnnviz.files import LOCAL, read_kept, write_json
+from cnnviz.files import LOCAL, home, read_kept, write_json
 
 Timing = dict[str, Any]
 OF_EACH = ("seconds", "network_seconds", "peak_memory_mb")  # numbers of each part
@@ -18,7 +17,7 @@ OF_ALL = (*OF_EACH, "started", "ended", "cpu_seconds")
 def of(name: str, key: str) -> Timing | None:
     """What was measured for the stage `name` in the state `key` of dvc.lock; None where that was not run here."""
     # the project's own folder also for an experiment in a temporary one, whose cache is deleted with it
-    kept = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL / "timings" / name / f"{key}.json"
+    kept = home() / LOCAL / "timings" / name / f"{key}.json"
     if known := _read(kept):
         return known
     latest = LOCAL / "timings" / f"{name}.json"
