@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from cnnviz import filters
 from cnnviz.errors import InputError
-from cnnviz.filters import borrow
+from cnnviz.files import use_defaults
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -15,8 +16,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--filters", type=int, nargs="+", help="their numbers; all by default")
     parser.add_argument("--to", required=True, help="<name>.keras; <name>.npz is written beside it")
     given = parser.parse_args(words)
+    use_defaults()
     try:
-        for path in borrow(given.model, given.layer, given.filters).save(given.to):
+        for path in filters.borrow(given.model, given.layer, given.filters).save(given.to):
             print(path)
     except InputError as problem:
         sys.exit(f"error: {problem}")

@@ -52,3 +52,9 @@ def reason(error: Exception, longest: int) -> str:
     )
     said = "".join(c if c.isprintable() else "?" for c in said) or type(error).__name__
     return said if len(said) <= longest else said[: longest - 1] + "…"
+
+
+def said(given: Any) -> str:
+    """A value in a line of an error: short, with its type."""
+    text = " ".join(repr(given).split())
+    return f"{type(given).__name__} {text if len(text) <= 40 else text[:39] + '…'}"

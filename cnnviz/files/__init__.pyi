@@ -18,6 +18,7 @@ from .experiment import home as home  # the project's own folder, also for an ex
 from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
 from .interrupting import WITHIN as WITHIN  # in the environment: another process says it
 from .interrupting import interrupted as interrupted  # what it says
+from .keras_settings import use_defaults as use_defaults  # Keras with its own defaults, whatever the user has set
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal
 from .quiet import drop_retracing as drop_retracing  # no advice of TensorFlow on our own graphs
 from .quiet import say as say  # a line on stderr

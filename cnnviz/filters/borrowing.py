@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.errors import InputError, choices
+from cnnviz.errors import InputError, choices, said
 from cnnviz.files import ARTIFACTS, npz, write_bytes
-from cnnviz.networks import filter_kernels, foldable, graph, input_of, opened
+from cnnviz.networks import filter_kernels, foldable, graph, input_of, opened, selection
 
 Floats = NDArray[np.float32]
 INPUT_SIZE = 224  # of a network that takes any
@@ -39,6 +39,8 @@ class Borrowed:
 
     def layer(self, name: str | None = None) -> keras.layers.Conv2D:
         """A frozen layer of these filters, built, for inputs as the source's layer gets them."""
+        if name is not None:
+            _name("name", name)
         made = keras.layers.Conv2D(
             len(self.filters), self.kernel.shape[:2], **self.options, trainable=False, name=name or "borrowed"
         )
@@ -56,6 +58,8 @@ class Borrowed:
 
     def save(self, path: str | Path) -> list[Path]:
         """Write `<path>.keras` (`model`) and, beside it, `.npz`: kernel, bias, filters, source. Returns both paths."""
+        if not isinstance(path, str | Path):
+            raise InputError(f"path: {said(path)} given; expected a file name that ends in .keras")
         path = Path(path)
         if path.suffix != ".keras":
             raise InputError(f"{path}: expected a file name that ends in .keras")
@@ -75,6 +79,10 @@ class Borrowed:
         Returns the numbers of the filters set; the layer's other filters keep their weights. Raises InputError where
         shapes don't match.
         """
+        if not isinstance(model, keras.Model):
+            raise InputError(f"model: {said(model)} given; expected a Keras model")
+        input_of(model, model.name)
+        _name("layer", layer)
         traced = graph.trace(model, [side or INPUT_SIZE for side in model.input_shape[1:3]] + [model.input_shape[-1]])
         if layer not in traced.convs:
             raise InputError(f"no conv layer {layer!r}; {choices(layer, traced.convs)}")
@@ -121,6 +129,7 @@ def borrow(
     model: a Keras model that is a graph of layers, a `.keras` or `.h5` file, or the key of a model in
     `<artifacts>/models/`. activation: instead of the unit's own. Raises InputError for what does not exist.
     """
+    _name("layer", layer)
     network, name, described = opened(model, Path(artifacts))
     height, width, channels = input_of(network, name)
     shape = (height or INPUT_SIZE, width or INPUT_SIZE, channels)
@@ -130,10 +139,8 @@ def borrow(
     conv = traced.convs[layer]
     if not foldable(conv):
         raise InputError(f"{name}: {layer} is a {type(conv.layer).__name__}; only Keras's own convolutions can be lent")
-    numbers = list(range(conv.filters)) if filters is None else [int(k) for k in filters]
-    for k in numbers or [-1]:
-        if not 0 <= k < conv.filters:
-            raise InputError(f"{name}: {layer} has filters 0..{conv.filters - 1}, asked for {k if numbers else 'none'}")
+    every = range(conv.filters)
+    numbers = list(every) if filters is None else selection.numbers(filters, conv.filters, f"{layer} of {name}")
     kernels, bias = filter_kernels(conv, numbers)
     options = {
         "strides": tuple(conv.layer.strides),
@@ -145,6 +152,11 @@ def borrow(
     spec = described.get("preprocessing") if sees_image else None
     kernel = np.ascontiguousarray(np.moveaxis(kernels, 0, -1))
     return Borrowed(f"{name} {layer}", tuple(numbers), kernel, bias, options, spec)
+
+
+def _name(key: str, given: Any) -> None:
+    if not isinstance(given, str) or not given:
+        raise InputError(f"{key}: {said(given)} given; expected a layer's name")
 
 
 def _activation(conv: graph.Conv, name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.errors import InputError, choices
+from cnnviz.errors import InputError, choices, said
 from cnnviz.files import machine
 
 AUTO_FILTERS, AUTO_LAYERS = 4, 8
@@ -17,6 +17,23 @@ KEPT = 2.5  # numbers in memory at once for each that a network computes while a
 def evenly(count: int, available: int) -> list[int]:
     """Return `count` different indices spread evenly over 0..available-1 (all of them if there are no more)."""
     return sorted({int(i) for i in np.linspace(0, available - 1, min(count, available)).round()})
+
+
+def numbers(given: Sequence[int], count: int, where: str) -> list[int]:
+    """Different filter numbers of a layer `where` with `count` filters, in the order given. Raises InputError."""
+    there = f"{where} has 0..{count - 1}"
+    listed = [] if isinstance(given, str | bytes) or not np.iterable(given) else list(given)
+    if not listed:
+        empty = np.iterable(given) and not isinstance(given, str | bytes)
+        raise InputError(f"filters: {'none' if empty else said(given)} given; expected a list of numbers; {there}")
+    for k in listed:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer):
+            raise InputError(f"filters: {said(k)} in the list; expected whole numbers; {there}")
+        if not 0 <= k < count:
+            raise InputError(f"filters: {k} is out of range; {there}")
+        if listed.count(k) > 1:
+            raise InputError(f"filters: {k} is given twice; each once")
+    return [int(k) for k in listed]
 
 
 def filters(chosen: Any, model: dict[str, Any], where: str) -> dict[str, list[int]]:

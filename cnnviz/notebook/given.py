@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cnnviz.errors import InputError, choices, reason
+from cnnviz.errors import said as said
 from cnnviz.networks import Graph, graph, input_of, opened, rescaling, scaling
 
 INPUT_SIZE = 224  # of a network that takes any
@@ -118,23 +119,6 @@ def conv(traced: Graph, name: str) -> graph.Conv:
     return traced.convs[name]
 
 
-def filters(given: Sequence[int], count: int, where: str) -> list[int]:
-    """Different filter numbers of a layer `where` with `count` filters, in the order given."""
-    there = f"{where} has 0..{count - 1}"
-    listed = [] if isinstance(given, str | bytes) or not np.iterable(given) else list(given)
-    if not listed:
-        empty = np.iterable(given) and not isinstance(given, str | bytes)
-        raise InputError(f"filters: {'none' if empty else said(given)} given; expected a list of numbers; {there}")
-    for k in listed:
-        if isinstance(k, bool) or not isinstance(k, int | np.integer):
-            raise InputError(f"filters: {said(k)} in the list; expected whole numbers; {there}")
-        if not 0 <= k < count:
-            raise InputError(f"filters: {k} is out of range; {there}")
-        if listed.count(k) > 1:
-            raise InputError(f"filters: {k} is given twice; each once")
-    return [int(k) for k in listed]
-
-
 def whole(given: Any, name: str, lowest: int = 1) -> int:
     """A whole number, `lowest` at least."""
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < lowest:
@@ -148,9 +132,3 @@ def number(given: Any, name: str, lowest: float, highest: float) -> float:
     if not real or not lowest <= given <= highest:
         raise InputError(f"{name}: {said(given)} given; expected a number in {lowest:g}..{highest:g}")
     return float(given)
-
-
-def said(given: Any) -> str:
-    """A value in a line of an error: short, with its type."""
-    text = " ".join(repr(given).split())
-    return f"{type(given).__name__} {text if len(text) <= 40 else text[:39] + '…'}"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.analysis import Extremes, Observer, window
-from cnnviz.networks import receptive_field
+from cnnviz.networks import receptive_field, selection
 from cnnviz.notebook import given, pixels
 from cnnviz.notebook.display import Several, counted, rest, short
 from cnnviz.notebook.tiles import Row, Tile, as_picture
@@ -93,7 +93,7 @@ def examples(
     of = given.subject(model)
     name = given.layer(layer)
     spec = given.preprocessing(preprocessing, of)
-    numbers = given.filters(filters, given.conv(of.trace(until=name), name).filters, name)
+    numbers = selection.numbers(filters, given.conv(of.trace(until=name), name).filters, name)
     seen = pixels.images(images, of, size)
     observer = Observer(of.network, {"input_shape": seen.shape[1:], "preprocessing": spec}, [name])
     conv = observer.convs[name]

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from cnnviz.errors import InputError
-from cnnviz.files import drop_chatter
+from cnnviz.files import drop_chatter, use_defaults
 from cnnviz.verify import other
 from cnnviz.verify.comparing import compare
 from cnnviz.verify.wording import lines
@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("other", nargs="?", help=where)
     given = parser.parse_args().other
     drop_chatter()
+    use_defaults()
     try:
         there = other.find(given)
         found = compare(there)

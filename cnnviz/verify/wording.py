@@ -78,7 +78,7 @@ def _of_model(model: Model) -> Iterator[str]:
     layers = model.layers or []
     for one in layers:
         if (one.pixels != 0).any():
-            said = _spread([(float(value), str(k)) for value, k in zip(one.alike, one.filters, strict=True)])
+            said = _spread([(float(one.alike[i]), str(one.filters[i])) for i in (one.pixels != 0).nonzero()[0]])
             pixels = one.pixels.max()  # one canvas per layer: all are NaN, or none
             apart_by = "of other sizes" if np.isnan(pixels) else f"pixels differ by at most {pixels:.0f} of 255"
             yield f"{model.name} {one.name}: {said}; {apart_by}"

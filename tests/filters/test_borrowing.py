@@ -127,9 +127,15 @@ def test_a_bias_is_not_dropped(tiny: Callable[..., Any]) -> None:
     ("model", "layer", "filters", "message"),
     [
         (None, "frist", None, "no conv layer 'frist'; nearest: first"),
-        (None, "first", [6], r"first has filters 0\.\.5, asked for 6"),
-        (None, "first", [-1], r"asked for -1"),
-        (None, "first", [], r"asked for none"),
+        (None, "first", [6], r"filters: 6 is out of range; first of \w+ has 0\.\.5"),
+        (None, "first", [-1], r"filters: -1 is out of range"),
+        (None, "first", [], r"filters: none given"),
+        (None, "first", "0", r"filters: str '0' given; expected a list of numbers"),
+        (None, "first", 3, r"filters: int 3 given; expected a list of numbers"),
+        (None, "first", [0.5], r"filters: float 0\.5 in the list; expected whole numbers"),
+        (None, "first", [True], r"filters: bool True in the list"),
+        (None, "first", [0, 0], r"filters: 0 is given twice"),
+        (None, 5, [0], r"layer: int 5 given; expected a layer's name"),
         ("nowhere", "first", None, "nowhere: neither a .keras or .h5 file nor a model in"),
         ("missing.keras", "first", None, "'missing.keras' not found"),
     ],
@@ -154,7 +160,8 @@ def test_an_activation_that_a_layer_cannot_have_is_to_be_chosen() -> None:
 @pytest.mark.pipeline
 def test_command_line_says_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cnnviz.borrowing", "nowhere", "conv", "--to", str(tmp_path / "x.keras")]
-    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    env = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"}  # another project's
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: nowhere: neither a .keras or .h5 file nor a model in")
     assert "Traceback" not in done.stderr

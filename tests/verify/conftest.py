@@ -33,7 +33,8 @@ def there(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verify:
     """Run the command on the given words: its exit status, and the lines of what it says (of stderr for status 2)."""
-    monkeypatch.setattr(command, "drop_chatter", lambda: None)  # the filter is there for the life of a process
+    for name in ("drop_chatter", "use_defaults"):  # what they do lasts for the life of a process
+        monkeypatch.setattr(command, name, lambda: None)
 
     def run(*words: object) -> tuple[int, list[str]]:
         monkeypatch.setattr("sys.argv", ["verify", *map(str, words)])
