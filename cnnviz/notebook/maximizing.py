@@ -1,9 +1,11 @@
 """cnnviz as a library: `cnnviz.maximize(model, "block3_conv1", [159, 41], preprocessing="caffe").images`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ from cnnviz.maximization import (
     rose,
     settings,
 )
-from cnnviz.networks import digest, graph, receptive_field
+from cnnviz.networks import digest, graph, receptive_field, selection
 from cnnviz.notebook import given, pixels
 from cnnviz.notebook.options import checked
 from cnnviz.notebook.result import Result
@@ -30,6 +32,17 @@ from cnnviz.objectives import Objective, channel
 
 LARGEST = 128  # canvas, where its size is not given
 CANVAS = 2048  # the largest, as params.yaml has it
+
+
+@contextmanager
+def _in_float32() -> Iterator[None]:
+    """Keras's default for numbers may be another one (`keras.json`), in which renderings do not fit together."""
+    before = keras.config.floatx()
+    keras.config.set_floatx("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
 
 
 def maximize(
@@ -68,20 +81,21 @@ def maximize(
     shop = Workshop(of.network, spec, digest(of.network), of.channels, of.stored)
     if chosen.parameterization == "maco" and natural is None:
         raise InputError("natural: not given; the parameterization 'maco' takes its spectrum from natural images")
-    around = _around(of, spec, layer, natural, start, chosen.size)
     parts = []
-    work = Rendering("", shop.render, None, lambda done: None)
-    wishes = Wishes(stability_steps=stability_steps)
-    maco = around.pictures if chosen.parameterization == "maco" else None
-    for _, group in groupby(wanted, key=lambda one: one.structure):
-        same = list(group)
-        each = shop.size(same[0], chosen, memory_mb, maco)
-        for some in (same[i : i + each] for i in range(0, len(same), each)):
-            if layer:
-                parts.append(work.judge(layer, [_filter(one) for one in some], chosen, wishes, around))
-            else:
-                starts = None if around.chosen is None else np.repeat(around.chosen, len(some), 0)
-                parts.append(_plainly(work.images(Chunk("", tuple(some), chosen, starts=starts, natural=maco))))
+    with _in_float32():
+        around = _around(of, spec, layer, natural, start, chosen.size)
+        work = Rendering("", shop.render, None, lambda done: None)
+        wishes = Wishes(stability_steps=stability_steps)
+        maco = around.pictures if chosen.parameterization == "maco" else None
+        for _, group in groupby(wanted, key=lambda one: one.structure):
+            same = list(group)
+            each = shop.size(same[0], chosen, memory_mb, maco)
+            for some in (same[i : i + each] for i in range(0, len(same), each)):
+                if layer:
+                    parts.append(work.judge(layer, [_filter(one) for one in some], chosen, wishes, around))
+                else:
+                    starts = None if around.chosen is None else np.repeat(around.chosen, len(some), 0)
+                    parts.append(_plainly(work.images(Chunk("", tuple(some), chosen, starts=starts, natural=maco))))
     return Result(
         objectives=[str(one) for one in wanted],
         images=np.concatenate([part.rendered.images for part in parts]),
@@ -99,7 +113,7 @@ def _filter(one: Objective) -> int:
 
 
 def _filters(of: given.Subject, layer: str, filters: Sequence[int]) -> list[int]:
-    return given.filters(filters, graph.unit(of.trace(until=layer), layer).filters, layer)
+    return selection.numbers(filters, graph.unit(of.trace(until=layer), layer).filters, layer)
 
 
 def _listed(what: Any, filters: Sequence[int]) -> list[Objective]:

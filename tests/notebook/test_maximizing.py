@@ -40,6 +40,18 @@ def test_sequential_networks_of_any_number_of_channels_and_a_dead_filter(depth: 
     assert np.isnan(result.scores["against_nature"]).all()
 
 
+def test_the_users_default_dtype_changes_nothing(tiny: Callable[..., Any]) -> None:
+    network = tiny()
+    pictures = [cnnviz.maximize(network, "first", [0], preprocessing="raw", **SHORT).images]
+    keras.config.set_floatx("float16")
+    try:
+        pictures.append(cnnviz.maximize(network, "first", [0], preprocessing="raw", **SHORT).images)
+        assert keras.config.floatx() == "float16"
+    finally:
+        keras.config.set_floatx("float32")
+    np.testing.assert_array_equal(*pictures)
+
+
 class Blend(keras.layers.Layer):
     """A layer of one's own: two channels, the sum and the difference of red and blue."""
 
