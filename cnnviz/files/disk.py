@@ -24,10 +24,14 @@ LOCAL = Path(".cache")  # timings, and what track noted: of this folder
 CACHE = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL
 
 
+emptied: list[Path] = []  # by this process
+
+
 def fresh(folder: Path) -> Path:
     """Empty and return an output folder, so that nothing of an earlier run stays in it."""
     if folder.exists():
         shutil.rmtree(folder)
+        emptied.append(folder)
     folder.mkdir(parents=True)
     return folder
 
@@ -67,7 +71,7 @@ def read_json(path: Path) -> Any:
 def read_kept(path: Path) -> dict[str, Any]:
     """A JSON object that is kept to save time only; empty where it is not there or, for any reason, can't be read."""
     try:
-        found = read_json(path)
+        found = read_json(path) if path.is_file() else {}  # a pipe would be waited for
     except (OSError, InputError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -106,6 +110,7 @@ _REMEDIES = {
     (errno.ENOSPC, errno.EDQUOT): "make room there",
     (errno.EROFS, errno.EACCES, errno.EPERM): "it needs the right to read and write there",
     (errno.ENAMETOOLONG,): "move this folder to a shorter path",
+    (errno.EISDIR, errno.ENOTDIR, errno.EEXIST): "remove what is in its place",
 }
 
 

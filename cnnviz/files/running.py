@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from cnnviz.errors import InputError
 from cnnviz.files import keras_settings, machine, waiting
-from cnnviz.files.disk import LOCAL, alone, unusable, write_json
+from cnnviz.files.disk import LOCAL, alone, emptied, unusable, write_json
 from cnnviz.files.interrupting import interruptible
 from cnnviz.files.quiet import drop_chatter
 
@@ -83,7 +83,7 @@ def stage(name: str) -> Iterator[Stopwatch]:
             try:
                 yield watch
             except Exception:
-                put_back()
+                put_back(name)
                 raise
             _note(name, watch, started, paces)
 
@@ -107,12 +107,12 @@ def _note(name: str, watch: Stopwatch, started: float, paces: Mapping[str, float
     write_json(LOCAL / "timings" / f"{name}.json", timing)
 
 
-def put_back() -> None:
-    """In a stage that DVC runs: bring back the outputs that dvc.lock names, which DVC removed before it started.
+def put_back(name: str) -> None:
+    """Bring back a stage's outputs that dvc.lock names: DVC removed them before it started, without DVC `fresh` did.
 
     Out of DVC's cache, by DVC itself, which lets go of its lock while a stage runs; nothing where the cache lacks them.
     """
-    if name := os.environ.get("DVC_STAGE"):
+    if "DVC_STAGE" in os.environ or emptied:
         quiet = subprocess.DEVNULL
         command = [sys.executable, "-m", "dvc", "checkout", "--force", name]
         subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cnnviz.fields import Canvas, Index, Number, Positive, Section, Start, no_bool
+from cnnviz.fields import Canvas, Number, Positive, Section, Start, no_bool
 
 Steps = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100_000, strict=True)]
 
@@ -26,7 +26,7 @@ class MaximizeSection(Section):
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     rotate: Annotated[Number, Field(ge=0, le=180)] = 5
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    stability_steps: Index = 16
+    stability_steps: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=100_000, strict=True)] = 16
     negatives: Annotated[bool, Field(strict=True)] = False
     variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0
     memory: Positive = 1000

@@ -158,6 +158,7 @@ BAD = [
     ("models/vgg16/layers", {"a": 2**31}, ["models.vgg16.layers: given", "a: given 2147483648; expected a number"]),
     ("fixed_filters/borrowed/filters", [1, 1], ["fixed_filters.borrowed.filters: given [1, 1]; expected different"]),
     ("maximize/steps", 10**9, ["maximize.steps: given 1000000000", "less than or equal to 100000"]),
+    ("maximize/stability_steps", 10**6, ["maximize.stability_steps: given 1000000", "less than or equal to 100000"]),
     ("models/compare", {"known": "vgg16"}, ["models.compare: the report has files of this name"]),
     ("models/Assets", {"known": "vgg16"}, ["models.Assets: the report has files of this name"]),
     ("models/VGG16", {"known": "vgg16"}, ["models: VGG16, vgg16: upper and lower case is not told apart"]),

@@ -31,6 +31,11 @@ def run(folder: Path, before: str, body: str) -> subprocess.CompletedProcess[str
         (FULL, "npz.write(Path('c.npz'), {{'x': np.zeros(5000)}})", "{}/c.npz: File too large; mend that"),
         ("", "write_bytes(Path('x' * 300), b'')", "{}/" + "x" * 300 + ": File name too long; move this folder"),
         ("open('file', 'w').close()", "write_bytes(Path('file/b'), b'')", "{}/file"),
+        (
+            "Path('.cache/stage.s.lock').mkdir(parents=True)",
+            "pass",
+            "{}/.cache/stage.s.lock: Is a directory; remove what",
+        ),
         ("", "raise OSError(28, 'No space left on device')", "{}: No space left on device; make room there"),
         ("", "raise PermissionError(13, 'Permission denied', 'a')", "{}/a: Permission denied; " + RIGHT),
         ("", "raise ConnectionResetError(104, 'Connection reset by peer')", "Connection reset by peer; mend that"),
@@ -57,6 +62,11 @@ def test_a_cache_of_any_content_is_as_good_as_none(
     if content not in (b"[]", b"7", b"null"):
         with pytest.raises(InputError, match=r"s\.json: damaged"):
             disk.read_json(file)
+
+
+def test_a_pipe_for_a_cache_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "kept.json")
+    assert disk.read_kept(tmp_path / "kept.json") == {}
 
 
 @pytest.mark.parametrize(

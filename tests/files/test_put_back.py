@@ -1,4 +1,4 @@
-"""A stage that fails under DVC leaves in its outputs what it had made before."""
+"""A stage that fails, with DVC or without, leaves in its outputs what it had made before."""
 
 import os
 import subprocess
@@ -55,8 +55,12 @@ def test_what_was_there_before_is_there_again(tmp_path: Path) -> None:
     assert not (folder / "whole.txt").exists()
     assert made("good").returncode == 0
     lock = (tmp_path / "dvc.lock").read_bytes()
-    for word in ("wrong", "odd"):
-        failed = made(word)
+    for word, bare in (("wrong", False), ("odd", False), ("wrong", True), ("odd", True)):
+        if bare:
+            (tmp_path / "params.yaml").write_text(f"word: {word}\n")
+            failed = subprocess.run([sys.executable, "stage.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+        else:
+            failed = made(word)
         assert failed.returncode != 0
         assert ("error: params.yaml: word: wrong\n" in failed.stderr) == (word == "wrong")
         assert {file.name: file.read_text() for file in folder.iterdir()} == {
