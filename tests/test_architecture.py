@@ -15,7 +15,18 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 # From the ground up: a room, or a module that lies beside the rooms, imports only what stands before it.
 ORDER = [
     *("errors", "fields", "objectives", "files", "pictures", "sources", "images", "networks", "activations"),
-    *("filters", "maximization", "analysis", "comparison", "report", "tracking", "verify", "notebook", "config"),
+    *(
+        "filters",
+        "maximization",
+        "analysis",
+        "judging",
+        "comparison",
+        "report",
+        "tracking",
+        "verify",
+        "notebook",
+        "config",
+    ),
     *("look", "borrowing", "add", "repro"),
 ]
 # What can't change an output is no dep of a stage: params.yaml (and the rooms' sections, which read it) is tracked by

@@ -13,6 +13,7 @@ from cnnviz.errors import InputError, choices, quoted, shortened
 from cnnviz.fields import Key, Section, Seed
 from cnnviz.filters import FixedFiltersSection, WeightsSection
 from cnnviz.images import ImagesSection
+from cnnviz.judging import JudgeSection
 from cnnviz.maximization import MaximizeSection
 from cnnviz.networks import ModelSection
 from cnnviz.objectives import parse
@@ -32,6 +33,7 @@ class Params(Section):
     fixed_filters: FixedFiltersSection
     maximize: MaximizeSection
     analyze: AnalyzeSection
+    judge: JudgeSection
     compare: CompareSection
 
     @model_validator(mode="after")
@@ -59,6 +61,8 @@ class Params(Section):
             for path, chosen in (("explain", model.explain), ("labels", model.labels)):
                 for name in sorted(set(chosen) - set(sets)):
                     yield f"models.{key}.{path}.{name}: no such image set; {choices(name, sets)}"
+        if self.judge.network not in ("auto", *self.models):
+            yield f"judge.network: no model {self.judge.network!r}; auto, or {choices(self.judge.network, self.models)}"
         borrowed = self.fixed_filters.borrowed
         if borrowed is not None and borrowed.model not in self.models:
             there = choices(borrowed.model, self.models)

@@ -1,0 +1,153 @@
+"""Do pictures explain filters? `python -m benchmarks.explaining --photos FOLDER` after `make repro`: docs/scores.md.
+
+Pair tasks on VGG16, judged by what is not VGG16; `--recipe milder:colour=rgb,steps=64` adds a row. Needs 100 photos at
+least. Prints the table; the same photos, filters and recipes give the same table.
+"""
+
+import argparse
+import dataclasses
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.figures import table
+from cnnviz.analysis import Observer, Pixels
+from cnnviz.config import params
+from cnnviz.errors import InputError
+from cnnviz.files import use_defaults
+from cnnviz.images import Own
+from cnnviz.judging import colours, scoring, seeing, tasks, tiles
+from cnnviz.maximization import Chunk, Rendering, Workshop, canvas, settings
+from cnnviz.networks import load, read_description
+from cnnviz.objectives import channel
+
+ROOT = Path(__file__).parents[1]
+LAYERS = {  # two early, two middle, two late
+    "vgg16": ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv2", "block5_conv1", "block5_conv3"),
+    "mobilenetv2-dogs": ("Conv1", "block_3_expand", "block_6_expand", "block_10_expand", "block_13_expand", "Conv_1"),
+}
+DEFAULT = "the default picture"
+
+
+class Subject:
+    """A stored model of which some filters are explained. recipes: name -> changes of params.yaml's settings."""
+
+    def __init__(self, key: str, photos: Path, count: int | None, filters: int) -> None:
+        stored = ROOT / "artifacts" / "models" / key
+        self.key, self.described = key, read_description(stored)
+        self.network = load(stored)[0]
+        convs = {conv["name"]: conv for conv in self.described["conv_layers"]}
+        each = {
+            name: [int((i + 0.5) * convs[name]["filters"] / filters) for i in range(filters)] for name in LAYERS[key]
+        }
+        self.filters: dict[str, list[int]] = each
+        self.fields = {name: canvas.pair(convs[name]["receptive_field"]) for name in each}
+        own = Own(photos, count, root=photos).read()
+        if len(own) < scoring.NEEDED:
+            raise InputError(f"{photos}: {len(own)} photos; {scoring.NEEDED} at least tell what a filter reacts to")
+        self.pixels = Pixels({"photos": own}, self.described["input_shape"])
+        self.photos = len(own)
+
+    def natural(self) -> dict[str, scoring.Natural]:
+        """The photos' patches that explain each layer's filters, and those that ask."""
+        asking = scoring.ranks(self.photos)
+        observer = Observer(self.network, self.described, list(self.filters))
+        found = seeing.driving(observer, self.pixels, self.filters, asking[-1] + 1, lambda n: None)
+        return {name: scoring.Natural(self.pixels, images, boxes, asking) for name, (images, boxes, _) in found.items()}
+
+    def rendered(self, changes: dict[str, Any]) -> dict[str, list[np.ndarray]]:
+        """Pictures by a recipe, `(h, w, 3)` per filter and layer."""
+        chosen, shape = params.load(), self.described["input_shape"]
+        shop = Workshop(
+            self.network, self.described["preprocessing"], self.described["digest"], shape[2], self.described
+        )
+        work = Rendering(self.key, shop.render, None, lambda done: None)
+        found = {}
+        for name, filters in self.filters.items():
+            size = canvas.wanted(self.fields[name], tuple(shape[:2]), chosen.maximize.max_size)
+            made = settings.settings_for(chosen.maximize, chosen.random_seed, self.fields[name], size)
+            made = dataclasses.replace(made, **changes)
+            images = work.images(Chunk(self.key, tuple(channel(name, k) for k in filters), made, scored=False)).images
+            found[name] = list(images)
+        return found
+
+
+def rows(judged: dict[str, list[dict[str, np.ndarray]]], seed: int) -> list[list[str]]:
+    """A row per kind of explanation. judged: per layer, for each judge, likeness by kind."""
+    lines = []
+    layers = list(judged)
+    thirds = [layers[: len(layers) // 3], layers[len(layers) // 3 : -(len(layers) // 3)], layers[-(len(layers) // 3) :]]
+    for kind in judged[layers[0]][0]:
+        solved = {name: np.mean([tasks.pairs(one[kind]) for one in judged[name]], 0) for name in layers}
+        other = [
+            np.mean([tasks.control(one[kind], np.random.default_rng([seed, i])) for one in judged[name]], 0)
+            for i, name in enumerate(layers)
+        ]
+        low, high = tasks.interval(list(solved.values()), np.random.default_rng(seed))
+        lines.append(
+            [
+                kind,
+                f"{tasks.accuracy(list(solved.values())):.2f} [{low:.2f}, {high:.2f}]",
+                f"{tasks.accuracy(other):.2f}",
+            ]
+            + [f"{tasks.accuracy([solved[name] for name in third]):.2f}" for third in thirds]
+        )
+    return lines
+
+
+def recipe(text: str) -> tuple[str, dict[str, Any]]:
+    """`name:key=value,key=value` -> name and changes."""
+    name, _, rest = text.partition(":")
+    known = {field.name: type(field.default) for field in dataclasses.fields(settings.Settings)}
+    changes: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, _, value = part.partition("=")
+        if key not in known:
+            raise InputError(f"--recipe {text}: {key!r} is no setting; {', '.join(known)}")
+        if known[key] is tuple:
+            changes[key] = tuple(int(one) for one in value.split("x")) * (1 if "x" in value else 2)
+        else:
+            changes[key] = known[key](value)
+    return name, changes
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.explaining", description=__doc__)
+    asked.add_argument("--photos", type=Path, required=True, help="a folder of photos, in any sub-folders")
+    asked.add_argument("--count", type=int, help="so many of them; all by default")
+    asked.add_argument("--model", choices=LAYERS, default="vgg16")
+    asked.add_argument("--filters", type=int, default=4, help="of each of the six layers")
+    asked.add_argument("--recipe", action="append", default=[], help="name:setting=value,…; a row more")
+    asked.add_argument("--seed", type=int, default=0)
+    given = asked.parse_args()
+    use_defaults()
+    begin = time.monotonic()
+    recipes = {DEFAULT: {}} | dict(recipe(text) for text in given.recipe)
+    subject = Subject(given.model, given.photos, given.count, given.filters)
+    natural = subject.natural()
+    pictures = {name: subject.rendered(changes) for name, changes in recipes.items()}
+    other = next(key for key in LAYERS if key != given.model)
+    judges: list[scoring.Embed] = [seeing.NetworkJudge(ROOT / "artifacts" / "models" / other).embed, colours.embed]
+    judged: dict[str, list[dict[str, np.ndarray]]] = {}
+    for name, shown in natural.items():
+        made = {kind: [tiles.pieces(p, subject.fields[name]) for p in one[name]] for kind, one in pictures.items()}
+        judged[name] = [scoring.judge(shown, made, embed).likes for embed in judges]
+    header = ["explanation", "pair", "of other filters", "early", "middle", "late"]
+    print(table(header, rows(judged, given.seed)))
+    for number, title in enumerate((other, "colours and textures")):
+        alone = {name: [each[number]] for name, each in judged.items()}
+        print(f"\nJudged by {title} alone:\n\n{table(header, rows(alone, given.seed))}")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\n{subject.photos} photos, {given.filters} filters of {', '.join(natural)}", file=sys.stderr)
+    print(f"{time.monotonic() - begin:.0f} s, {memory:,.0f} MB at most", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as problem:
+        sys.exit(f"error: {problem}")
