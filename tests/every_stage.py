@@ -14,6 +14,7 @@ def main() -> None:
         download_images,
         download_model,
         extract_weights,
+        judge_explanations,
         maximize_filters,
         render_report,
     )
@@ -22,6 +23,8 @@ def main() -> None:
     for key in config.load().models:
         for one in (download_model, extract_weights, compute_feature_maps, maximize_filters, analyze_model):
             one.main(key)
+    for key in config.load().models:
+        judge_explanations.main(key)
     apply_fixed_filters.main()
     compare_models.main()
     render_report.main()

@@ -231,7 +231,7 @@ def test_an_experiment_with_one_models_filters_reruns_only_its_own_stages(clone:
     assert done.returncode == 0, done.stdout + done.stderr
     assert stages_run(done) == {f"{stage}@cifar10-cnn" for stage in ("models", "feature_maps", "maximize")}
     left = json.loads(clone.dvc("status", "--json").stdout)
-    assert set(left) == {"analyze@cifar10-cnn", "compare", "report", "track"}
+    assert set(left) == {"analyze@cifar10-cnn", "judge@cifar10-cnn", "compare", "report", "track"}
     assert len(np.load(clone.folder / "artifacts/maximize/cifar10-cnn/conv2d_1.npz")["filters"]) == 3
 
 

@@ -28,7 +28,7 @@ FILTER_SERIES = (
 )
 DEPTHS = {"early": 1 / 6, "middle": 1 / 2, "late": 5 / 6}  # of the way through the network's conv layers
 SLOTS = 4  # filters per depth in the image matrix and in the pictures by step
-STAGES = ("models", "weights", "feature_maps", "maximize", "analyze")  # what a model's own run is made from
+STAGES = ("models", "weights", "feature_maps", "maximize", "analyze", "judge")  # what a model's own run is made from
 FOLDERS = {"analyze": "analysis"}  # of stages that write elsewhere than their name says
 MODEL_CURVES = ("progress", "score", *(f"score/{depth}" for depth in DEPTHS))  # shown on the model's own run, too
 
@@ -236,7 +236,10 @@ def _fixed_filters(folder: Path) -> Content:
 
 
 def _analyze(folder: Path) -> Content:
-    """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images."""
+    """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images.
+
+    Of `judge`: shares of right answers, see docs/scores.md.
+    """
     numbers = read_json(folder / "metrics.json")
     numbers.pop("filters", None)  # of the layers looked at
     inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]
@@ -267,6 +270,7 @@ _READERS = {
     "feature_maps": _feature_maps,
     "maximize": _maximize,
     "analyze": _analyze,
+    "judge": _analyze,
     "compare": _compare,
     "images": _images,
     "fixed_filters": _fixed_filters,

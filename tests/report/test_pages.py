@@ -199,6 +199,7 @@ def params() -> Params:
             },
             "maximize": {"steps": 120},
             "analyze": {},
+            "judge": {},
             "compare": {},
         }
     )

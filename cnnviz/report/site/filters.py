@@ -92,6 +92,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     found |= {"scores": layer.scores.get(k), "reason": "", "image": None, "first": None}
     found["natural"] = _natural(site, context, k)
     found["statistics"] = _statistics(context, k)
+    found["clarity"] = context.layer.model.clarity.get((context.layer.name, k))
     found["weights"] = {
         key: layer.weights[key][k] for key in ("l1", "l2", "mean", "std", "near_zero_share") if key in layer.weights
     }

@@ -16,6 +16,7 @@ from cnnviz.report.site.layers import Layer
 from cnnviz.report.site.links import url
 
 MAP = 112  # pixels of a feature map
+EXPLANATIONS = {"patches": "nine natural patches", "picture": "the picture", "both": "both together"}
 
 
 def facts(site: Site, context: Context) -> Facts:
@@ -42,6 +43,7 @@ def facts(site: Site, context: Context) -> Facts:
         "statistics": data.weight_statistics(layer.weights),
         "maps": _maps(site, layer),
         "plots": _plots(context),
+        "judged": _judged(layer),
         "settings": layer.model.facts["settings"].get(layer.name, {}),
         "numbers": data.read(layer.model.artifacts / "analysis" / layer.model.key / "statistics.json").get(
             layer.name, {}
@@ -59,6 +61,21 @@ def _columns(context: Context) -> dict[str, list[float | None]]:
             if key in columns:
                 found[f"{key.replace('_', ' ')}, {name}"] = columns[key]
     return {name: [data.number(v) for v in values] for name, values in found.items()}
+
+
+def _judged(layer: Layer) -> Facts:
+    """Do pictures explain the filters? Rows (explanation, judge, numbers), or how many images would be needed."""
+    found = layer.model.judged
+    if not found or not layer.rendered:
+        return {}
+    known = found["layers"].get(layer.name, {})
+    rows = [
+        (EXPLANATIONS[kind], judge, one)
+        for judge, kinds in known.get("judged", {}).items()
+        for kind, one in kinds.items()
+        if kind in EXPLANATIONS
+    ]
+    return {"photos": found["photos"], "needed": found["needed"], "rows": rows, **known}
 
 
 def _kernels(site: Site, layer: Layer) -> Picture | None:

@@ -162,6 +162,17 @@ class Model:
         return dict(data.read(self.artifacts / "weights" / self.key / "statistics.json"))
 
     @cached_property
+    def judged(self) -> Facts:
+        """Whether pictures and patches explain its filters, empty where the stage `judge` did not run."""
+        return dict(data.read(self.artifacts / "judge" / self.key / "scores.json"))
+
+    @cached_property
+    def clarity(self) -> dict[tuple[str, int], Facts]:
+        """By layer and filter: how much alike its natural patches are, and of how many kinds."""
+        rows = data.rows(self.artifacts / "judge" / self.key / "filters.csv")
+        return {(row["layer"], int(row["filter"])): dict(row) for row in rows}
+
+    @cached_property
     def statistics(self) -> dict[str, dict[str, NDArray]]:
         return {name: npz.read(self.artifacts / "analysis" / self.key / name / "statistics.npz") for name in self.sets}
 

@@ -1,6 +1,5 @@
 """Files of `artifacts/compare/` -> what the comparison pages show, and who is like whom."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from cnnviz.files import npz
+from cnnviz.report import data
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.links import url
 
@@ -108,13 +108,6 @@ class Pair:
         return rows
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 def _value(text: str) -> float | None:
     return float(text) if text else None
 
@@ -137,10 +130,10 @@ def read(artifacts: Path, models: dict[str, Model]) -> list[Pair]:
 
 
 def _read_pair(folder: Path, pair: Pair) -> None:
-    for row in _rows(folder / "matches" / f"{pair.name}.csv"):
+    for row in data.rows(folder / "matches" / f"{pair.name}.csv"):
         one, other = ((m.key, row[f"{m.key} layer"], int(row[f"{m.key} filter"])) for m in (pair.one, pair.other))
         pair.matches.append(Match(one, other, float(row["correlation"])))
-    for row in _rows(folder / "drift" / f"{pair.name}.csv"):
+    for row in data.rows(folder / "drift" / f"{pair.name}.csv"):
         numbers = {key: _value(row[key]) for key in ("distance", "cosine", "correlation")}
         pair.drift.append({"layer": row["layer"], "filter": int(row["filter"]), **numbers})
 

@@ -1,6 +1,5 @@
 """What a network says about the images, mistakes first, and why: predictions.json and .csv of the analysis."""
 
-import csv
 from functools import partial
 from typing import Any
 
@@ -22,8 +21,7 @@ def facts(site: Site, model: Model) -> Facts | None:
     found = data.read(folder / "predictions.json")
     if not found or not (folder / "predictions.csv").is_file():
         return None
-    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["set"] in site.photos.sets]
+    rows = [row for row in data.rows(folder / "predictions.csv") if row["set"] in site.photos.sets]
     shown = [_row(site, row) for row in rows[:SHOWN]]
     explained = [_explained(site, model, found["layer"], one) for one in found["explained"]]
     return {"kind": "classes", **found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
