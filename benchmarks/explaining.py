@@ -99,19 +99,29 @@ def rows(judged: dict[str, list[dict[str, np.ndarray]]], seed: int) -> list[list
     return lines
 
 
+def torn(pictures: list[np.ndarray]) -> tuple[float, float]:
+    """Means over pictures: share of values at the ends of the scale; 1 - min / max of red, green and blue."""
+    most = [p.max(-1).astype(float) for p in pictures]
+    ends = np.mean([np.mean((p <= 2) | (p >= 253)) for p in pictures])
+    return float(ends), float(
+        np.mean([np.mean((m - p.min(-1)) / np.maximum(m, 1)) for m, p in zip(most, pictures, strict=True)])
+    )
+
+
 def recipe(text: str) -> tuple[str, dict[str, Any]]:
     """`name:key=value,key=value` -> name and changes."""
     name, _, rest = text.partition(":")
-    known = {field.name: type(field.default) for field in dataclasses.fields(settings.Settings)}
+    known: dict[str, Any] = {field.name: type(field.default) for field in dataclasses.fields(settings.Settings)}
     changes: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
         if key not in known:
             raise InputError(f"--recipe {text}: {key!r} is no setting; {', '.join(known)}")
-        if known[key] is tuple:
-            changes[key] = tuple(int(one) for one in value.split("x")) * (1 if "x" in value else 2)
-        else:
-            changes[key] = known[key](value)
+        try:
+            sides = tuple(int(one) for one in value.split("x")) if known[key] is tuple else ()
+            changes[key] = sides * (3 - len(sides)) if sides else known[key](value)
+        except ValueError:
+            raise InputError(f"--recipe {text}: {key} is {known[key].__name__}, given {value!r}") from None
     return name, changes
 
 
@@ -141,6 +151,11 @@ def main() -> None:
     for number, title in enumerate((other, "colours and textures")):
         alone = {name: [each[number]] for name, each in judged.items()}
         print(f"\nJudged by {title} alone:\n\n{table(header, rows(alone, given.seed))}")
+    late = list(natural)[-2:]
+    kinds = {"photos": [p for name in late for one in natural[name].explaining for p in one]}
+    kinds |= {kind: [p for name in late for p in one[name]] for kind, one in pictures.items()}
+    lines = [[kind, *(f"{share:.0%}" for share in torn(some))] for kind, some in kinds.items()]
+    print(f"\n{table(['late layers', 'values at the ends of the scale', 'saturation'], lines)}")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{subject.photos} photos, {given.filters} filters of {', '.join(natural)}", file=sys.stderr)
     print(f"{time.monotonic() - begin:.0f} s, {memory:,.0f} MB at most", file=sys.stderr)

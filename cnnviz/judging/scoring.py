@@ -71,7 +71,10 @@ def judge(shown: Natural, made: Mapping[str, Sequence[Patches]], embed: Embed) -
     vectors = _standardised(embed([patch for one in (*shown.explaining, *shown.asking) for patch in one]))
     explaining = vectors[: count * EXPLAINING].reshape(count, EXPLAINING, -1)
     asking = vectors[count * EXPLAINING :].reshape(count, -1, vectors.shape[1])
-    likes = {"patches": tasks.likeness(asking, list(explaining))}
+    likes = {
+        "patches": tasks.likeness(asking, list(explaining)),
+        "patch": tasks.likeness(asking, list(explaining[:, :1])),
+    }
     for kind, pictures in made.items():
         own = _standardised(embed([piece for one in pictures for piece in one]))
         ends = np.cumsum([len(one) for one in pictures])

@@ -16,7 +16,12 @@ from cnnviz.report.site.layers import Layer
 from cnnviz.report.site.links import url
 
 MAP = 112  # pixels of a feature map
-EXPLANATIONS = {"patches": "nine natural patches", "picture": "the picture", "both": "both together"}
+EXPLANATIONS = {
+    "patches": "nine natural patches",
+    "patch": "the strongest patch alone",
+    "picture": "the picture",
+    "both": "the picture and nine patches",
+}
 
 
 def facts(site: Site, context: Context) -> Facts:
