@@ -10,6 +10,14 @@ import numpy as np
 from cnnviz.files.disk import write_bytes
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table, none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     """A table of the union of the rows' columns; numbers with 6 significant digits, unknown ones empty."""
     text = io.StringIO()

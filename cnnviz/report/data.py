@@ -3,7 +3,6 @@
 What a stage has not written (a layer that was not rendered, a set without feature maps) is None or empty here.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,14 +47,6 @@ class Params(Protocol):
 def read(path: Path) -> Any:
     """What a JSON file holds, an empty dictionary where there is none."""
     return read_json(path) if path.is_file() else {}
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, none where there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
 
 
 def _npz(path: Path, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, NDArray]:

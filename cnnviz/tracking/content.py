@@ -4,7 +4,6 @@ Everything that two models are compared by has the same key in both: `near_zero_
 `sparsity` and the slots `early/0` … `late/3` of the image matrix instead of layer names.
 """
 
-import csv
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.analysis import population
-from cnnviz.files import ARTIFACTS, npz, read_json
+from cnnviz.files import ARTIFACTS, npz, read_csv, read_json
 from cnnviz.tracking import inputs as run_inputs
 from cnnviz.tracking import pictures as run_pictures
 from cnnviz.tracking.curves import Curve, is_number, mean, mean_curve, progress, thin
@@ -194,10 +193,9 @@ def _maximize(folder: Path) -> Content:
 def _add_curves(content: Content, folder: Path) -> None:
     """Curves of history.csv: the mean over all filters, over each layer's, those of the three depths, every filter."""
     scores: dict[tuple[str, str], Curve] = {}
-    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            point = (int(row["step"]), float(row["score"] or "nan"))
-            scores.setdefault((row["layer"], row["filter"]), []).append(point)
+    for row in read_csv(folder / "history.csv"):
+        point = (int(row["step"]), float(row["score"] or "nan"))
+        scores.setdefault((row["layer"], row["filter"]), []).append(point)
     layers: dict[str, list[Curve]] = defaultdict(list)
     for (layer, index), curve in scores.items():
         layers[layer].append(curve)
@@ -236,10 +234,7 @@ def _fixed_filters(folder: Path) -> Content:
 
 
 def _analyze(folder: Path) -> Content:
-    """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images.
-
-    Of `judge`: shares of right answers, see docs/scores.md.
-    """
+    """All plain numbers of metrics.json: of `analyze` with `accuracy` for classes, of `judge` shares of right answers."""
     numbers = read_json(folder / "metrics.json")
     numbers.pop("filters", None)  # of the layers looked at
     inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]

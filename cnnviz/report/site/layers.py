@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
-from cnnviz.files import npz
+from cnnviz.files import npz, read_csv
 from cnnviz.report import data
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import rendered_pictures
@@ -169,7 +169,7 @@ class Model:
     @cached_property
     def clarity(self) -> dict[tuple[str, int], Facts]:
         """By layer and filter: how much alike its natural patches are, and of how many kinds."""
-        rows = data.rows(self.artifacts / "judge" / self.key / "filters.csv")
+        rows = read_csv(self.artifacts / "judge" / self.key / "filters.csv")
         return {(row["layer"], int(row["filter"])): dict(row) for row in rows}
 
     @cached_property

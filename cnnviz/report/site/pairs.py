@@ -11,8 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from cnnviz.files import npz
-from cnnviz.report import data
+from cnnviz.files import npz, read_csv
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.links import url
 
@@ -130,10 +129,10 @@ def read(artifacts: Path, models: dict[str, Model]) -> list[Pair]:
 
 
 def _read_pair(folder: Path, pair: Pair) -> None:
-    for row in data.rows(folder / "matches" / f"{pair.name}.csv"):
+    for row in read_csv(folder / "matches" / f"{pair.name}.csv"):
         one, other = ((m.key, row[f"{m.key} layer"], int(row[f"{m.key} filter"])) for m in (pair.one, pair.other))
         pair.matches.append(Match(one, other, float(row["correlation"])))
-    for row in data.rows(folder / "drift" / f"{pair.name}.csv"):
+    for row in read_csv(folder / "drift" / f"{pair.name}.csv"):
         numbers = {key: _value(row[key]) for key in ("distance", "cosine", "correlation")}
         pair.drift.append({"layer": row["layer"], "filter": int(row["filter"]), **numbers})
 

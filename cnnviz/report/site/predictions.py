@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from cnnviz.files import npz
+from cnnviz.files import npz, read_csv
 from cnnviz.report import data
 from cnnviz.report.data import Facts
 from cnnviz.report.site import heat, pictures
@@ -21,7 +21,7 @@ def facts(site: Site, model: Model) -> Facts | None:
     found = data.read(folder / "predictions.json")
     if not found or not (folder / "predictions.csv").is_file():
         return None
-    rows = [row for row in data.rows(folder / "predictions.csv") if row["set"] in site.photos.sets]
+    rows = [row for row in read_csv(folder / "predictions.csv") if row["set"] in site.photos.sets]
     shown = [_row(site, row) for row in rows[:SHOWN]]
     explained = [_explained(site, model, found["layer"], one) for one in found["explained"]]
     return {"kind": "classes", **found, "rows": shown, "more": len(rows) - len(shown), "explained": explained}
