@@ -234,7 +234,7 @@ def _fixed_filters(folder: Path) -> Content:
 
 
 def _analyze(folder: Path) -> Content:
-    """All plain numbers of metrics.json: of `analyze` with `accuracy` for classes, of `judge` shares of right answers."""
+    """All plain numbers of metrics.json: of `analyze` with `accuracy` for classes, of `judge` shares that are right."""
     numbers = read_json(folder / "metrics.json")
     numbers.pop("filters", None)  # of the layers looked at
     inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]
