@@ -20,6 +20,7 @@ from cnnviz.analysis.observe import Observer
 from cnnviz.files import npz, progress, write_bytes
 from cnnviz.networks import Conv, ancestors, graph, preprocess, receptive_field
 
+TOGETHER = 4  # pictures that go through the network together
 EARLIER = 12  # layers before a filter's whose responses are compared, evenly spread
 True_ = tuple[int, int]  # number of an image, its true class
 
@@ -101,7 +102,6 @@ class _Check:
         answer = {"scores": observer.head.scores} if observer.head.answers else {}
         self.unit = self.conv.unit.output
         self.tail = Tail(self.unit, later | answer)
-        self.answer = Tail(self.unit, answer)
         self.needed = [self.conv.input, self.unit, *self.tail.beside, *(c.unit.output for c in self.earlier.values())]
         self.means = means
         n = len(subject.filters)
@@ -136,10 +136,9 @@ class _Check:
                 sums = self.strong.setdefault(name, np.zeros((len(self.inputs), 2, values.shape[1])))
                 for (row, _), after in zip(places, values[1:], strict=True):
                     sums[row] += values[0], after
-        if true is not None and self.answer.names:
-            beside = [seen[id(tensor)] for tensor in self.answer.beside]
+        if true is not None and "scores" in self.tail.names:
             changes = [{k: value} for k in self.subject.filters for value in (0.0, float(self.means[k]))]
-            scores = self.answer.changed(maps, beside, [{}, *changes])["scores"]
+            scores = self.tail.changed(maps, beside, [{}, *changes])["scores"]
             after = scores[1:].reshape(len(self.inputs), 2, -1)
             every = np.concatenate([np.broadcast_to(scores[:1], (len(after), 1, after.shape[2])), after], 1)
             self.right += every.argmax(2) == true
@@ -222,17 +221,17 @@ class _Ways:
             names = list(dict.fromkeys(name for one in those for name in one.earlier))
             model = keras.Model(traced.input, [traced.convs[name].unit.output for name in names])
             for one in those:
-                stored = pictures[one.subject.layer]
-                for k in one.subject.filters:
-                    row = int(np.flatnonzero(stored["filters"] == k)[0])
-                    if str(stored["status"][row]) == "dead":
-                        continue
-                    maps = model(
-                        preprocess(tf.constant(stored["images"][row][None], tf.float32), preprocessing), training=False
-                    )
-                    for name, each in zip(names, keras.tree.flatten(maps), strict=True):
+                stored, layer = pictures[one.subject.layer], one.subject.layer
+                drawn = {int(k): row for row, k in enumerate(stored["filters"]) if str(stored["status"][row]) != "dead"}
+                filters = [k for k in one.subject.filters if k in drawn]
+                for start in range(0, len(filters), TOGETHER):
+                    chosen = filters[start : start + TOGETHER]
+                    images = tf.constant(stored["images"][[drawn[k] for k in chosen]], tf.float32)
+                    maps = keras.tree.flatten(model(preprocess(images, preprocessing), training=False))
+                    for name, each in zip(names, maps, strict=True):
                         if name in one.earlier:
-                            self._profiles[one.subject.layer, k, name] = np.asarray(tf.reduce_mean(each[0], (0, 1)))
+                            rows = np.asarray(tf.reduce_mean(each, (1, 2)))
+                            self._profiles |= {(layer, k, name): row for k, row in zip(chosen, rows, strict=True)}
 
     def profile(self, layer: str, k: int, earlier: str) -> NDArray[np.float32] | None:
         """The mean response of each channel of an earlier layer to a filter's picture; None where there is none."""

@@ -23,7 +23,9 @@ class Tail:
         self.names = [name for name, tensor in outputs.items() if id(tensor) in behind and tensor is not start]
         if self.names:
             self._network = keras.Model([start, *self.beside], [outputs[name] for name in self.names])
-            self._run = tf.function(self._compute, autograph=False, reduce_retracing=True)
+            kinds = [tf.TensorSpec((1, *x.shape[1:]), x.dtype) for x in self.beside]
+            signature = [tf.TensorSpec((None, *start.shape[1:])), kinds]  # one trace for any number of changes
+            self._run = tf.function(self._compute, autograph=False, input_signature=signature)
 
     def _compute(self, maps: tf.Tensor, beside: list[tf.Tensor]) -> list[tf.Tensor]:
         many = tf.shape(maps)[0]
