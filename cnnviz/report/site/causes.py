@@ -13,6 +13,19 @@ from cnnviz.report.site.links import Filter
 CHANGES = 4  # later filters, and classes, that change most
 
 
+def of_page(layer: Layer, stored: dict[str, NDArray], k: int, inputs: Facts, outputs: Facts) -> Facts:
+    """`causes`, see `facts`; `lines`, `agreed`, see `connections`. inputs, outputs: as the page of filter k has them."""
+    ends = [[*side["adds"], *side["takes"]] for side in (inputs, outputs)]
+    lines, agreed = connections(layer, stored, k, *ends)
+    return {"causes": facts(layer, stored, k), "lines": lines, "agreed": agreed}
+
+
+def numbers(found: Facts | None) -> Facts | None:
+    """`facts` as JSON can have them."""
+    later = [{"layer": f.layer, "filter": f.number, "change": said} for f, said in found["later"]] if found else []
+    return found | {"later": later} if found else None
+
+
 def facts(layer: Layer, stored: dict[str, NDArray], k: int) -> Facts | None:
     """None where filter k was not checked.
 

@@ -13,7 +13,7 @@ from cnnviz.files import npz
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import curves
-from cnnviz.report.site import causes, pictures
+from cnnviz.report.site import causes, pictures, words
 from cnnviz.report.site.alike import Alike, Matches
 from cnnviz.report.site.circuit import Link, Wiring
 from cnnviz.report.site.layers import Layer, Model
@@ -98,11 +98,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     }
     found["inputs"] = _connections(layer.model, context.inputs(k))
     found["outputs"] = _connections(layer.model, context.outputs(k))
-    found["causes"] = causes.facts(layer, context.causes, k)
-    ends = [[*found[side]["adds"], *found[side]["takes"]] for side in ("inputs", "outputs")]
-    found["lines"], found["agreed"] = causes.connections(layer, context.causes, k, *ends)
-    found["note"] = layer.model.notes.get(layer.name, {}).get(k, "")
-    found["told"] = layer.model.words.get(layer.name, {}).get(k, [])
+    found |= causes.of_page(layer, context.causes, k, found["inputs"], found["outputs"]) | words.of_page(layer, k)
     origins = layer.model.sources.get(layer.name, ())
     if context.wiring and not origins and context.wiring.kernel.shape[2] == 3 and not context.wiring.depthwise:
         kernel = context.wiring.kernel[..., k]
@@ -246,11 +242,6 @@ def outlines(counts: list[NDArray], edges: NDArray[np.float64]) -> list[tuple[st
     return found
 
 
-def _causes(found: Facts | None) -> Facts | None:
-    later = [{"layer": f.layer, "filter": f.number, "change": said} for f, said in found["later"]] if found else []
-    return found | {"later": later} if found else None
-
-
 def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
     """`<filter>.json`: what the page says in numbers; `<filter>.npz`: kernel and curves."""
     layer = context.layer
@@ -269,7 +260,7 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
             for side, sign in (("adds", 1), ("takes", -1))
             for f in found[what][side]
         ]
-    numbers |= {"note": found["note"], "words": found["told"], "causes": _causes(found["causes"])}
+    numbers |= {"note": found["note"], "words": found["told"], "causes": causes.numbers(found["causes"])}
     numbers["twins"] = [{"model": f.model, **row} for f, row in found["twins"]]
     numbers["matches"] = [
         {"model": f.model, "layer": f.layer, "filter": f.number, "correlation": value} for f, value in found["matches"]

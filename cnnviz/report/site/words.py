@@ -24,6 +24,12 @@ def read(path: Path) -> dict[str, dict[int, list[Facts]]]:
     return found
 
 
+def of_page(layer: Any, k: int) -> Facts:
+    """`note`, empty where there is none, and `told`, the rows on filter k."""
+    noted, told = layer.model.notes.get(layer.name, {}), layer.model.words.get(layer.name, {})
+    return {"note": noted.get(k, ""), "told": told.get(k, [])}
+
+
 def searchable(layer: Any) -> list[list[Any]]:
     """What the search finds the filters of a layer by: [filter, text] each, notes first."""
     noted = [[k, text] for k, text in layer.model.notes.get(layer.name, {}).items()]
