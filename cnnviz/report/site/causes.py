@@ -14,7 +14,7 @@ CHANGES = 4  # later filters, and classes, that change most
 
 
 def of_page(layer: Layer, stored: dict[str, NDArray], k: int, inputs: Facts, outputs: Facts) -> Facts:
-    """`causes`, see `facts`; `lines`, `agreed`, see `connections`. inputs, outputs: as the page of filter k has them."""
+    """`causes`, see `facts`; `lines`, `agreed`, see `connections`. inputs, outputs: as on the page of filter k."""
     ends = [[*side["adds"], *side["takes"]] for side in (inputs, outputs)]
     lines, agreed = connections(layer, stored, k, *ends)
     return {"causes": facts(layer, stored, k), "lines": lines, "agreed": agreed}
