@@ -23,7 +23,7 @@ class Tail:
         self.names = [name for name, tensor in outputs.items() if id(tensor) in behind and tensor is not start]
         if self.names:
             self._network = keras.Model([start, *self.beside], [outputs[name] for name in self.names])
-            kinds = [tf.TensorSpec((1, *x.shape[1:]), x.dtype) for x in self.beside]
+            kinds = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.beside]
             signature = [tf.TensorSpec((None, *start.shape[1:])), kinds]  # one trace for any number of changes
             self._run = tf.function(self._compute, autograph=False, input_signature=signature)
 
@@ -35,13 +35,15 @@ class Tail:
     def changed(
         self, maps: NDArray[np.floating], beside: Sequence[Any], changes: Sequence[Change]
     ) -> dict[str, NDArray[np.float32]]:
-        """Each output under each change of the maps `(1, h, w, channels)`; beside: `(1, …)` each, as in `self.beside`.
+        """Each output under each change of the maps `(1, h, w, channels)`; beside: `self.beside` of the same image.
 
         Returns `(changes, n)` by name: of maps the mean rate of each channel, of anything else its values.
         """
         if not self.names:
             return {}
         step = max(1, MEMORY // max(1, maps.nbytes))
+        if any(x.shape[0] != 1 for x in beside):  # windows of an image, say, which stand for no other image
+            step = 1
         parts = []
         for start in range(0, len(changes), step):
             chosen = changes[start : start + step]

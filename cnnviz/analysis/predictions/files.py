@@ -211,9 +211,11 @@ def _lines(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _rounded(value: Any) -> Any:
-    """Floats with 6 significant digits, as in the tables."""
+    """Floats with 6 significant digits, as in the tables; None for those that are not finite."""
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_rounded(each) for each in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -104,7 +104,7 @@ def connections(
         name = next((n for n, each in layer.model.layers.items() if each.title == one.layer), "")
         if f"later/{name}" in stored:
             before, after = stored[f"later/{name}"][row][:, one.number]
-            lines[one.url] = said(float(before), float(after))
+            lines[one.url] = said(float(before), float(after)) if np.isfinite(before - after) else ""
     channels = set(asked.values())
     most = set(np.argsort(-np.abs(np.nan_to_num(gives)), kind="stable")[: len(channels)].tolist())
     return lines, (len(channels & most), len(channels)) if channels and len(gives) > len(channels) else None
@@ -113,7 +113,7 @@ def connections(
 def decided(one: dict[str, Any]) -> Facts | None:
     """What came of silencing the filters named for a prediction; changes: whether another class is then said."""
     silenced = one.get("silenced")
-    if silenced is None:
+    if silenced is None or None in (silenced["measured"], silenced["predicted"]):
         return None
     return {
         **silenced,
