@@ -65,7 +65,7 @@ def preview(params: config.Params) -> config.Params:
     changed = {
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),
         "maximize": asked.model_copy(update=recipe | PLAIN),
-        "analyze": params.analyze.model_copy(update={"mistakes": 1, "doubtful": 1}),
+        "analyze": params.analyze.model_copy(update={"mistakes": 1, "doubtful": 1, "silenced_images": 0}),
     }
     return params.model_copy(update=changed)
 

@@ -6,7 +6,9 @@ from cnnviz.files import ARTIFACTS, alone, fresh, stage
 
 def main() -> None:
     with stage("report"), alone("report"):  # a first look may be about to put its preview there
-        report.render(ARTIFACTS, config.load(), fresh(ARTIFACTS / "report"))
+        params = config.load()
+        notes = config.read_notes(params)
+        report.render(ARTIFACTS, params, fresh(ARTIFACTS / "report"), notes=notes)
 
 
 if __name__ == "__main__":

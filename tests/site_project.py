@@ -58,6 +58,9 @@ PARAMS: dict[str, Any] = {
 }
 
 
+NOTES = {"before": {"first": {2: "<b>likes</b> round & bright things"}, "third": {1: "a note alone"}}}
+
+
 def _images(folder: Path) -> None:
     draw = np.random.default_rng(0)
     y, x = np.mgrid[0:40, 0:48]
@@ -118,6 +121,7 @@ def main(folder: Path) -> None:
     Path("params.yaml").write_text(plain_yaml.dump(PARAMS))
     _images(Path("inputs/images"))
     _models(Path("inputs/models"))
+    Path("inputs/notes.yaml").write_text(plain_yaml.dump(NOTES))
     every_stage.main()
 
 

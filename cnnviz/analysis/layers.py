@@ -15,6 +15,7 @@ from cnnviz.analysis.depth import median
 from cnnviz.analysis.examples import Extremes
 from cnnviz.analysis.grams import Features, Grams
 from cnnviz.analysis.seen import Measure, Seen
+from cnnviz.analysis.words import Responses, tellable
 from cnnviz.filters import clusters
 
 NEAR_DEAD = 0.001  # firing rate below which a filter is near-dead
@@ -32,10 +33,11 @@ class SetMeasures:
     features: Features
     classes: measures.ClassMeans | None = None
     shuffled: measures.ClassMeans | None = None
+    responses: Responses | None = None
 
     def update(self, seen: Seen) -> None:
         every: tuple[Measure | None, ...] = (self.moments, self.histogram, self.grams, self.features)
-        for measure in (*every, self.classes, self.shuffled):
+        for measure in (*every, self.classes, self.shuffled, self.responses):
             if measure is not None:
                 measure.update(seen)
 
@@ -75,6 +77,8 @@ class LayerAnalysis:
             self.current.classes = measures.ClassMeans(channels, labels)
             mixed = np.random.default_rng(0).permutation(labels)
             self.current.shuffled = measures.ClassMeans(channels, mixed)
+        if tellable(labels):
+            self.current.responses = Responses(channels, labels)
         self.sets[name] = self.current
 
     def update(self, seen: Seen) -> None:
@@ -82,10 +86,21 @@ class LayerAnalysis:
         for measure in every:
             measure.update(seen)
 
+    @property
+    def responses(self) -> dict[str, Responses]:
+        """To the labelled images of each set whose labels say anything."""
+        return {name: one.responses for name, one in self.sets.items() if one.responses is not None}
+
     def end(self, count: int) -> None:
         """The set's `count` images are through."""
         self.top.start += count
         self.bottom.start += count
+
+
+def means(layer: LayerAnalysis) -> NDArray[np.float64]:
+    """Of each unit over all positions of all images: `(channels,)`."""
+    moments = [one.moments for one in layer.sets.values()]
+    return np.asarray(sum(m.total for m in moments) / sum(m.stimuli for m in moments))
 
 
 def states(rates: dict[str, NDArray]) -> NDArray[np.str_]:

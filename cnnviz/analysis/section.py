@@ -14,3 +14,4 @@ class AnalyzeSection(Section):
     kept_images: Positive = 200
     mistakes: Index = 12
     doubtful: Index = 2
+    silenced_images: Index = 20

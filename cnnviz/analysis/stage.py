@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from cnnviz.analysis import files, layers, plots, subjects
+from cnnviz.analysis import files, layers, plots, subjects, words
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.files import Stopwatch, fresh, progress, say, write_bytes, write_csv, write_json
 from cnnviz.filters import cosines, filters_of, read_kernel
@@ -33,11 +33,12 @@ def run(
     selection.check_batch(described, section.batch, "params.yaml: analyze.batch")
     shape = described["input_shape"]
     images = load_sets(artifacts, sets, shape[2])
-    from cnnviz.analysis import checks, observe, watching  # TensorFlow: only after the params are checked
+    from cnnviz.analysis import causes, checks, observe, watching  # TensorFlow: only after the params are checked
     from cnnviz.analysis.predictions import drawing, explaining
     from cnnviz.networks import load
 
-    observer = observe.Observer(load(stored)[0], described, wanted)
+    network = load(stored)[0]
+    observer = observe.Observer(network, described, wanted)
     amounts = watching.Amounts(section.examples, section.batch, section.kept_images)
     with watch.network(), progress(sum(map(len, images.values())), "image", f"analyze {key}") as bar:
         found, outputs = watching.watch(observer, images, shape, amounts, bar.update)
@@ -57,7 +58,15 @@ def run(
     write_csv(folder / "filters.csv", files.filter_rows(columns))
     write_json(folder / "statistics.json", entries)
     scores = explaining.against_labels(outputs, observer.head, pixels, model.labels, key)
-    predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts)
+    means = {name: layers.means(layer) for name, layer in found.items()}
+    predicted = explaining.explain(observer, described, scores, model, section, pixels, means, artifacts)
+    if told := words.rows({name: layer.responses for name, layer in found.items()}, images):
+        write_csv(folder / "words.csv", told)
+    if section.silenced_images:
+        labelled = explaining.labelled(scores, pixels, section.silenced_images)
+        causes.check(
+            observer, network, described, examples, means, labelled, pixels, artifacts / "maximize" / key, folder
+        )
 
     def read(name: str, indices: Sequence[int]) -> np.ndarray:
         return fed(images[name], indices, shape)

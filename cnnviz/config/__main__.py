@@ -1,5 +1,6 @@
 """What has to be true before `dvc repro`: `python -m cnnviz.config` checks params.yaml, one line per mistake, also
-against the user's files and the models that are stored by now, and that DVC can read the files in inputs.
+against the user's files, inputs/notes.yaml and the models that are stored by now, and that DVC can read the files in
+inputs.
 
 It also removes the outputs of models that params.yaml no longer names.
 """
@@ -11,6 +12,7 @@ from cnnviz.files import command
 MOST = 5  # lines of files
 
 with command():  # it heeds Ctrl-C while the rest is imported
+    from cnnviz.config import notes
     from cnnviz.config.known import complaints
     from cnnviz.config.params import load
     from cnnviz.config.prune import prune
@@ -18,6 +20,7 @@ with command():  # it heeds Ctrl-C while the rest is imported
     from cnnviz.files import ARTIFACTS
     from cnnviz.images import faults
 
+    notes.keep()
     params = load()
     lines = list(islice(faults((key, one.folder) for key, one in params.images.sets.items()), MOST))
     if lines := lines or list(islice(complaints(params, ARTIFACTS), MOST)):

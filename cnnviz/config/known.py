@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.analysis import subjects
+from cnnviz.config import notes
 from cnnviz.config.schema import Params
 from cnnviz.errors import InputError, choices
 from cnnviz.filters import lendable
@@ -30,6 +31,11 @@ def complaints(params: Params, artifacts: Path, lock: Path = Path()) -> Iterator
     counts, said = _counts(params)
     yield from said
     entries: dict[str, lockfile.Entry] = {}
+    written: notes.Notes = {}
+    try:
+        written = notes.parsed(params, lock / notes.PATH)
+    except InputError as problem:
+        yield from str(problem).splitlines()
     name, _, index = params.maximize.start.partition("/")
     if index and int(index) >= counts.get(name, UNKNOWN):
         yield f"params.yaml: maximize.start: the set {name!r} has {counts[name]} images, from 0 on"
@@ -41,7 +47,9 @@ def complaints(params: Params, artifacts: Path, lock: Path = Path()) -> Iterator
         lines: list[str] = []
         if entry is not None and _is_of(model, entry, folder):
             with suppress(InputError, ValueError, KeyError, TypeError):  # a model.json that is damaged, or an older one
-                lines += _of_stored(key, model, params, read_description(folder))
+                described = read_description(folder)
+                lines += _of_stored(key, model, params, described)
+                lines += notes.of_model(key, written.get(key, {}), described)
         yield from lines
 
 

@@ -18,8 +18,8 @@ PLAIN = (str, int, float, bool, type(None))
 AGREE = "numbers as 8 or 0.5, yes and no as true and false, text in quotes"
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a file of sections. Raises InputError, one line, for any other."""
+def read(path: Path, empty: bool = False) -> dict[str, Any]:
+    """Read a file of sections; empty: which may have none. Raises InputError, one line, for any other."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -34,15 +34,17 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: can't be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not valid YAML: {error.reason} at byte {error.start}; save it as UTF-8") from error
-    return parse(text, str(path))
+    return parse(text, str(path), empty)
 
 
-def parse(text: str, name: str) -> dict[str, Any]:
-    """The values in a text; name: of its file, for lines of errors."""
+def parse(text: str, name: str, empty: bool = False) -> dict[str, Any]:
+    """The values in a text, which may be `empty`; name: of its file, for lines of errors."""
     try:
         data = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
         raise InputError(f"{name}: not valid YAML: {_said(error)}") from error
+    if data is None and empty:
+        return {}
     if not isinstance(data, dict):
         raise InputError(f"{name}: expected sections such as `models:`, got {type(data).__name__}")
     try:

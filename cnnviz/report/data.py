@@ -29,6 +29,7 @@ _MAXIMIZED = (
 )
 
 Facts = dict[str, Any]
+Notes = Mapping[str, Mapping[str, Mapping[int, str]]]
 NOTING = ("feature_maps", "analysis")  # stages that say what is odd
 
 

@@ -203,11 +203,13 @@ def is_whole(out: Path) -> bool:
     return (out / LAST).is_file()
 
 
-def render(artifacts: Path, params: Params, out: Path, preview: str = "") -> None:
+def render(
+    artifacts: Path, params: Params, out: Path, preview: str = "", notes: report_data.Notes | None = None
+) -> None:
     """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv, layers.csv, plots/.
 
     preview: what the artifacts are a first part of, "2 of 4 models": the site alone, marked as a preview, without what
-    DVC or MLflow would take for results.
+    DVC or MLflow would take for results. notes: what people wrote, {model: {layer: {filter: text}}}.
 
     One thread reads all files: numpy.load, in two threads at once, now and then fails in Python 3.11 with "AST
     constructor recursion depth mismatch" (python/cpython#106905).
@@ -235,7 +237,7 @@ def render(artifacts: Path, params: Params, out: Path, preview: str = "") -> Non
         "start": params.maximize.start,
         "preview": preview,
     }
-    build.build(env, artifacts, out, models, shared)
+    build.build(env, artifacts, out, models, shared, notes or {})
     if preview:
         return
     write_json(out / "metrics.json", {facts["key"]: facts["headline"] for facts in models})

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.analysis import files, observe, watching
+from cnnviz.analysis import layers as layers_of
 from cnnviz.analysis.predictions import explaining
 from cnnviz.analysis.section import AnalyzeSection
 from cnnviz.errors import InputError
@@ -55,7 +56,8 @@ def run(
     files.write_examples(folder, watching.located(observer, layers, {name: [0] for name in layers}), pixels)
     model, amounts = ModelSection(known="vgg16", **options), AnalyzeSection(mistakes=mistakes, doubtful=doubtful)
     found = explaining.against_labels(outputs, observer.head, pixels, model.labels, "net")
-    numbers = explaining.explain(observer, described, found, model, amounts, pixels, artifacts)
+    means = {name: layers_of.means(layer) for name, layer in layers.items()}
+    numbers = explaining.explain(observer, described, found, model, amounts, pixels, means, artifacts)
     return numbers, folder
 
 
@@ -89,6 +91,14 @@ def test_files_say_what_keras_says(
         assert [f["contribution"] for f in entry["filters"]] == sorted(
             (f["contribution"] for f in entry["filters"]), reverse=True
         )
+        for f in entry["filters"]:  # a dense layer follows: what is predicted is what is lost
+            assert f["drop"] == pytest.approx(f["contribution"], rel=1e-3, abs=1e-5)
+        silenced = entry["silenced"]
+        assert silenced["predicted"] == pytest.approx(
+            sum(f["contribution"] for f in entry["filters"]), rel=1e-4, abs=1e-5
+        )
+        assert silenced["measured"] == pytest.approx(silenced["predicted"], rel=1e-3, abs=1e-5)
+        assert silenced["then"] in NAMES
         with np.load(folder / f"{entry['files']}.npz", allow_pickle=False) as stored:
             assert stored["gradcam"].shape == (2, 4, 4)
             assert stored["gradcam_over_image"].shape == (2, *SIZE)
@@ -179,6 +189,7 @@ def test_values_are_written_as_they_are_and_explained_by_themselves(
     for one in about["explained"]:
         assert one["contrast"] is None
         assert one["nearest"] is None
+        assert one["silenced"]["then"] is None
         assert one["contributions"]["difference"] == pytest.approx(one["value"], rel=1e-4)
         assert one["contributions"]["sum"] == pytest.approx(
             one["value"], rel=1e-4, abs=1e-6

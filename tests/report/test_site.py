@@ -89,6 +89,27 @@ def test_every_rendered_filter_has_a_page_and_numbers_to_download(project: Path,
                 assert (picture == arrays["images"][row]).all()
 
 
+def test_notes_are_text_on_the_page_of_their_filter(site: Path) -> None:
+    page = (site / "before/first/2.html").read_text()
+    assert '<p class="note">&lt;b&gt;likes&lt;/b&gt; round &amp; bright things</p>' in page
+    assert "a note alone" in (site / "before/third/1.html").read_text()
+    assert 'class="note"' not in (site / "after/first/2.html").read_text()
+
+
+def test_what_depends_on_a_filter_is_that_of_the_analysis(project: Path, site: Path) -> None:
+    with np.load(project / "artifacts/analysis/before/causes/second.npz") as stored:
+        rows = dict(zip(stored["filters"].tolist(), stored["path"], strict=True))
+        right = dict(zip(stored["filters"].tolist(), stored["right"].tolist(), strict=True))
+    for k, path in rows.items():
+        found = json.loads((site / f"before/second/{k}.json").read_text())["causes"]
+        known = path[np.isfinite(path)]
+        assert found["path"] == (pytest.approx(np.median(known)) if len(known) else None)
+        assert found["accuracy"] == [8, *right[k]]
+        shown = f"{np.median(known):.2f}" if len(known) else "unknown"
+        assert f">path {shown}</span>" in (site / f"before/second/{k}.html").read_text()
+    assert "there is no layer before it" in (site / "before/first/2.html").read_text()
+
+
 def test_dead_filters_are_shown_as_such(site: Path) -> None:
     layer = site_walk.Page(site / "before/first/index.html")
     assert [a["data-n"] for t, a in layer.tags if t == "li" and a.get("data-status") == "dead"] == ["3"]
@@ -240,6 +261,15 @@ def test_from_home_to_a_filter_and_on_by_keyboard(site: Path, page) -> None:
     page.wait_for_url("**/before/second/index.html")
     page.keyboard.press("ArrowUp")
     page.wait_for_url("**/before/index.html")
+
+
+def test_search_finds_notes(site: Path, page) -> None:
+    page.goto((site / "index.html").as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("round bright")
+    page.wait_for_selector("#hits li[aria-selected=true] >> text=filter 2: <b>likes</b> round & bright things")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/before/first/2.html")
 
 
 def test_search_says_so_when_it_finds_nothing_and_closes(site: Path, page) -> None:

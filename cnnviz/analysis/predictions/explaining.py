@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.analysis import files
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.analysis import causes, files
 from cnnviz.analysis.files import Pixels
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions import files as predictions_files
@@ -28,12 +31,14 @@ def explain(
     model: "ModelSection",
     options: AnalyzeSection,
     pixels: Pixels,
+    means: Mapping[str, NDArray],
     artifacts: Path,
 ) -> dict[str, Any]:
     """Write the predictions into `<artifacts>/analysis/<model>/`, if the model gives classes, labels or values.
 
-    found: see `against_labels`. Returns `labelled_images` and `accuracy` for metrics.json. Raises InputError where
-    params.yaml asks for a layer or image that is not there.
+    found: see `against_labels`; means: of the units of each layer over all images.
+    Returns `labelled_images` and `accuracy` for metrics.json. Raises InputError where params.yaml asks for a layer or
+    image that is not there.
     """
     key, head = described["name"], observer.head
     if not head.answers:
@@ -48,11 +53,14 @@ def explain(
     entries = []
     if layer:
         explainer = gradcam.Explainer(observer.graph, head, described["preprocessing"], layer)
+        decider = causes.Decider(observer.graph, head, described["preprocessing"], layer, means[layer])
         with progress(len(places), "prediction", f"explain {key}") as bar:
             for name, i in places:
                 contrast = found[name].contrast(i)
                 classes = int(found[name].predicted[i]), contrast[0] if contrast else None
-                entries.append(writer.explained(name, i, explainer.explain(writer.seen(name, i), classes)))
+                made = explainer.explain(writer.seen(name, i), classes)
+                decided = decider.decide(writer.seen(name, i), classes, predictions_files.strongest(made))
+                entries.append(writer.explained(name, i, made, decided))
                 bar.update()
     writer.table()
     writer.summary(entries)
@@ -76,6 +84,16 @@ def against_labels(
         logits = one.logits
         found[name] = predictions.Predictions(logits, head.probabilities(logits), true, one.features, alone)
     return found
+
+
+def labelled(found: predictions.Found, pixels: Pixels, count: int) -> list[tuple[int, int]]:
+    """Numbers of images whose true class is known, with that class: `count` at most, evenly spread."""
+    every = [
+        (int(pixels.starts[pixels.names.index(name)]) + int(i), int(one.true[i]))
+        for name, one in found.items()
+        for i in np.flatnonzero(one.labelled)
+    ]
+    return [every[i] for i in np.linspace(0, len(every) - 1, min(count, len(every))).astype(int)]
 
 
 def notes(

@@ -14,9 +14,15 @@ from cnnviz.analysis.predictions.outputs import Found, Values
 from cnnviz.files import npz, write_bytes, write_csv, write_json
 
 if TYPE_CHECKING:
+    from cnnviz.analysis.causes import Decision
     from cnnviz.analysis.predictions.gradcam import Explanation
 
 FILTERS = 6  # named for each explained prediction
+
+
+def strongest(made: "Explanation") -> list[int]:
+    """The filters of the largest contribution."""
+    return [int(k) for k in np.argsort(-made.contributions, kind="stable")[:FILTERS]]
 
 
 @dataclass
@@ -95,13 +101,12 @@ class Writer:
         picture = plots.sheet(images, [_lines(row) for row in rows[: len(shown)]])
         write_bytes(self.folder / "predictions.png", picture)
 
-    def explained(self, name: str, i: int, made: "Explanation") -> dict[str, Any]:
+    def explained(self, name: str, i: int, made: "Explanation", decided: "Decision") -> dict[str, Any]:
         """`predictions/<set>_<image>.npz` and `.png`; returns the entry of predictions.json."""
         one, contrast = self.found[name], self.found[name].contrast(i)
         top, (other, kind) = int(one.predicted[i]), contrast or (None, "")
         against = float(made.logits[other]) if other is not None else None
         near = outputs.nearest(self.found, (name, i), made.features)
-        strongest = np.argsort(-made.contributions, kind="stable")[:FILTERS].tolist()
         checks = [asdict(each) for each in made.checks]
         difference = float(made.logits[top]) - (against or 0.0)
         stem = f"{name}_{i}"
@@ -118,13 +123,28 @@ class Writer:
             "contrast": None if other is None else {"class": other, "name": self.names[other], "kind": kind},
             "logits": {"predicted": float(made.logits[top]), "contrast": against},
             "occlusion": {"predicted": checks[0], "contrast": checks[1]},
-            "filters": [{"filter": k, "contribution": float(made.contributions[k])} for k in strongest],
+            "filters": [
+                {"filter": k, "contribution": float(made.contributions[k]), "drop": drop, "drop_at_mean": at_mean}
+                for k, drop, at_mean in zip(
+                    strongest(made), decided.drops.tolist(), decided.at_mean.tolist(), strict=True
+                )
+            ],
+            "silenced": self._silenced(made, decided),
             "contributions": {"sum": float(made.contributions.sum()), "difference": difference},
             "nearest": self._near(near) if near else None,
             "files": f"predictions/{stem}",
         }
         write_bytes(self.folder / "predictions" / f"{stem}.png", plots.page(self._page(entry, made)))
         return entry
+
+    def _silenced(self, made: "Explanation", decided: "Decision") -> dict[str, Any]:
+        """The lead without the filters named; `then`: the class of the highest logit, where there are classes."""
+        return {
+            "predicted": float(made.contributions[strongest(made)].sum()),
+            "measured": decided.together,
+            "random": decided.random,
+            "then": None if self.kind == "regression" else self.names[decided.then],
+        }
 
     def _near(self, near: outputs.Nearest) -> dict[str, Any]:
         true = int(self.found[near.set].true[near.image])
@@ -191,9 +211,11 @@ def _lines(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _rounded(value: Any) -> Any:
-    """Floats with 6 significant digits, as in the tables."""
+    """Floats with 6 significant digits, as in the tables; None for those that are not finite."""
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_rounded(each) for each in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -11,8 +11,8 @@ import jinja2
 
 from cnnviz.files import progress
 from cnnviz.report import data
-from cnnviz.report.data import Facts
-from cnnviz.report.site import filters, layer_page, model_page, pairs, pictures, predictions
+from cnnviz.report.data import Facts, Notes
+from cnnviz.report.site import filters, layer_page, model_page, pairs, pictures, predictions, words
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer, Model, prepare, read_model
@@ -35,7 +35,7 @@ class Writer:
         self.site.files.write(path, text.encode())
 
 
-def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts], shared: Facts) -> None:
+def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts], shared: Facts, notes: Notes) -> None:
     """Write the site into `out`.
 
     facts: report_data.model of every model; shared: what report.render knows for all pages (sets, fixed filters).
@@ -47,6 +47,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
     classes = {name: one.class_names for name, one in photos.sets.items()}
     for model in models.values():
         model.facts["set_classes"] = classes
+        model.notes = notes.get(model.key, {})
     every = [layer for model in models.values() for layer in model.ordered()]
     with progress(2 * len(every), "layer", "report", f"pages of {len(models)} models, {len(every)} layers") as bar:
         prepare(models.values(), files, bar.update)
@@ -69,13 +70,15 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
 
 
 def _choose_pages(site: Site, compared: list[Pair]) -> None:
-    """Which filters have a page: the rendered ones, whatever these are connected to or compared with."""
+    """Which filters have a page: rendered ones, those with a note, whatever these are connected to or compared with."""
     chosen: dict[str, dict[str, set[int]]] = {
         key: {layer.name: set(layer.rendered) for layer in model.ordered()} for key, model in site.models.items()
     }
     every = [layer for model in site.models.values() for layer in model.ordered()]
     alike = site.alike.best([(layer.model.key, layer.name, k) for layer in every for k in layer.rendered])
     for model in site.models.values():
+        for name, noted in model.notes.items():
+            chosen[model.key][name].update(noted)
         for name, k in predictions.filters(model):
             chosen[model.key][name].add(k)
         for layer in model.ordered():
@@ -104,7 +107,13 @@ def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Mo
     style = "\n".join(env.get_template(name).render() for name in ("style.css", "site/site.css"))
     script = env.get_template("site/site.js").render()
     found = [
-        [key, [[layer.title, layer.url, layer.filters, sorted(model.pages[layer.name])] for layer in model.ordered()]]
+        [
+            key,
+            [
+                [layer.title, layer.url, layer.filters, sorted(model.pages[layer.name]), words.searchable(layer)]
+                for layer in model.ordered()
+            ],
+        ]
         for key, model in models.items()
     ]
     index = "window.cnnvizIndex = " + json.dumps(found, separators=(",", ":")).replace("<", "\\u003c") + ";\n"

@@ -13,7 +13,7 @@ from cnnviz.files import npz
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import curves
-from cnnviz.report.site import pictures
+from cnnviz.report.site import causes, pictures, words
 from cnnviz.report.site.alike import Alike, Matches
 from cnnviz.report.site.circuit import Link, Wiring
 from cnnviz.report.site.layers import Layer, Model
@@ -50,6 +50,7 @@ class Context:
     maximized: dict[str, NDArray]
     examples: dict[str, NDArray]
     statistics: dict[str, dict[str, NDArray]]
+    causes: dict[str, NDArray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, layer: Layer, whole: bool = True) -> "Context":
@@ -60,7 +61,7 @@ class Context:
         if not whole:
             return cls(layer, layer.wiring(), readers, {}, {}, {})
         statistics = {name: layer.statistics(name) for name in model.sets}
-        return cls(layer, layer.wiring(), readers, layer.maximized(), layer.examples(), statistics)
+        return cls(layer, layer.wiring(), readers, layer.maximized(), layer.examples(), statistics, layer.causes())
 
     def inputs(self, k: int) -> tuple[list[Link], list[Link]]:
         origins = self.layer.model.sources.get(self.layer.name, ())
@@ -98,6 +99,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     }
     found["inputs"] = _connections(layer.model, context.inputs(k))
     found["outputs"] = _connections(layer.model, context.outputs(k))
+    found |= causes.of_page(layer, context.causes, k, found["inputs"], found["outputs"]) | words.of_page(layer, k)
     origins = layer.model.sources.get(layer.name, ())
     if context.wiring and not origins and context.wiring.kernel.shape[2] == 3 and not context.wiring.depthwise:
         kernel = context.wiring.kernel[..., k]
@@ -259,6 +261,7 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
             for side, sign in (("adds", 1), ("takes", -1))
             for f in found[what][side]
         ]
+    numbers |= {"note": found["note"], "words": found["told"], "causes": causes.numbers(found["causes"])}
     numbers["twins"] = [{"model": f.model, **row} for f, row in found["twins"]]
     numbers["matches"] = [
         {"model": f.model, "layer": f.layer, "filter": f.number, "correlation": value} for f, value in found["matches"]

@@ -1,6 +1,6 @@
 """What the site knows of a layer: arrays and numbers of all stages for its filters, and the sheets that show them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from cnnviz.files import npz, read_csv
 from cnnviz.report import data
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import rendered_pictures
-from cnnviz.report.site import circuit, pictures
+from cnnviz.report.site import circuit, pictures, words
 from cnnviz.report.site.circuit import Wiring
 from cnnviz.report.site.links import Filter, Tile, url
 
@@ -73,6 +73,9 @@ class Layer:
 
     def examples(self) -> dict[str, NDArray]:
         return npz.read(self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz")
+
+    def causes(self) -> dict[str, NDArray]:
+        return npz.read(self.model.artifacts / "analysis" / self.model.key / "causes" / f"{self.name}.npz")
 
     def statistics(self, image_set: str) -> dict[str, NDArray]:
         """Numbers per filter on one set, and its `histogram`."""
@@ -152,6 +155,7 @@ class Model:
     pages: dict[str, set[int]] = field(default_factory=dict)
     sources: dict[str, circuit.Origin] = field(default_factory=dict)
     readers: dict[str, list[str]] = field(default_factory=dict)
+    notes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)  # by layer and filter, what people wrote
 
     @property
     def url(self) -> str:
@@ -175,6 +179,11 @@ class Model:
     @cached_property
     def statistics(self) -> dict[str, dict[str, NDArray]]:
         return {name: npz.read(self.artifacts / "analysis" / self.key / name / "statistics.npz") for name in self.sets}
+
+    @cached_property
+    def words(self) -> dict[str, dict[int, list[Facts]]]:
+        """What each filter tells apart, by layer: see words.read."""
+        return words.read(self.artifacts / "analysis" / self.key / "words.csv")
 
     def ordered(self) -> list[Layer]:
         return list(self.layers.values())

@@ -6,7 +6,7 @@ from typing import Any
 from cnnviz.files import npz, read_csv
 from cnnviz.report import data
 from cnnviz.report.data import Facts
-from cnnviz.report.site import heat, pictures
+from cnnviz.report.site import causes, heat, pictures
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.links import url
@@ -36,11 +36,13 @@ def _row(site: Site, row: dict[str, str]) -> Facts:
 
 def _explained(site: Site, model: Model, layer: str, one: dict[str, Any]) -> Facts:
     chips = [
-        (model.layers[layer].filter(f["filter"]), f["contribution"]) for f in one["filters"] if layer in model.layers
+        (model.layers[layer].filter(f["filter"]), f["contribution"], f.get("drop"))
+        for f in one["filters"]
+        if layer in model.layers
     ]
     near = one["nearest"]
     nearest = (site.photos.photo(near["set"], near["image"]), near) if near else None
-    return one | {"maps": _maps(site, model, one), "filters": chips, "nearest": nearest}
+    return one | {"decided": causes.decided(one), "maps": _maps(site, model, one), "filters": chips, "nearest": nearest}
 
 
 def _maps(site: Site, model: Model, one: dict[str, Any]) -> Facts | None:

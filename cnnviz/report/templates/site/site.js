@@ -43,13 +43,19 @@
     const numbers = words.filter((word) => /^\d+$/.test(word)).map(Number);
     const names = words.filter((word) => !/^\d+$/.test(word));
     for (const [model, layers] of window.cnnvizIndex) {
-      for (const [layer, url, filters, pages] of layers) {
+      for (const [layer, url, filters, pages, told] of layers) {
         const text = `${model} ${layer}`.toLowerCase();
+        const at = (n) => has(pages, n) ? url.replace(/index\.html$/, `${n}.html`) : `${url}#${n}`;
+        for (const [n, said] of words.every((word) => text.includes(word)) ? [] : told) {
+          const all = `${text} filter ${n} ${said}`.toLowerCase();
+          if (names.length && words.every((word) => all.includes(word))) {
+            yield { text: `${model} / ${layer} / filter ${n}: ${said}`, url: at(n), rank: 1 };
+          }
+        }
         if (!names.every((word) => text.includes(word))) continue;
         const plain = numbers.filter((n) => n < filters);
         for (const n of plain) {
-          const page = has(pages, n) ? url.replace(/index\.html$/, `${n}.html`) : `${url}#${n}`;
-          yield { text: `${model} / ${layer} / filter ${n}`, url: page, rank: has(pages, n) ? 0 : 2 };
+          yield { text: `${model} / ${layer} / filter ${n}`, url: at(n), rank: has(pages, n) ? 0 : 2 };
         }
         if (words.every((word) => text.includes(word))) yield { text: `${model} / ${layer}`, url, rank: 1 };
       }
@@ -66,7 +72,7 @@
       item.textContent = hit.text;
       return item;
     }));
-    none.textContent = all.length ? `${all.length} found` : "Nothing of this name. A filter is found by its number.";
+    none.textContent = all.length ? `${all.length} found` : "Nothing of this name. A filter is found by its number, a class or a note.";
     choose(0);
   }
   function choose(i) {

@@ -1,0 +1,86 @@
+"""What of a network lies behind one tensor, so that filters can be silenced there. Keras's own layers and weights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+MEMORY = 32_000_000  # bytes of changed maps that go through together
+Change = Mapping[int, float]  # channel: its value at all positions
+
+
+class Tail:
+    """`outputs` of a flat graph by the tensor `start` `(None, h, w, channels)`, all else as it is on the same image.
+
+    names: of those outputs that depend on `start`; beside: tensors that they need besides, where a network forks.
+    """
+
+    def __init__(self, start: Any, outputs: Mapping[str, Any]) -> None:
+        behind, self.beside = _behind(start, list(outputs.values()))
+        self.names = [name for name, tensor in outputs.items() if id(tensor) in behind and tensor is not start]
+        if self.names:
+            self._network = keras.Model([start, *self.beside], [outputs[name] for name in self.names])
+            kinds = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.beside]
+            signature = [tf.TensorSpec((None, *start.shape[1:])), kinds]  # one trace for any number of changes
+            self._run = tf.function(self._compute, autograph=False, input_signature=signature)
+
+    def _compute(self, maps: tf.Tensor, beside: list[tf.Tensor]) -> list[tf.Tensor]:
+        many = tf.shape(maps)[0]
+        found = keras.tree.flatten(self._network([maps, *(tf.repeat(x, many, 0) for x in beside)], training=False))
+        return [tf.reduce_mean(tf.nn.relu(x), (1, 2)) if len(x.shape) == 4 else x for x in found]
+
+    def changed(
+        self, maps: NDArray[np.floating], beside: Sequence[Any], changes: Sequence[Change]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Each output under each change of the maps `(1, h, w, channels)`; beside: `self.beside` of the same image.
+
+        Returns `(changes, n)` by name: of maps the mean rate of each channel, of anything else its values.
+        """
+        if not self.names:
+            return {}
+        step = max(1, MEMORY // max(1, maps.nbytes))
+        if any(x.shape[0] != 1 for x in beside):  # windows of an image, say, which stand for no other image
+            step = 1
+        parts = []
+        for start in range(0, len(changes), step):
+            chosen = changes[start : start + step]
+            many = np.repeat(np.asarray(maps, np.float32), len(chosen), axis=0)
+            for one, change in zip(many, chosen, strict=True):
+                for channel, value in change.items():
+                    one[..., channel] = value
+            parts.append([np.asarray(x) for x in self._run(tf.constant(many), list(beside))])
+        return {name: np.concatenate(each) for name, each in zip(self.names, zip(*parts, strict=True), strict=True)}
+
+
+def sources(tensor: Any) -> list[Any]:
+    """The tensors that a tensor of a Keras graph is made of directly."""
+    operation, node, _ = tensor._keras_history
+    return list(operation._inbound_nodes[node].arguments.keras_tensors)
+
+
+def _behind(start: Any, outputs: Sequence[Any]) -> tuple[set[int], list[Any]]:
+    """Ids of the tensors made from `start` that lead to `outputs`, itself included; what else these are made of."""
+    behind, beside = {id(start)}, {}
+    for tensor in _forwards(start, outputs):
+        made_of = sources(tensor)
+        if any(id(one) in behind for one in made_of):
+            behind.add(id(tensor))
+            beside[id(tensor)] = made_of
+    others = {id(one): one for made_of in beside.values() for one in made_of if id(one) not in behind}
+    return behind, list(others.values())
+
+
+def _forwards(start: Any, outputs: Sequence[Any]) -> Iterator[Any]:
+    """All tensors that `outputs` are made of, but for `start` and what it is made of alone; sources come first."""
+    done, stack = {id(start)}, [(tensor, False) for tensor in outputs]
+    while stack:
+        tensor, ready = stack.pop()
+        if ready:
+            yield tensor
+        elif id(tensor) not in done:
+            done.add(id(tensor))
+            stack.append((tensor, True))
+            stack += [(one, False) for one in sources(tensor)]
