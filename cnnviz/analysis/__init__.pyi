@@ -15,5 +15,4 @@ from .observe import Observer as Observer  # what every unit does, a batch at a 
 from .predictions import covered as covered  # what share of a map is covered
 from .predictions import gradcam as gradcam  # where in an image a class score comes from
 from .section import AnalyzeSection as AnalyzeSection  # `analyze` in params.yaml
-from .sparsity import population as population  # population sparsity
 from .stage import run as run  # the stage `analyze`

@@ -189,7 +189,8 @@ def _layers_csv(models: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     medians = [f"median_{name}" for name in report_data.SCORES]
-    writer.writerow(["model", "layer", "filters", *report_data.STATES, *medians])
+    counts = [f"{what}_filters" for what in ("rendered", *report_data.STATES)]
+    writer.writerow(["model", "layer", *counts, *medians])
     for facts in models:
         for layer in facts["rendered"]:
             m = layer["maximized"]

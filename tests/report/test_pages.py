@@ -127,7 +127,8 @@ def _maximized(root: Path, key: str) -> None:
             **more,
         )
     total = sum(RENDERED.values())
-    head = {"filters": total, "ok": total - 5, "weak": 2, "dead": 3, "median_score_gain": 3.5}
+    head = {"rendered_filters": total, "ok_filters": total - 5, "weak_filters": 2, "dead_filters": 3}
+    head |= {"median_score_gain": 3.5}
     head |= {f"median_{name}": value for name, value in SCORES.items()} | {"median_selectivity_rank": 2.0}
     head |= {"median_seed_stability": None, "layers": {}}
     settings = {name: {"objective": "pre_activation", "size": 24, "decay": i} for i, name in enumerate(RENDERED)}
@@ -397,7 +398,7 @@ def test_metrics_have_the_same_keys_for_every_model(site: Path) -> None:
 def test_layers_with_counts_and_medians(site: Path) -> None:
     rows = list(csv.DictReader((site / "layers.csv").read_text().splitlines()))
     assert [(row["model"], row["layer"]) for row in rows] == [(m, x) for m in ("first", "second") for x in RENDERED]
-    assert [rows[1][state] for state in ("filters", "ok", "weak", "dead")] == ["14", "11", "1", "2"]
+    assert [rows[1][f"{state}_filters"] for state in ("rendered", "ok", "weak", "dead")] == ["14", "11", "1", "2"]
     assert (rows[0]["median_against_nature"], rows[0]["median_selectivity_rank"]) == ("1.25", "2")
 
 

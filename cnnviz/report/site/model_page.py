@@ -8,7 +8,7 @@ from cnnviz.report.site.layers import Model
 from cnnviz.report.site.pairs import Pair
 
 TELLING = {
-    "statistics": "Firing rate, sparsity, selectivity, dead and redundant filters, layer by layer",
+    "statistics": "Firing rate, sparsity, selectivity, silent and redundant filters, layer by layer",
     "histograms": "Histograms of the pre-activations of up to 12 layers, a colour per image set",
 }
 
