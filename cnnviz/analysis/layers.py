@@ -57,10 +57,11 @@ class LayerAnalysis:
     examples: int
     batch: int
     kept: int
+    photos: NDArray[np.integer]  # of all sets' images, which show the same one
     sets: dict[str, SetMeasures] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.top, self.bottom = (Extremes(self.channels, self.examples, sign) for sign in (1, -1))
+        self.top, self.bottom = (Extremes(self.channels, self.examples, sign, self.photos) for sign in (1, -1))
         self.correlation = measures.Correlation(self.channels)
 
     def begin(self, name: str, labels: NDArray[np.integer]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_json
+from cnnviz.report import wording
 from cnnviz.report.pictures import Inliner, curves, histogram, rendered_pictures
 
 NEAR_DUPLICATE = 0.95  # cosine from which two filters of a layer count as near duplicates
@@ -146,6 +147,7 @@ def _maximized(folder: Path, conv: Facts, settings: Facts, inline: Inliner) -> F
         "snapshot_steps": steps,
         "last": steps[-1],
         "count": {state: sum(card["status"] == state for card in cards) for state in STATES},
+        "standing": wording.standing(card["scores"] for card in cards),
         "median": {name: _median(card["scores"][name] for card in cards) for name in SCORES},
         "filters": conv["filters"],
         "chart": curves(shown, [f"filter {k}" for k in data["filters"][:CARDS]], steps, marks),

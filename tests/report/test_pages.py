@@ -324,6 +324,9 @@ def test_weak_dead_and_surplus_filters_are_shown_and_labelled(site: Path) -> Non
     assert f"filter 1 dead {SILENT}" in text
     assert f"dead 13: {SILENT}" in text  # shown small, with its reason below
     assert "1 ok, 1 weak, 1 dead; median robust score 31.5, against nature 1.25×, selectivity rank 2 of 8." in text
+    above = {layer: n - sum(STATES.get(k) == ("dead", SILENT) for k in range(n)) for layer, n in RENDERED.items()}
+    for n in above.values():  # all that could be measured stand at 1.25
+        assert f"In this layer {n} of {n} get there; the median is 1.25×." in text
 
 
 def test_scores_of_a_card_and_a_dash_where_there_is_none(site: Path) -> None:

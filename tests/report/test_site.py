@@ -95,6 +95,17 @@ def test_dead_filters_are_shown_as_such(site: Path) -> None:
     assert "(dead)" in (site / "before/first/3.html").read_text()
 
 
+def test_a_layer_says_how_many_photos_there_are_and_which_is_everywhere(project: Path, site: Path) -> None:
+    with np.load(project / "artifacts/analysis/before/examples/first.npz") as found:
+        telling = found["top_activation"][:, 0] > found["bottom_activation"][:, 0]
+        first = list(zip(found["top_set"][telling, 0], found["top_image"][telling, 0], strict=True))
+    most = max(first.count(one) for one in first)
+    for path in ("before/first/index.html", "before/first/2.html", "before/third/0.html", "index.html"):
+        assert "14 natural images. What 19% of photos like these show" in (site / path).read_text(), path
+    text = (site / "before/first/index.html").read_text()
+    assert f"does so with {most} of {len(first)} filters ({most / len(first):.0%}) that tell photos apart" in text
+
+
 def test_twins_matches_and_connections_lead_to_the_right_filters(project: Path, site: Path) -> None:
     numbers = json.loads((site / "before/first/2.json").read_text())
     assert [(t["model"], t["layer"], t["filter"]) for t in numbers["twins"]] == [("after", "first", 2)]

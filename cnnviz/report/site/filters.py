@@ -91,6 +91,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     found: Facts = {"here": here, "k": k, "layer": layer, "status": layer.status.get(k, "")}
     found |= {"scores": layer.scores.get(k), "reason": "", "image": None, "first": None}
     found["natural"] = _natural(site, context, k)
+    found["seen"] = site.photos.said(layer.model.sets, layer.analysis.get("photos")) if found["natural"] else ""
     found["statistics"] = _statistics(context, k)
     found["weights"] = {
         key: layer.weights[key][k] for key in ("l1", "l2", "mean", "std", "near_zero_share") if key in layer.weights

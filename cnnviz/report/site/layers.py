@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
 from cnnviz.files import npz
-from cnnviz.report import data
+from cnnviz.report import data, wording
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import rendered_pictures
 from cnnviz.report.site import circuit, pictures
@@ -84,6 +84,16 @@ class Layer:
     @cached_property
     def weights(self) -> Facts:
         return dict(self.model.weights.get(self.name, {}))
+
+    @cached_property
+    def analysis(self) -> Facts:
+        """Its entry in analysis/<model>/statistics.json."""
+        return dict(self.model.analysis.get(self.name, {}))
+
+    @cached_property
+    def standing(self) -> dict[str, str]:
+        """What its filters' scores say of it, a sentence by the name of a score."""
+        return wording.standing(self.scores.values())
 
     def wiring(self) -> Wiring | None:
         path = self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz"
@@ -160,6 +170,10 @@ class Model:
     @cached_property
     def weights(self) -> Facts:
         return dict(data.read(self.artifacts / "weights" / self.key / "statistics.json"))
+
+    @cached_property
+    def analysis(self) -> Facts:
+        return dict(data.read(self.artifacts / "analysis" / self.key / "statistics.json"))
 
     @cached_property
     def statistics(self) -> dict[str, dict[str, NDArray]]:

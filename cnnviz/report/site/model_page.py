@@ -47,5 +47,5 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
         "own_pairs": own,
         "objectives": objectives,
         "analysis": data.read(folder / "metrics.json"),
-        "by_layer": data.read(folder / "statistics.json"),
+        "by_layer": model.analysis,
     }
