@@ -73,8 +73,6 @@ def _feature_maps(folder: Path, rng: Any, layers: list[str], gain: float) -> Non
     (folder / "photos").mkdir()
     numbers = {"firing_rate": [0.0, 0.5, 1.0], "never_active": [True, False, False]}
     (folder / "photos" / "statistics.json").write_text(json.dumps(dict.fromkeys(layers, numbers)))
-    responses = np.array([[1, 0, -1], [1, 1, 1]], np.float32)  # sparsity 1 of the first image, 0 of the second
-    np.savez(folder / "photos" / "per_image.npz", **{f"{layer}/feature": responses for layer in layers})
     _png(folder / "photos" / f"{layers[0]}.png")
 
 
@@ -91,7 +89,8 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
         _png(folder / f"{layer}.png", np.concatenate(images[:, -1], axis=1))
         metrics[layer] = {str(k): _entry(float(scores[k, -1]), k) for k in range(FILTERS)}
         rows += [(layer, k, s, f"{scores[k, s]:.6g}") for k in range(FILTERS) for s in range(STEPS + 1)]
-    head = {"filters": FILTERS * len(layers), "ok": len(layers), "weak": len(layers), "dead": len(layers)}
+    head: dict[str, Any] = {f"{state}_filters": len(layers) for state in ("ok", "weak", "dead")}
+    head |= {"rendered_filters": FILTERS * len(layers)}
     head |= {f"median_{key}": 1.5 for key in ("score_gain", *content.FILTER_SERIES)}
     objectives = {"logit-6": {"score": 2.0}}
     _png(folder / "objectives" / "logit-6.png")

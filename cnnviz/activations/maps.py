@@ -27,7 +27,8 @@ class Statistics:
 
     Per image and channel, float32 `(images, channels)`: `peak`, the highest pre-activation of any position (after the
     unit's own batch normalization; where the layer itself ends in a ReLU, after that: 0 then means "never above 0");
-    `feature`, the mean over the positions of the unit's output.
+    `feature`, the mean over the positions of the unit's output; `drive`, that of the pre-activation where it is above 0
+    (elsewhere 0).
     """
 
     measured_at: str
@@ -37,6 +38,7 @@ class Statistics:
     positions: int = 0
     peak: np.ndarray = field(default_factory=_none)
     feature: np.ndarray = field(default_factory=_none)
+    drive: np.ndarray = field(default_factory=_none)
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of statistics.json."""
@@ -79,14 +81,18 @@ class FeatureMaps:
     def _measure(self, images: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
         made = keras.tree.flatten(self._units(preprocess(images, self.preprocessing), training=False))
         units, before = made[: len(self.convs)], made[len(self.convs) :]
+        linear = [
+            _linear(conv.layer, b) if _hidden(conv) else b for conv, b in zip(self.convs.values(), before, strict=True)
+        ]
         return [
             (
                 tf.math.count_nonzero(u > 0, [0, 1, 2]),
                 tf.reduce_sum(u, [1, 2]),
                 tf.reduce_max(u, [0, 1, 2]),
-                tf.reduce_max(_linear(conv.layer, b) if _hidden(conv) else b, [1, 2]),
+                tf.reduce_max(pre, [1, 2]),
+                tf.reduce_mean(tf.maximum(tf.cast(pre, tf.float32), 0.0), [1, 2]),
             )
-            for conv, u, b in zip(self.convs.values(), units, before, strict=True)
+            for u, pre in zip(units, linear, strict=True)
         ]
 
     def _compute(self, images: tf.Tensor, channels: list[tf.Tensor]) -> list[tf.Tensor]:
@@ -99,17 +105,20 @@ class FeatureMaps:
         result: dict[str, Statistics] = {}
         for name, conv in self.convs.items():
             zero, each = np.zeros(conv.filters), np.zeros((count, conv.filters), "float32")
-            result[name] = Statistics(conv.unit.name, zero, zero, zero - np.inf, peak=each, feature=each.copy())
+            result[name] = Statistics(
+                conv.unit.name, zero, zero, zero - np.inf, peak=each, feature=each.copy(), drive=each.copy()
+            )
         for indices in _batches(range(count)):
             measured = self._measured(tf.constant(read(indices)))
             for conv, entry, arrays in zip(self.convs.values(), result.values(), measured, strict=True):
-                positive, total, most, peak = (array.numpy() for array in arrays)
+                positive, total, most, peak, drive = (array.numpy() for array in arrays)
                 positions = int(np.prod(conv.unit.output.shape[1:3]))
                 entry.positive = entry.positive + positive
                 entry.total = entry.total + total.sum(0)
                 entry.maximum = np.where(np.isnan(entry.total), np.nan, np.maximum(entry.maximum, most))
                 entry.positions += len(indices) * positions
-                entry.peak[list(indices)], entry.feature[list(indices)] = peak, total / positions
+                for kept, values in ((entry.peak, peak), (entry.feature, total / positions), (entry.drive, drive)):
+                    kept[list(indices)] = values
             tick(len(indices))
         return result
 
@@ -150,8 +159,8 @@ def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def per_image(found: dict[str, Statistics]) -> dict[str, np.ndarray]:
-    """The arrays of per_image.npz: `<layer>/peak` and `<layer>/feature`, float32 `(images, channels)`."""
-    return {f"{name}/{kind}": getattr(s, kind) for name, s in found.items() for kind in ("peak", "feature")}
+    """The arrays of per_image.npz: `<layer>/peak`, `<layer>/feature`, `<layer>/drive`, float32 `(images, channels)`."""
+    return {f"{name}/{kind}": getattr(s, kind) for name, s in found.items() for kind in ("peak", "feature", "drive")}
 
 
 def most_active(per_set: Sequence[Statistics], count: int) -> list[int]:

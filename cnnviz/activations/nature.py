@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 SAMPLE = 256  # images of a set at most whose pixels stand for nature
 PIXELS = 2**24  # of them together, likewise: fewer images of a large canvas
 FEWEST = 4
+KINDS = ("peak", "feature", "drive")  # what per_image.npz holds of every layer, in the order of Nature
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Nature:
     """m natural images in one layer of C channels.
 
     peaks: float32 `(m, C)`, highest pre-activation anywhere in the image (0 where the layer itself ends in a ReLU and
-    the unit is never above 0); features: float32 `(m, C)`, the unit's output averaged over positions; images: m pairs
-    (set, index in the set), in the same order; the set is "" for measured arrays.
+    the unit is never above 0); features: float32 `(m, C)`, the unit's output averaged over positions; drives: float32
+    `(m, C)`, the pre-activation averaged over positions, what is below 0 counted as 0; images: m pairs (set, index in
+    the set), in the same order; the set is "" for measured arrays.
     """
 
     peaks: Floats
     features: Floats
+    drives: Floats
     images: tuple[tuple[str, int], ...]
 
     def best(self, k: int) -> int | None:
@@ -44,7 +47,8 @@ def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
 
     Raises InputError without sets, for a file that is missing or damaged, and for a layer that is not in it.
     """
-    peaks, features, images = [], [], []
+    found: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
+    images: list[tuple[str, int]] = []
     for name in sets:
         path = feature_maps_folder / name / "per_image.npz"
         again = f"dvc repro --force feature_maps@{feature_maps_folder.name}"
@@ -53,16 +57,17 @@ def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
                 if f"{layer}/peak" not in data:
                     layers = (key.removesuffix("/peak") for key in data if key.endswith("/peak"))
                     raise InputError(f"{path}: no layer {layer!r}; {choices(layer, layers)}")
-                peaks.append(data[f"{layer}/peak"])
-                features.append(data[f"{layer}/feature"])
+                for kind, parts in found.items():
+                    parts.append(data[f"{layer}/{kind}"])
         except FileNotFoundError:
             raise InputError(f"{path}: not found; run `{again}`") from None
         except KeyError as missing:
             raise InputError(f"{path}: damaged (no {missing}); run `{again}`") from None
-        images += [(name, i) for i in range(len(peaks[-1]))]
-    if not peaks:
+        images += [(name, i) for i in range(len(found["peak"][-1]))]
+    if not found["peak"]:
         raise InputError(f"{feature_maps_folder}: no image set asked for; name at least one")
-    return Nature(np.concatenate(peaks), np.concatenate(features), tuple(images))
+    peaks, features, drives = (np.concatenate(found[kind]) for kind in KINDS)
+    return Nature(peaks, features, drives, tuple(images))
 
 
 def measure(network: Any, preprocessing: Any, layer: str, images: ArrayLike) -> Nature:
@@ -80,7 +85,7 @@ def measure(network: Any, preprocessing: Any, layer: str, images: ArrayLike) -> 
     described = {"input_shape": pixels.shape[1:], "preprocessing": preprocessing}
     maps = activations.FeatureMaps(network, described, layer)
     found = maps.statistics(lambda i: pixels[list(i)].astype("float32"), len(pixels), lambda n: None)[layer]
-    return Nature(found.peak, found.feature, tuple(("", i) for i in range(len(pixels))))
+    return Nature(found.peak, found.feature, found.drive, tuple(("", i) for i in range(len(pixels))))
 
 
 def pictures(sets: Mapping[str, ImageSet], size: int | tuple[int, int], channels: int = 3) -> Floats:

@@ -16,5 +16,4 @@ from .predictions import covered as covered  # what share of a map is covered
 from .predictions import gradcam as gradcam  # where in an image a class score comes from
 from .section import AnalyzeSection as AnalyzeSection  # `analyze` in params.yaml
 from .seen import Seen as Seen  # what a measure gets to see of one layer
-from .sparsity import population as population  # population sparsity
 from .stage import run as run  # the stage `analyze`

@@ -17,14 +17,16 @@ SMALL = 32  # and where one patch of every filter is shown
 class Extremes:
     """The `count` images with the highest (sign 1) or lowest (sign -1) pre-activation of each channel.
 
-    An image takes part once, with its best position, so that one striking spot doesn't fill all places. Of equal ones
+    A photo takes part once, with its best position, so that one striking spot doesn't fill all places. Of equal ones
     the first image, and in it the first position, comes first. What is kept doesn't grow with the number of images.
+    photos: int `(images of all sets,)`, which of them show the same one (images.photos); None: all are different.
     values: float32 `(channels, k)`, best first; images: int32 `(channels, k)`, number of the image, counted on over the
     sets; positions: int32 `(channels, k, 2)`, y and x in the layer's map. k <= count.
     """
 
-    def __init__(self, channels: int, count: int, sign: int) -> None:
+    def __init__(self, channels: int, count: int, sign: int, photos: NDArray[np.integer] | None = None) -> None:
         self.count, self.sign = count, sign
+        self.photos = None if photos is None or len(np.unique(photos)) == len(photos) else photos
         self.start = 0  # number of images in the sets before this one
         self.values = np.zeros((channels, 0), np.float32)
         self.images = np.zeros((channels, 0), np.int32)
@@ -40,9 +42,24 @@ class Extremes:
         values = np.concatenate([self.values, values], axis=1)
         images = np.concatenate([self.images, images], axis=1)
         places = np.concatenate([self.positions, places], axis=1)
-        order = np.argsort(-self.sign * values, axis=1, kind="stable")[:, : self.count]
+        order = np.argsort(-self.sign * values, axis=1, kind="stable")
+        order = (order if self.photos is None else _once(order, self.photos[images]))[:, : self.count]
         self.values, self.images = (np.take_along_axis(a, order, 1) for a in (values, images))
         self.positions = np.take_along_axis(places, order[..., None], 1)
+
+
+def _once(order: NDArray[np.intp], photos: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Of an order `(channels, n)` of images, which show these photos `(channels, n)`, the first place of each photo.
+
+    All channels have seen the same photos, or more than are kept: the rows are cut to the shortest.
+    """
+    ranked = np.take_along_axis(photos, order, 1)
+    by_photo = np.argsort(ranked, axis=1, kind="stable")
+    neighbours = np.take_along_axis(ranked, by_photo, 1)
+    new = np.ones(order.shape, bool)
+    np.put_along_axis(new, by_photo[:, 1:], neighbours[:, 1:] != neighbours[:, :-1], 1)
+    kept = np.argsort(~new, axis=1, kind="stable")[:, : int(new.sum(1).min())]
+    return np.take_along_axis(order, kept, 1)
 
 
 def crop(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:

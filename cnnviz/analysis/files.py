@@ -94,7 +94,10 @@ def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixel
         write_bytes(folder / "examples" / f"{name}.png", png_bytes(sheet))
         overview = examples.overview(tiles[name]["first"])
         write_bytes(folder / "examples" / "every_filter" / f"{name}.png", png_bytes(overview))
-    return {name: _patch_numbers([measured[name, i] for i in range(len(one.pictured))]) for name, one in layers.items()}
+    return {
+        name: _patch_numbers([measured[name, i] for i in range(len(one.pictured))]) | _photo_numbers(one.layer, pixels)
+        for name, one in layers.items()
+    }
 
 
 def _jobs(layers: dict[str, LayerExamples]) -> Any:
@@ -112,6 +115,18 @@ def _patch_numbers(filters: list[list[tuple[float, float]]]) -> dict[str, Any]:
     """Median over filters of the median over each filter's patches."""
     rows = [(depth.median(f for f, _ in one), depth.median(c for _, c in one)) for one in filters]
     return {"patch_frequency": depth.median(f for f, _ in rows), "patch_chroma": depth.median(c for _, c in rows)}
+
+
+def _photo_numbers(layer: LayerAnalysis, pixels: Pixels) -> dict[str, Any]:
+    """How many photos the examples are of, and which of them is the first example of most filters, of how many.
+
+    Only of filters that tell images apart: of the others the first image is as good as any.
+    """
+    telling = layer.top.values[:, 0] > layer.bottom.values[:, 0]
+    count = np.bincount(layer.photos[layer.top.images[telling, 0]], minlength=1)
+    which, index = (int(one[0]) for one in pixels.place(np.array([count.argmax()])))
+    commonest = {"set": pixels.names[which], "image": index, "filters": int(count.max()), "of": int(telling.sum())}
+    return {"photos": len(np.unique(layer.photos)), "commonest_photo": commonest}
 
 
 def write_arrays(folder: Path, layers: dict[str, LayerAnalysis], columns: dict[str, dict[str, NDArray]]) -> None:

@@ -18,7 +18,7 @@ from cnnviz.analysis.seen import Measure, Seen
 from cnnviz.analysis.words import Responses, tellable
 from cnnviz.filters import clusters
 
-NEAR_DEAD = 0.001  # firing rate below which a filter is near-dead
+RARE = 0.001  # firing rate below which a filter is rarely active
 PREFERS = 2 / 3  # preference from which a filter counts as one set's: five times as active there
 REDUNDANT = 0.8  # correlation, or cosine of kernels, from which filters belong to one cluster
 
@@ -59,10 +59,11 @@ class LayerAnalysis:
     examples: int
     batch: int
     kept: int
+    photos: NDArray[np.integer]  # of all sets' images, which show the same one
     sets: dict[str, SetMeasures] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.top, self.bottom = (Extremes(self.channels, self.examples, sign) for sign in (1, -1))
+        self.top, self.bottom = (Extremes(self.channels, self.examples, sign, self.photos) for sign in (1, -1))
         self.correlation = measures.Correlation(self.channels)
 
     def begin(self, name: str, labels: NDArray[np.integer]) -> None:
@@ -104,12 +105,13 @@ def means(layer: LayerAnalysis) -> NDArray[np.float64]:
 
 
 def states(rates: dict[str, NDArray]) -> NDArray[np.str_]:
-    """`dead`: never active on any image of any set; `near-dead`: firing rate below 0.001 on each; else `active`.
+    """`never-active` on any image of any set; `rarely-active`: firing rate below 0.001 on each; else `active`.
 
     `nan`: its values are no numbers.
     """
     highest = np.max(list(rates.values()), axis=0)
-    return np.select([np.isnan(highest), highest == 0, highest < NEAR_DEAD], ["nan", "dead", "near-dead"], "active")
+    cases = [np.isnan(highest), highest == 0, highest < RARE]
+    return np.select(cases, ["nan", "never-active", "rarely-active"], "active")
 
 
 def redundancy(correlation: NDArray, cosines: NDArray) -> dict[str, NDArray]:
@@ -141,8 +143,8 @@ def per_layer(layer: LayerAnalysis, columns: dict[str, NDArray]) -> dict[str, An
     n = layer.channels
     entry: dict[str, Any] = {
         "filters": n,
-        "dead": int((columns["state"] == "dead").sum()),
-        "near_dead": int((columns["state"] == "near-dead").sum()),
+        "never_active": int((columns["state"] == "never-active").sum()),
+        "rarely_active": int((columns["state"] == "rarely-active").sum()),
         "nan": int((columns["state"] == "nan").sum()),
         "activation_clusters": int(columns["activation_cluster"].max()) + 1,
         "kernel_clusters": int(columns["kernel_cluster"].max()) + 1,
@@ -175,9 +177,9 @@ def headline(layers: dict[str, dict[str, Any]], columns: dict[str, dict[str, NDA
 
     filters = sum(entry["filters"] for entry in layers.values())
     numbers: dict[str, Any] = {
-        "filters": filters,
-        "dead_share": round(sum(e["dead"] for e in layers.values()) / filters, 6),
-        "near_dead_share": round(sum(e["near_dead"] for e in layers.values()) / filters, 6),
+        "analyzed_filters": filters,
+        "never_active_share": round(sum(e["never_active"] for e in layers.values()) / filters, 6),
+        "rarely_active_share": round(sum(e["rarely_active"] for e in layers.values()) / filters, 6),
     }
     for key in ("firing_rate", "lifetime_sparsity", "class_selectivity", "class_selectivity_chance"):
         numbers[f"median_{key}"] = median(every(key))

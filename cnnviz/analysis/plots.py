@@ -87,13 +87,14 @@ def _statistics(model: str, layers: dict[str, LayerAnalysis], columns: Columns, 
     axes[0, 2].set_title("population sparsity")
     axes[0, 2].set_ylim(0, 1)
     states = [columns[layer]["state"] for layer in names]
-    dead, near = (np.array([(state == kind).mean() for state in states]) for kind in ("dead", "near-dead"))
-    axes[1, 1].bar(x, dead, color="#444444", label="dead")
-    axes[1, 1].bar(x, near, bottom=dead, color="#bbbbbb", label="near-dead")
-    axes[1, 1].set_title("share of dead filters")
-    axes[1, 1].set_ylim(0, max(0.05, 1.15 * float((dead + near).max())))
+    kinds = ("never-active", "rarely-active")
+    never, rarely = (np.array([(state == kind).mean() for state in states]) for kind in kinds)
+    axes[1, 1].bar(x, never, color="#444444", label="never active")
+    axes[1, 1].bar(x, rarely, bottom=never, color="#bbbbbb", label="rarely active")
+    axes[1, 1].set_title("share of silent filters")
+    axes[1, 1].set_ylim(0, max(0.05, 1.15 * float((never + rarely).max())))
     axes[1, 1].legend(fontsize=8, loc="upper right")
-    if not (dead + near).any():
+    if not (never + rarely).any():
         axes[1, 1].text(0.5, 0.5, "none", ha="center", va="center", transform=axes[1, 1].transAxes, color="#777777")
     for kind, style in (("activation", "-"), ("kernel", "--")):
         redundant = [1 - (columns[layer][f"{kind}_cluster"].max() + 1) / layers[layer].channels for layer in names]

@@ -9,7 +9,7 @@ from cnnviz.analysis.files import LayerExamples
 from cnnviz.analysis.layers import LayerAnalysis
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions.outputs import Outputs
-from cnnviz.images import ImageSet, fed
+from cnnviz.images import ImageSet, fed, photos
 from cnnviz.networks import receptive_field
 
 
@@ -34,8 +34,9 @@ def watch(
     Returns what was measured of each layer, and the scores of each set's images (none where the network has no answer).
     """
     outputs = {name: Outputs() for name in sets if observer.head.answers}
+    shown = photos(one.image(i) for one in sets.values() for i in range(len(one)))
     layers = {
-        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept)
+        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept, shown)
         for name, conv in observer.convs.items()
     }
     for name, one in sets.items():

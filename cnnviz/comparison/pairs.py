@@ -75,7 +75,7 @@ def matches(one: Analysis, other: Analysis, alike: NDArray) -> list[Match]:
         partner = other.layers[int(np.nanargmax(alike[i]))]
         correlation = similarity.correlations(one.features(layer, sets), other.features(partner, sets))
         pairs = similarity.matched(correlation)
-        found += [Match(layer, a, partner, b, r) for a, b, r in pairs if r != 0]  # 0: one of the two is dead
+        found += [Match(layer, a, partner, b, r) for a, b, r in pairs if r != 0]  # 0: one of the two is never active
     return sorted(found, key=lambda m: -m.correlation)
 
 
@@ -148,7 +148,7 @@ def depth_rows(side: Side) -> list[dict[str, Any]]:
                 "population_sparsity": _mean(sets, "population_sparsity"),
                 "class_selectivity": _mean(sets, "class_selectivity"),
                 "class_selectivity_chance": _mean(sets, "class_selectivity_chance"),
-                "dead": entry["dead"],
+                "never_active": entry["never_active"],
             }
         )
     return rows

@@ -119,7 +119,7 @@ def changed_filters(
         rows.append(np.stack(pictures))
         kind = "most" if i in most else "least"
         r = changed["correlation"][i]
-        alike = f"r = {r:.2f}" if np.isfinite(r) else "dead in one"
+        alike = f"r = {r:.2f}" if np.isfinite(r) else "silent in one"
         numbers = f"(distance {changed['distance'][i]:.2f}, {alike})"
         labels.append(f"{kind} changed: {layer} / {k}   {numbers}")
     titles = ["before", "after", "", *(f"before {i + 1}" for i in range(PATCHES)), ""]

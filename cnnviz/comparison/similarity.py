@@ -91,7 +91,7 @@ def drift(before: NDArray, after: NDArray) -> dict[str, Floats]:
 def same_filter(one: NDArray, other: NDArray) -> Floats:
     """Correlation of column k of one with column k of the other, `(n, filters)` twice: float64 `(filters,)`.
 
-    NaN where either is constant: a filter that is dead in one of the two.
+    NaN where either is constant: a filter that is silent in one of the two.
     """
     a, b = _standard(one), _standard(other)
     known = a.any(0) & b.any(0)

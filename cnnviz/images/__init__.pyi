@@ -1,5 +1,6 @@
 """The door of images/: what others may use, loaded when it is asked for. The rest is private."""
 
+from .copies import photos as photos  # which images show the same photo
 from .decoding import decode as decode  # an image file -> pixels
 from .feeding import conversions as conversions  # what is done to images for a network, in words
 from .feeding import converted as converted  # images with the channels that a network wants

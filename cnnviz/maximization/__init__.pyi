@@ -6,6 +6,7 @@ from .ascent import scores as scores  # how good images are, and how alike
 from .ascent import settings as settings  # what an image depends on besides network and objective
 from .chunks import Chunk as Chunk  # objectives that are rendered together
 from .chunks import Workshop as Workshop  # a network that renders chunks
+from .ladder import doubt as doubt  # why a picture does not show what its filter looks for
 from .ladder import rose as rose  # whether a score rose
 from .rendering import Judged as Judged  # filters with their verdicts and scores
 from .rendering import Rendering as Rendering  # a network's images, rendered and scored

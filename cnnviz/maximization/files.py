@@ -158,8 +158,8 @@ def write_numbers(
         rise = [arrays["snapshot_scores"][:, -1] - arrays["scores"][:, 0] for arrays in layers.values()]
     headline = {"median_score_gain": _median(np.concatenate(rise))} | {f"median_{n}": _median(every(n)) for n in SCORES}
     numbers: dict[str, Any] = {
-        "filters": len(status),
-        **names(status),
+        "rendered_filters": len(status),
+        **{f"{state}_filters": count for state, count in names(status).items()},
         **headline,
         "layers": entries,
         "objectives": others,

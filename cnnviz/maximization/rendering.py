@@ -137,7 +137,8 @@ class Rendering:
 
         peaks = known.peaks[:, index] if known is not None else np.zeros((0, len(index)), "float32")
         best = peaks.max(axis=0) if len(peaks) else None
-        outcome = ladder.climb(attempt, len(wanted), best, natural_start, describe)
+        drives = known.drives[:, index] if known is not None and len(known.drives) else None
+        outcome = ladder.climb(attempt, len(wanted), best, natural_start, describe, drives)
         seeds = self._other_seeds(common, outcome.rendered, wishes.stability_steps, chosen)
         extras = self._extras(common, wishes, chosen, best)
         measures = measure(outcome.rendered, index, known, around.pictures, seeds)

@@ -21,6 +21,7 @@ from cnnviz.maximization import (
     Wishes,
     Workshop,
     canvas,
+    doubt,
     rose,
     settings,
 )
@@ -95,7 +96,8 @@ def maximize(
                     parts.append(work.judge(layer, [_filter(one) for one in some], chosen, wishes, around))
                 else:
                     starts = None if around.chosen is None else np.repeat(around.chosen, len(some), 0)
-                    parts.append(_plainly(work.images(Chunk("", tuple(some), chosen, starts=starts, natural=maco))))
+                    made = work.images(Chunk("", tuple(some), chosen, starts=starts, natural=maco))
+                    parts.append(_plainly(made, some))
     return Result(
         objectives=[str(one) for one in wanted],
         images=np.concatenate([part.rendered.images for part in parts]),
@@ -125,12 +127,19 @@ def _listed(what: Any, filters: Sequence[int]) -> list[Objective]:
     return listed
 
 
-def _plainly(rendered: Any) -> Judged:
-    """Objectives of any kind: whether the score rose, and the robust score."""
+def _plainly(rendered: Any, wanted: Sequence[Objective]) -> Judged:
+    """Objectives of any kind: whether the score rose, and the robust score; its sign where they are filters, added."""
     rising, finite = rose(rendered), rendered.finite
-    reason = np.select([~finite, ~rising], ["its score is NaN or infinite: not rendered", "its score did not rise"], "")
-    status = np.select([~finite, ~rising], ["dead", "weak"], "ok")
+    doubts = np.array([doubt(float(r)) if _adds(one) else "" for r, one in zip(rendered.robust, wanted, strict=True)])
+    cases = [~finite, ~rising, doubts != ""]
+    reason = np.select(cases, ["its score is NaN or infinite: not rendered", "its score did not rise", doubts], "")
+    status = np.select(cases, ["dead", "weak", "weak"], "ok")
     return Judged(rendered, status, reason, {"robust_score": rendered.robust})
+
+
+def _adds(one: Objective) -> bool:
+    """Whether all that an objective is made of are filters that it wants active."""
+    return all(weight > 0 and term.kind in ("channel", "neuron") for weight, term in one.terms)
 
 
 def _settings(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.analysis import Extremes, Observer, window
+from cnnviz.images import photos
 from cnnviz.networks import receptive_field, selection
 from cnnviz.notebook import given, pixels
 from cnnviz.notebook.display import Several, counted, rest, short
@@ -20,7 +21,7 @@ SIDE = 96  # pixels of a patch on the page: nine fit side by side
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Examples(Several):
-    """n filters of a layer and the k images that drive each most, best first; an image counts once, at its best place.
+    """n filters of a layer and the k images that drive each most, best first; a photo counts once, at its best place.
 
     values: float32 `(n, k)`, the unit's pre-activation, after its normalization and before its nonlinearity; images:
     int32 `(n, k)`, the image's number; positions: int32 `(n, k, 2)`, y and x in the layer's map; boxes: int32 `(n, k,
@@ -88,7 +89,7 @@ def examples(
     """The `count` patches of the images that drive each filter of a conv layer most.
 
     model, images, preprocessing, size: as `feature_maps` takes them; filters: their numbers. Fewer than `count` where
-    there are fewer images. Raises InputError.
+    there are fewer images, copies of one photo counting as one. Raises InputError.
     """
     of = given.subject(model)
     name = given.layer(layer)
@@ -97,12 +98,12 @@ def examples(
     seen = pixels.images(images, of, size)
     observer = Observer(of.network, {"input_shape": seen.shape[1:], "preprocessing": spec}, [name])
     conv = observer.convs[name]
-    top = Extremes(conv.filters, given.whole(count, "count"), sign=1)
+    whole = np.rint(seen).astype(np.uint8)
+    top = Extremes(conv.filters, given.whole(count, "count"), 1, photos(whole))
     for batch in observer.batches(lambda indices: seen[indices], len(seen), BATCH):
         top.update(batch[name])
     positions = top.positions[numbers]
     boxes = receptive_field.boxes(conv.output, positions).reshape(*positions.shape[:2], 4).astype(np.int32)
-    whole = np.rint(seen).astype(np.uint8)
     return Examples(
         name,
         tuple(numbers),

@@ -16,6 +16,7 @@ CAPTIONS = {
     "selectivity_rank": "selectivity rank",
     "seed_stability": "seed stability",
 }
+BLIND = "ok: not held against natural images (natural=), only risen and above 0 when moved and blurred a little"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -57,7 +58,10 @@ class Result(Several):
         return f"{what}, {self.images.shape[1]} x {self.images.shape[2]}" + (f": {states}" if states else "")
 
     def _note(self) -> str:
-        return rest(MOST, len(self), "image", f"[{MOST}:] has the others")
+        more = rest(MOST, len(self), "image", f"[{MOST}:] has the others")
+        seen = self.scores.get("nature_percentile")
+        unseen = BLIND if seen is not None and (self.status == "ok").any() and np.isnan(seen).all() else ""
+        return ". ".join(filter(None, (more, unseen)))
 
     def _rows(self, most: int = MOST) -> list[Row]:
         return [Row("", [self._tile(i) for i in range(min(most, len(self)))])]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_json
+from cnnviz.report import wording
 from cnnviz.report.pictures import Inliner, curves, histogram, rendered_pictures
 
 NEAR_DUPLICATE = 0.95  # cosine from which two filters of a layer count as near duplicates
@@ -147,6 +148,7 @@ def _maximized(folder: Path, conv: Facts, settings: Facts, inline: Inliner) -> F
         "snapshot_steps": steps,
         "last": steps[-1],
         "count": {state: sum(card["status"] == state for card in cards) for state in STATES},
+        "standing": wording.standing(card["scores"] for card in cards),
         "median": {name: _median(card["scores"][name] for card in cards) for name in SCORES},
         "filters": conv["filters"],
         "chart": curves(shown, [f"filter {k}" for k in data["filters"][:CARDS]], steps, marks),
@@ -270,8 +272,7 @@ def _headline(facts: Facts, statistics: Facts, maps: dict[str, Facts], metrics: 
         "parameters": facts["parameters"],
         "conv_layers": len(facts["conv_layers"]),
         "conv_filters": sum(conv["filters"] for conv in facts["conv_layers"]),
-        "rendered_filters": metrics.get("filters", 0),
-        **{f"{state}_filters": metrics.get(state, 0) for state in STATES},
+        **{f"{what}_filters": metrics.get(f"{what}_filters", 0) for what in ("rendered", *STATES)},
         **{f"median_{name}": number(metrics.get(f"median_{name}")) for name in ("score_gain", *SCORES)},
         "near_duplicates": near if statistics else None,
         "never_active": silent,

@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from cnnviz.files import write_bytes, write_json
 from cnnviz.report import data as report_data
+from cnnviz.report import wording
 from cnnviz.report.pictures import Inliner, Picture, profile
 from cnnviz.report.site import build
 
@@ -41,31 +42,6 @@ def _large(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value / 1e6:.1f} M" if abs(value) >= 1e6 else f"{value:,.0f}"
-
-
-def _score(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _gain(value: float | None) -> str:
-    return _score(value) if value is None or value <= 0 else f"+{_score(value)}"
-
-
-def _measure(value: float | None, name: str) -> str:
-    """A score of a filter, or a median of them, in the unit that its name asks for."""
-    if value is None:
-        return "–"
-    if name == "nature_percentile":
-        return f"{value:.0f}%"
-    if name in ("seed_stability", "spectrum_distance"):
-        return f"{value:.2f}"
-    if name == "selectivity_rank":
-        return f"{value:g}"
-    if name == "against_nature":
-        return f"{value:.2f}×" if abs(value) < 10 else f"{value:,.0f}×"
-    return _gain(value) if "gain" in name else _score(value)
 
 
 def _percent(value: float) -> str:
@@ -111,7 +87,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(large=_large, score=_score, gain=_gain, percent=_percent, shape=_shape, measure=_measure)
+    env.filters.update(large=_large, percent=_percent, shape=_shape)
     env.filters["comparable"] = _comparable
     env.filters["correlation"] = lambda value: "–" if value is None else f"{value:.2f}".replace("-0.00", "0.00")
     env.filters["in_words"] = lambda n: _WORDS[n] if n < len(_WORDS) else str(n)
@@ -119,6 +95,8 @@ def environment() -> jinja2.Environment:
     env.filters.update(breakable=_breakable, profile=profile, together=_together)
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    env.filters.update(score=wording.score, gain=wording.gain, measure=wording.measure)
+    env.globals["photos"] = wording.photos
     env.globals.update(script=Markup(script), script_digest=digest, near_duplicate=report_data.NEAR_DUPLICATE)  # noqa: S704
     return env
 
@@ -189,7 +167,8 @@ def _layers_csv(models: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     medians = [f"median_{name}" for name in report_data.SCORES]
-    writer.writerow(["model", "layer", "filters", *report_data.STATES, *medians])
+    counts = [f"{what}_filters" for what in ("rendered", *report_data.STATES)]
+    writer.writerow(["model", "layer", *counts, *medians])
     for facts in models:
         for layer in facts["rendered"]:
             m = layer["maximized"]

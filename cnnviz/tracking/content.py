@@ -1,7 +1,8 @@
 """What a run holds, read from the files of docs/artifacts.md: numbers, curves, files, pictures. Knows no MLflow.
 
-Everything that two models are compared by has the same key in both: `near_zero_share`, `firing_rate/<set>`, `score`,
-`sparsity` and the slots `early/0` … `late/3` of the image matrix instead of layer names.
+Everything that two models are compared by has the same key in both: `near_zero_share`, `mean_firing_rate/<set>`,
+`score` and the slots `early/0` … `late/3` of the image matrix instead of layer names. What a number is called here, it
+is called in the stages' own files and on the site.
 """
 
 import re
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.analysis import population
 from cnnviz.files import ARTIFACTS, npz, read_csv, read_json
 from cnnviz.tracking import inputs as run_inputs
 from cnnviz.tracking import pictures as run_pictures
@@ -120,7 +120,7 @@ def _models(folder: Path) -> Content:
     metrics = {
         "parameters": about["parameters"],
         "conv_layers": len(layers),
-        "filters": sum(layer["filters"] for layer in layers),
+        "conv_filters": sum(layer["filters"] for layer in layers),
     }
     # the weights are in the run of their own stage
     return Content(metrics, files=[(folder / "model.json", "")], inputs=[run_inputs.model(folder.name)])
@@ -141,30 +141,22 @@ def _feature_maps(folder: Path) -> Content:
     content = Content(inputs=[run_inputs.model(folder.name), *run_inputs.images(path.parent.name for path in paths)])
     for path in paths:
         layers = list(read_json(path).values())
-        for key, name in (("firing_rate", "firing_rate"), ("never_active", "never_active_share")):
+        for key, name in (("firing_rate", "mean_firing_rate"), ("never_active", "never_active_share")):
             content.metrics[f"{name}/{path.parent.name}"] = mean(_join(layers, key))
             curve = [(i, mean(layer[key])) for i, layer in enumerate(layers)]
             content.curves[f"by layer/{name}/{path.parent.name}"] = curve
-        curve = list(enumerate(_sparsity_by_layer(path.with_name("per_image.npz"))))
-        content.curves[f"by layer/sparsity/{path.parent.name}"] = curve
-        content.metrics[f"sparsity/{path.parent.name}"] = mean(value for _, value in curve)
-    for key in ("firing_rate", "never_active_share", "sparsity"):  # over the sets, each with the same weight
-        content.metrics[key] = mean(v for k, v in content.metrics.items() if k.startswith(f"{key}/"))
+    rates = [v for k, v in content.metrics.items() if k.startswith("mean_firing_rate/")]
+    content.metrics["mean_firing_rate"] = mean(rates)  # over the sets, each with the same weight
     return content
-
-
-def _sparsity_by_layer(path: Path) -> list[float]:
-    """Mean over the images of a set, of what `per_image.npz` calls `feature`: the layers in the network's order."""
-    with npz.opened(path) as arrays:
-        return [mean(population(arrays[key]).tolist()) for key in arrays if key.endswith("/feature")]
 
 
 def _maximize(folder: Path) -> Content:
     numbers = read_json(folder / "metrics.json")
-    content = Content({"rendered_filters": numbers["filters"]})
+    count = numbers["rendered_filters"]
+    content = Content({"rendered_filters": count})
     for state in ("ok", "weak", "dead"):
-        content.metrics[f"{state}_filters"] = numbers[state]
-        content.metrics[f"{state}_share"] = numbers[state] / max(1, numbers["filters"])
+        content.metrics[f"{state}_filters"] = numbers[f"{state}_filters"]
+        content.metrics[f"{state}_share"] = numbers[f"{state}_filters"] / max(1, count)
     content.metrics |= {key: value for key, value in numbers.items() if key.startswith("median_")}
     every = [entry for filters in numbers["layers"].values() for entry in filters.values()]
     for key in FILTER_SERIES:
@@ -234,11 +226,20 @@ def _fixed_filters(folder: Path) -> Content:
 
 
 def _analyze(folder: Path) -> Content:
-    """All plain numbers of metrics.json: of `analyze` with `accuracy` for classes, of `judge` shares that are right."""
-    numbers = read_json(folder / "metrics.json")
-    numbers.pop("filters", None)  # of the layers looked at
+    """All plain numbers of the stage's metrics.json, `accuracy` among them where the model classifies the images."""
     inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]
-    return Content(numbers, files=_shown(folder), inputs=inputs)
+    content = Content(read_json(folder / "metrics.json"), files=_shown(folder), inputs=inputs)
+    layers = list(read_json(folder / "statistics.json").values())
+    for name in layers[0]["sets"]:
+        found = [one["sets"][name]["population_sparsity"] for one in layers]
+        curve = [(i, value) for i, value in enumerate(found) if is_number(value)]
+        content.curves[f"by layer/population_sparsity/{name}"] = curve
+    return content
+
+
+def _judge(folder: Path) -> Content:
+    """Shares of right answers, see docs/scores.md."""
+    return Content(read_json(folder / "metrics.json"), files=_shown(folder), inputs=[run_inputs.model(folder.name)])
 
 
 def _compare(folder: Path) -> Content:
@@ -265,7 +266,7 @@ _READERS = {
     "feature_maps": _feature_maps,
     "maximize": _maximize,
     "analyze": _analyze,
-    "judge": _analyze,
+    "judge": _judge,
     "compare": _compare,
     "images": _images,
     "fixed_filters": _fixed_filters,

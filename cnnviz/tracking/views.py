@@ -12,9 +12,15 @@ from typing import Any
 TAG = "mlflow.sharedViewState."
 CURRENT = "tags.kind = 'model' and tags.current = 'true'"
 FIRST = (
-    *("parameters", "conv_layers", "filters", "accuracy", "dead_share", "weak_share", "median_against_nature"),
-    *("firing_rate", "sparsity", "median_selectivity_rank", "render_seconds_per_filter", "rendered_filters"),
-    *("median_robust_score", "median_nature_percentile", "median_seed_stability", "median_spectrum_distance"),
+    *("parameters", "conv_layers", "conv_filters", "accuracy", "dead_share", "weak_share", "median_against_nature"),
+    *("mean_firing_rate", "median_population_sparsity", "median_selectivity_rank", "render_seconds_per_filter"),
+    *(
+        "rendered_filters",
+        "median_robust_score",
+        "median_nature_percentile",
+        "median_seed_stability",
+        "median_spectrum_distance",
+    ),
     *("median_score_gain", "ok_filters", "weak_filters", "dead_filters", "ok_share", "never_active_share"),
 )
 LONGEST = 5000  # characters that MLflow takes in a tag of an experiment

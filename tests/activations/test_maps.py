@@ -95,6 +95,8 @@ def test_peak_and_feature_of_each_image_equal_the_keras_layers(maps: Any, rng: n
         assert found[name].peak.dtype == found[name].feature.dtype == np.float32
         np.testing.assert_allclose(found[name].peak, peak.max((1, 2)), rtol=1e-4, atol=1e-5, err_msg=name)
         np.testing.assert_allclose(found[name].feature, unit.mean((1, 2)), rtol=1e-4, atol=1e-5, err_msg=name)
+        above = np.maximum(peak, 0).mean((1, 2))
+        np.testing.assert_allclose(found[name].drive, above, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu6", "gelu", keras.layers.ReLU(2.0, negative_slope=0.1)], ids=str)
@@ -115,6 +117,7 @@ def test_peak_lies_before_the_layers_own_activation(
     layer.activation = own
     np.testing.assert_allclose(entry.peak, before.max((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(entry.feature, after.mean((1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(entry.drive, np.maximum(before, 0).mean((1, 2)), rtol=1e-4)
     np.testing.assert_array_equal(network(images), after)  # the layer has its activation back
 
 
@@ -139,15 +142,16 @@ def test_one_layer_of_a_network_at_a_size_that_its_head_refuses(
 
 
 def test_per_image_arrays_come_back_from_their_file(tmp_path: Path, rng: np.random.Generator) -> None:
-    values = rng.normal(size=(4, 3, 2)).astype("float32")
+    values = rng.normal(size=(6, 3, 2)).astype("float32")
     zero = np.zeros(2)
     found = {
-        "block.1 conv": activations.Statistics("a", zero, zero, zero, 1, peak=values[0], feature=values[1]),
-        "file": activations.Statistics("b", zero, zero, zero, 1, peak=values[2], feature=values[3]),
+        "block.1 conv": activations.Statistics("a", zero, zero, zero, 1, *values[:3]),
+        "file": activations.Statistics("b", zero, zero, zero, 1, *values[3:]),
     }
     np.savez(tmp_path / "per_image.npz", allow_pickle=False, **activations.per_image(found))
     with np.load(tmp_path / "per_image.npz", allow_pickle=False) as data:
-        assert data.files == ["block.1 conv/peak", "block.1 conv/feature", "file/peak", "file/feature"]
+        kinds = ("peak", "feature", "drive")
+        assert data.files == [f"{name}/{kind}" for name in ("block.1 conv", "file") for kind in kinds]
         for i, name in enumerate(data.files):
             np.testing.assert_array_equal(data[name], values[i])
 

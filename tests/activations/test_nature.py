@@ -31,6 +31,7 @@ def stored(tmp_path: Path) -> Path:
         (folder / name).mkdir(parents=True)
         peaks = np.array([[1, 8, 3], [4, 5, 3]], "float32")[:count] + shift
         arrays = {"conv.1/peak": peaks, "conv.1/feature": peaks / 2, "conv/peak": peaks * 0, "conv/feature": peaks * 0}
+        arrays |= {"conv.1/drive": peaks / 4, "conv/drive": peaks * 0}
         np.savez(folder / name / "per_image.npz", allow_pickle=False, **arrays)
     return folder
 
@@ -39,6 +40,7 @@ def test_sets_are_read_in_the_order_asked_for(stored: Path) -> None:
     found = nature.read(stored, "conv.1", ["photos", "icons"])
     assert found.peaks.tolist() == [[1, 8, 3], [4, 5, 3], [11, 18, 13]]
     assert found.features.tolist() == [[0.5, 4, 1.5], [2, 2.5, 1.5], [5.5, 9, 6.5]]
+    assert found.drives.tolist() == [[0.25, 2, 0.75], [1, 1.25, 0.75], [2.75, 4.5, 3.25]]
     assert found.images == (("photos", 0), ("photos", 1), ("icons", 0))
     turned = nature.read(stored, "conv.1", ["icons", "photos"])
     assert turned.peaks.tolist() == [[11, 18, 13], [1, 8, 3], [4, 5, 3]]
@@ -48,7 +50,7 @@ def test_sets_are_read_in_the_order_asked_for(stored: Path) -> None:
 def test_best_is_the_image_of_the_highest_peak_the_first_of_equals(stored: Path) -> None:
     found = nature.read(stored, "conv.1", ["photos"])
     assert [found.best(k) for k in range(3)] == [1, 0, 0]
-    assert nature.Nature(np.zeros((0, 3), "float32"), np.zeros((0, 3), "float32"), ()).best(1) is None
+    assert nature.Nature(*[np.zeros((0, 3), "float32")] * 3, ()).best(1) is None
 
 
 def test_errors_say_what_to_run_or_which_layers_there_are(stored: Path) -> None:
@@ -78,6 +80,7 @@ def test_arrays_are_measured_as_keras_computes_them(
     before = keras.Model(inner.input, inner.get_layer("expand_bn").output)(pooled).numpy()
     np.testing.assert_allclose(found.peaks, before.max((1, 2)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.features, np.clip(before, 0, 6).mean((1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.drives, np.maximum(before, 0).mean((1, 2)), rtol=1e-4, atol=1e-5)
     assert found.images == tuple(("", i) for i in range(10))
     again = nature.measure(network, spec, "expand", images.astype("float64"))
     np.testing.assert_array_equal(again.peaks, found.peaks)
@@ -102,7 +105,7 @@ def test_no_images_is_an_empty_measure_and_a_wrong_layer_an_error(
     tiny: Callable[..., Any], raw: dict[str, Any]
 ) -> None:
     found = nature.measure(tiny(), raw, "expand", np.zeros((0, 24, 24, 3), "uint8"))
-    assert found.peaks.shape == found.features.shape == (0, 8)
+    assert found.peaks.shape == found.features.shape == found.drives.shape == (0, 8)
     assert found.best(0) is None
     with pytest.raises(InputError, match="no conv layer 'expnd'; nearest: expand"):
         nature.measure(tiny(), raw, "expnd", np.zeros((1, 24, 24, 3), "uint8"))

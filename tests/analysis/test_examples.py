@@ -30,6 +30,34 @@ def test_streamed_equals_sorted(size: int, sign: int, rng: np.random.Generator) 
         assert [tuple(p) for p in found.positions[k].tolist()] == [p for _, _, p in expected]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("size", [1, 3, 20])
+def test_a_photo_takes_one_place_however_many_copies_there_are(size: int, sign: int, rng: np.random.Generator) -> None:
+    photos = np.array([0, 1, 0, 3, 3, 3, 1, 7, 0, 9, 10, 11])
+    pre = rng.integers(-9, 9, size=(12, 5, 2, 2)).astype("float32")
+    for count in (4, 9):  # of seven photos
+        found = examples.Extremes(5, count, sign, photos)
+        for part in (range(7), range(7, 12)):  # copies within a set and in two
+            for start in range(part.start, part.stop, size):
+                batch = pre[start : min(start + size, part.stop)]
+                found.update(Seen(np.arange(len(batch)) + start - part.start, batch, batch))
+            found.start += len(part)
+        for k in range(5):
+            best = {}  # of each photo: its best copy
+            for i, image in enumerate(sign * pre[:, k]):
+                best.setdefault(photos[i], []).append((-image.max(), i))
+            expected = sorted(min(copies) for copies in best.values())[:count]
+            assert found.images[k].tolist() == [i for _, i in expected]
+            assert found.values[k].tolist() == [-sign * v for v, _ in expected]
+
+
+def test_what_is_no_number_has_no_copies_either() -> None:
+    found = examples.Extremes(2, 3, 1, np.array([0, 0, 2, 2, 4]))
+    pre = np.array([[np.nan, 1], [np.nan, 2], [np.nan, 3], [np.nan, 4], [np.nan, 5]], "float32")[..., None, None]
+    found.update(Seen(np.arange(5), pre, pre))
+    assert found.images.tolist() == [[0, 2, 4], [4, 3, 1]]
+
+
 def test_fewer_images_than_asked() -> None:
     found = examples.Extremes(1, 9, 1)
     found.update(Seen(np.arange(2), np.array([[[[1.0]]], [[[3.0]]]], "float32"), np.zeros((2, 1, 1, 1))))

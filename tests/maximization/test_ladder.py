@@ -1,17 +1,18 @@
 """The ladder: rescued, weak or dead, and why."""
 
 import numpy as np
+import pytest
 
 from cnnviz.maximization import ladder
 from cnnviz.maximization.ascent.renderer import Rendered
 
 
-def rendered(peaks: list[float], start: list[float], end: list[float]) -> Rendered:
+def rendered(peaks: list[float], start: list[float], end: list[float], robust: list[float] | None = None) -> Rendered:
     n = len(peaks)
     images = np.zeros((n, 4, 4, 3), "uint8")
     return Rendered(
         images, np.array(start)[:, None], np.array([8]), images[:, None], np.array(end)[:, None], np.array(peaks),
-        np.zeros(n), np.zeros((n, 1, 2)),
+        np.array(robust or [1.0] * n), np.zeros((n, 1, 2)),
     )  # fmt: skip
 
 
@@ -39,3 +40,46 @@ def test_each_rung_and_its_reason() -> None:
     assert "natural images (up to 3.5)" in found.reason[4]
     assert "none of 3 attempts" in found.reason[5]
     assert ladder.names(found.status) == {"ok": 3, "weak": 2, "dead": 1}
+
+
+# Mean pre-activation, negative ones as 0, of three natural images: the median of each filter is 0, 4, 10
+DRIVES = np.array([[0, 2, 30], [0, 4, 10], [9, 40, 1]], "float32")
+
+
+@pytest.mark.parametrize(
+    ("robust", "status", "reasons"),
+    [
+        ([0.5, 4.0, 10.5], ["ok", "ok", "ok"], ["", "", ""]),
+        ([-108.0, 3.9, 0.3], ["weak"] * 3, ["above 0 on average (robust score -108)", "3.9", "0.3"]),
+        ([0.0, 4.1, 9.9], ["weak", "ok", "weak"], ["(robust score 0)", "", "(robust score 9.9) than the median"]),
+    ],
+)
+def test_a_picture_has_to_outdo_the_median_natural_image(
+    robust: list[float], status: list[str], reasons: list[str]
+) -> None:
+    pictures = rendered([5.0] * 3, [0.0] * 3, [99.0] * 3, robust)
+    found = ladder.climb(lambda *_: pictures, 3, np.array([9.0, 40.0, 30.0]), lambda i: None, natural_drives=DRIVES)
+    assert found.status.tolist() == status
+    for reason, part in zip(found.reason, reasons, strict=True):
+        assert part in reason if part else reason == ""
+
+
+def test_the_reason_names_what_it_was_held_against() -> None:
+    lost = "moved and blurred a little, its picture drives it less (robust score 3.9) than the "
+    assert ladder.doubt(3.9, DRIVES[:, 1]) == f"{lost}median one of 3 natural images does (4)"
+    assert ladder.doubt(3.9, np.array([np.nan, 4.0])) == f"{lost}one natural image does (4)"
+    assert ladder.doubt(3.9, np.array([np.nan])) == ladder.doubt(3.9, np.zeros(0)) == ladder.doubt(3.9) == ""
+    assert "no longer lifts it above 0" in ladder.doubt(-0.1)
+
+
+def test_without_natural_images_only_the_sign_counts() -> None:
+    pictures = rendered([5.0] * 2, [0.0] * 2, [99.0] * 2, [0.01, -0.01])
+    found = ladder.climb(lambda *_: pictures, 2, None, lambda i: None)
+    assert found.status.tolist() == ["ok", "weak"]
+
+
+def test_a_rescued_filter_keeps_the_story_of_its_rescue() -> None:
+    attempts = [rendered([-1.0], [0.0], [0.0], [-5.0]), rendered([1.0], [0.0], [9.0], [-2.0])]
+    found = ladder.climb(lambda which, number, starts: attempts[number], 1, np.zeros(1), lambda i: None)
+    assert found.status.tolist() == ["weak"]
+    assert found.reason[0].startswith("silent from the first seed, found with a second; moved and blurred a little")

@@ -18,11 +18,19 @@ SHORT: dict[str, Any] = {"steps": 20, "size": 32, "snapshots": (1,)}
 
 def test_three_lines_on_a_nested_network(tiny: Callable[..., Any], rng: np.random.Generator) -> None:
     natural = rng.integers(0, 255, (5, 24, 24, 3))
-    result = cnnviz.maximize(tiny(), "expand", [0, 5], preprocessing="raw", natural=natural, stability_steps=8, **SHORT)
+    network, options = tiny(), {"preprocessing": "raw", "stability_steps": 8, **SHORT}
+    result = cnnviz.maximize(network, "expand", [0, 5], natural=natural, **options)
     assert result.images.shape == (2, 32, 32, 3)
     assert result.curves.shape == (2, 20)
     assert result.curves[:, -1].mean() > result.curves[:, 0].mean()
-    assert result.status.tolist() == ["ok", "ok"]
+    pooled = keras.Model(network.input, network.get_layer("pool").output)(natural.astype("float32"))
+    inner = network.get_layer("inner")
+    before = keras.Model(inner.input, inner.get_layer("expand_bn").output)(pooled).numpy()[..., [0, 5]]
+    typical = np.median(np.maximum(before, 0).mean((1, 2)), axis=0)
+    robust = result.scores["robust_score"]
+    assert robust[0] < typical[0], "a first picture that noise outdoes"
+    assert robust[1] > typical[1]
+    assert result.status.tolist() == ["weak", "ok"]
     assert all(np.isfinite(values).all() for values in result.scores.values())
 
 
@@ -36,8 +44,25 @@ def test_sequential_networks_of_any_number_of_channels_and_a_dead_filter(depth: 
     result = cnnviz.maximize(network, "conv", [0, 1], preprocessing=(0, 1), **SHORT)
     assert result.images.shape == (2, 32, 32, depth)
     assert result.status.tolist() == ["ok", "dead"]
+    assert "not held against natural images" in result._repr_html_()
     assert result.images[0].mean() > 140  # all its weights are positive: white drives it most
     assert np.isnan(result.scores["against_nature"]).all()
+
+
+def test_what_only_fine_noise_drives_is_weak_through_both_doors() -> None:
+    layer = keras.layers.Conv2D(2, 2, activation="relu", name="conv")
+    network = keras.Sequential([keras.Input((16, 16, 3)), layer])
+    kernel = np.zeros((2, 2, 3, 2), "float32")
+    kernel[..., 0] = np.array([[1, -1], [-1, 1]])[..., None]  # a checkerboard, of which a blur leaves nothing
+    layer.set_weights([kernel, np.array([-0.05, 0], "float32")])
+    options: dict[str, Any] = {**SHORT, "preprocessing": "unit"}
+    both = [cnnviz.maximize(network, "conv", [0], **options), cnnviz.maximize(network, channel("conv", 0), **options)]
+    for result in both:
+        assert result.curves[0, -1] > result.curves[0, 0]
+        assert result.status.tolist() == ["weak"]
+        assert "no longer lifts it above 0 on average (robust score -0.0" in result.reason[0]
+    opposite = cnnviz.maximize(network, channel("conv", 1) - channel("conv", 0), **options)
+    assert "above 0" not in opposite.reason[0]  # of a difference, 0 means nothing
 
 
 def test_the_users_default_dtype_changes_nothing(tiny: Callable[..., Any]) -> None:

@@ -127,7 +127,8 @@ def _maximized(root: Path, key: str) -> None:
             **more,
         )
     total = sum(RENDERED.values())
-    head = {"filters": total, "ok": total - 5, "weak": 2, "dead": 3, "median_score_gain": 3.5}
+    head = {"rendered_filters": total, "ok_filters": total - 5, "weak_filters": 2, "dead_filters": 3}
+    head |= {"median_score_gain": 3.5}
     head |= {f"median_{name}": value for name, value in SCORES.items()} | {"median_selectivity_rank": 2.0}
     head |= {"median_seed_stability": None, "layers": {}}
     settings = {name: {"objective": "pre_activation", "size": 24, "decay": i} for i, name in enumerate(RENDERED)}
@@ -324,6 +325,9 @@ def test_weak_dead_and_surplus_filters_are_shown_and_labelled(site: Path) -> Non
     assert f"filter 1 dead {SILENT}" in text
     assert f"dead 13: {SILENT}" in text  # shown small, with its reason below
     assert "1 ok, 1 weak, 1 dead; median robust score 31.5, against nature 1.25×, selectivity rank 2 of 8." in text
+    above = {layer: n - sum(STATES.get(k) == ("dead", SILENT) for k in range(n)) for layer, n in RENDERED.items()}
+    for n in above.values():  # all that could be measured stand at 1.25
+        assert f"In this layer {n} of {n} get there; the median is 1.25×." in text
 
 
 def test_scores_of_a_card_and_a_dash_where_there_is_none(site: Path) -> None:
@@ -398,7 +402,7 @@ def test_metrics_have_the_same_keys_for_every_model(site: Path) -> None:
 def test_layers_with_counts_and_medians(site: Path) -> None:
     rows = list(csv.DictReader((site / "layers.csv").read_text().splitlines()))
     assert [(row["model"], row["layer"]) for row in rows] == [(m, x) for m in ("first", "second") for x in RENDERED]
-    assert [rows[1][state] for state in ("filters", "ok", "weak", "dead")] == ["14", "11", "1", "2"]
+    assert [rows[1][f"{state}_filters"] for state in ("rendered", "ok", "weak", "dead")] == ["14", "11", "1", "2"]
     assert (rows[0]["median_against_nature"], rows[0]["median_selectivity_rank"]) == ("1.25", "2")
 
 

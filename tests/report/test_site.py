@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz.tracking import links
+from cnnviz.tracking import content, links
 from tests import site_walk
 from tests.chromium import browser_fixture, settle  # noqa: F401
 
@@ -114,6 +114,35 @@ def test_dead_filters_are_shown_as_such(site: Path) -> None:
     layer = site_walk.Page(site / "before/first/index.html")
     assert [a["data-n"] for t, a in layer.tags if t == "li" and a.get("data-status") == "dead"] == ["3"]
     assert "(dead)" in (site / "before/first/3.html").read_text()
+
+
+def test_a_layer_says_how_many_photos_there_are_and_which_is_everywhere(project: Path, site: Path) -> None:
+    with np.load(project / "artifacts/analysis/before/examples/first.npz") as found:
+        telling = found["top_activation"][:, 0] > found["bottom_activation"][:, 0]
+        first = list(zip(found["top_set"][telling, 0], found["top_image"][telling, 0], strict=True))
+    most = max(first.count(one) for one in first)
+    for path in ("before/first/index.html", "before/first/2.html", "before/third/0.html", "index.html"):
+        assert "14 natural images. What 19% of photos like these show" in (site / path).read_text(), path
+    text = (site / "before/first/index.html").read_text()
+    assert f"does so with {most} of {len(first)} filters ({most / len(first):.0%}) that tell photos apart" in text
+
+
+def test_one_name_is_one_number(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In MLflow, where the numbers of a model's stages stand side by side, on the site and in `dvc metrics show`."""
+    monkeypatch.chdir(project)
+    told = [json.loads((project / f"artifacts/{stage}/metrics.json").read_text()) for stage in ("report", "compare")]
+    told[1] = told[1]["models"]
+    for model in told[0]:
+        logged = [content.of_stage(stage, model).metrics for stage in content.STAGES]
+        names = [name for one in logged for name in one]
+        assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
+        whole = content.of_model(model).metrics
+        for numbers in told:
+            shared = {name: value for name, value in numbers[model].items() if name in whole}
+            assert len(shared) > 8
+            assert shared == pytest.approx({name: whole[name] for name in shared}, rel=1e-5)
+        share = told[0][model]["never_active"] / told[1][model]["analyzed_filters"]
+        assert whole["never_active_share"] == pytest.approx(share, abs=1e-6)
 
 
 def test_twins_matches_and_connections_lead_to_the_right_filters(project: Path, site: Path) -> None:

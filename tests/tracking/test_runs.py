@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import yaml
 
-from cnnviz.analysis.sparsity import population
 from cnnviz.files import disk, machine
 from cnnviz.tracking import content, lockfile, runs, timings, views
 from tests.small_project import Project, synced_fixture  # noqa: F401
@@ -25,14 +24,6 @@ pipeline = pytest.mark.pipeline
 
 
 # ---- without a store
-
-
-def test_population_sparsity_by_hand() -> None:
-    one, all_alike, half = [4, 0, 0, 0], [3, 3, 3, 3], [1, 1, 0, -7]
-    found = population(np.array([one, all_alike, half, [0, 0, 0, 0]], np.float16))
-    # half: (Σ r/n)² = 1/4, Σ r²/n = 1/2, so (1 - 1/2) / (1 - 1/4)
-    np.testing.assert_allclose(found, [1, 0, 2 / 3, np.nan])
-    assert np.isnan(population(np.ones((2, 1), np.float32))).all()
 
 
 def test_accuracy_is_a_headline_number_where_the_analysis_has_one(
@@ -48,8 +39,12 @@ def test_accuracy_is_a_headline_number_where_the_analysis_has_one(
     analysis = tmp_path / "artifacts" / "analysis" / "m"
     analysis.mkdir(parents=True)
     (analysis / "metrics.json").write_text('{"accuracy": 0.75, "by set": {"photos": 0.5}, "classes": null}')
-    assert content.of_model("m").metrics == {"parameters": 7, "conv_layers": 0, "filters": 0, "accuracy": 0.75}
-    assert content.of_stage("analyze", "m").files == [(Path("artifacts/analysis/m/metrics.json"), "")]
+    layers = {layer: {"sets": {"photos": {"population_sparsity": value}}} for layer, value in (("a", 0.5), ("b", None))}
+    (analysis / "statistics.json").write_text(json.dumps(layers))
+    assert content.of_model("m").metrics == {"parameters": 7, "conv_layers": 0, "conv_filters": 0, "accuracy": 0.75}
+    analyzed = content.of_stage("analyze", "m")
+    assert analyzed.files == [(Path(f"artifacts/analysis/m/{name}.json"), "") for name in ("metrics", "statistics")]
+    assert analyzed.curves == {"by layer/population_sparsity/photos": [(0, 0.5)]}
     assert "accuracy" in views.FIRST
 
 

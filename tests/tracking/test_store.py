@@ -94,12 +94,11 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
         m: {k for (k,) in synced.query("SELECT key FROM latest_metrics WHERE run_uuid = ?", current[m])} for m in MODELS
     }
     assert keys["one"] == keys["two"]
-    for key in ("parameters", "conv_layers", "filters", "rendered_filters", "median_score_gain", "score"):
+    for key in ("parameters", "conv_layers", "conv_filters", "rendered_filters", "median_score_gain", "score"):
         assert key in keys["one"]
     assert {f"median_{key}" for key in content.FILTER_SERIES} <= keys["one"]
     values = dict(synced.query("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", current["two"]))
-    assert values["firing_rate"] == values["firing_rate/photos"] == 0.5
-    assert values["sparsity"] == values["sparsity/photos"] == 0.5
+    assert values["mean_firing_rate"] == values["mean_firing_rate/photos"] == 0.5
     assert values["dead_share"] == values["weak_share"] == pytest.approx(1 / 3, rel=1e-5)
     assert values["render_seconds_per_filter"] == pytest.approx(2 / 9, rel=1e-5)
     assert values["never_active_share/photos"] == pytest.approx(1 / 3, rel=1e-5)

@@ -179,8 +179,8 @@ def test_models_are_rows_with_headline_columns(served: Served, page: Any) -> Non
     links = "[...document.querySelectorAll('.ag-center-cols-container a, .ag-pinned-left-cols-container a')]"
     settles(page, lambda: page.evaluate(f"() => {links}.map(a => a.innerText)"), ["two", "one"])
     page.get_by_text("2 matching runs").wait_for()
-    order = ["parameters", "conv_layers", "filters", "dead_share", "weak_share", "median_against_nature", "firing_rate"]
-    order += ["sparsity", "median_selectivity_rank", "render_seconds_per_filter"]
+    order = ["parameters", "conv_layers", "conv_filters", "dead_share", "weak_share", "median_against_nature"]
+    order += ["mean_firing_rate", "median_selectivity_rank", "render_seconds_per_filter"]
     heads = """() => [...document.querySelectorAll('.ag-header-cell')]
         .sort((a, b) => a.getBoundingClientRect().x - b.getBoundingClientRect().x).map(e => e.innerText.trim())"""
     settles(page, lambda: [name for name in page.evaluate(heads) if name in order], order)

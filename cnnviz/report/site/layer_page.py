@@ -50,10 +50,18 @@ def facts(site: Site, context: Context) -> Facts:
         "plots": _plots(context),
         "judged": _judged(layer),
         "settings": layer.model.facts["settings"].get(layer.name, {}),
-        "numbers": data.read(layer.model.artifacts / "analysis" / layer.model.key / "statistics.json").get(
-            layer.name, {}
-        ),
+        "numbers": layer.analysis,
+        "seen": site.photos.said(layer.model.sets, layer.analysis.get("photos")),
+        "commonest": _commonest(site, layer),
     }
+
+
+def _commonest(site: Site, layer: Layer) -> Facts | None:
+    """The photo that is the strongest patch of most filters; None where there are none that tell photos apart."""
+    found = layer.analysis.get("commonest_photo")
+    if not found or not found["of"] or found["set"] not in site.photos.sets:
+        return None
+    return found | {"photo": site.photos.photo(found["set"], found["image"])}
 
 
 def _columns(context: Context) -> dict[str, list[float | None]]:

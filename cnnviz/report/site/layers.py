@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_csv
-from cnnviz.report import data
+from cnnviz.report import data, wording
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import rendered_pictures
 from cnnviz.report.site import circuit, pictures, words
@@ -87,6 +87,16 @@ class Layer:
     @cached_property
     def weights(self) -> Facts:
         return dict(self.model.weights.get(self.name, {}))
+
+    @cached_property
+    def analysis(self) -> Facts:
+        """Its entry in analysis/<model>/statistics.json."""
+        return dict(self.model.analysis.get(self.name, {}))
+
+    @cached_property
+    def standing(self) -> dict[str, str]:
+        """What its filters' scores say of it, a sentence by the name of a score."""
+        return wording.standing(self.scores.values())
 
     def wiring(self) -> Wiring | None:
         path = self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz"
@@ -175,6 +185,10 @@ class Model:
         """By layer and filter: how much alike its natural patches are, and of how many kinds."""
         rows = read_csv(self.artifacts / "judge" / self.key / "filters.csv")
         return {(row["layer"], int(row["filter"])): dict(row) for row in rows}
+
+    @cached_property
+    def analysis(self) -> Facts:
+        return dict(data.read(self.artifacts / "analysis" / self.key / "statistics.json"))
 
     @cached_property
     def statistics(self) -> dict[str, dict[str, NDArray]]:

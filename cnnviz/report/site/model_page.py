@@ -8,7 +8,7 @@ from cnnviz.report.site.layers import Model
 from cnnviz.report.site.pairs import Pair
 
 TELLING = {
-    "statistics": "Firing rate, sparsity, selectivity, dead and redundant filters, layer by layer",
+    "statistics": "Firing rate, sparsity, selectivity, silent and redundant filters, layer by layer",
     "histograms": "Histograms of the pre-activations of up to 12 layers, a colour per image set",
 }
 
@@ -47,5 +47,5 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
         "own_pairs": own,
         "objectives": objectives,
         "analysis": data.read(folder / "metrics.json"),
-        "by_layer": data.read(folder / "statistics.json"),
+        "by_layer": model.analysis,
     }

@@ -1,5 +1,6 @@
 """The natural images behind the patches: stored once, when a page first shows them, and cut where a layer looks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 from cnnviz.analysis import examples
 from cnnviz.images import ImageSet, fed, load_set
 from cnnviz.pictures import Picture, shown
-from cnnviz.report import data
+from cnnviz.report import data, wording
 from cnnviz.report.site import pictures
 from cnnviz.report.site.links import url
 
@@ -64,6 +65,10 @@ class Photos:
             self.files.later(path, lambda: pictures.webp(image))
             self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, self.titles[name][i])
         return self.written[name, i]
+
+    def said(self, names: Iterable[str], different: int | None = None) -> str:
+        """How many images of these sets there are, and what that leaves unknown; see wording.photos."""
+        return wording.photos(sum(len(self.sets[name]) for name in names if name in self.sets), different)
 
     def _seen(self, name: str, i: int, shape: tuple[int, ...], rgb: tuple[int, ...] | None = None) -> Picture:
         """An image as a network of this input shape sees it, drawn; rgb: see pictures.shown."""
