@@ -57,7 +57,7 @@ def run(
     write_csv(folder / "filters.csv", files.filter_rows(columns))
     write_json(folder / "statistics.json", entries)
     scores = explaining.against_labels(outputs, observer.head, pixels, model.labels, key)
-    predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts)
+    predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts, found)
 
     def read(name: str, indices: Sequence[int]) -> np.ndarray:
         return fed(images[name], indices, shape)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.analysis import files
+from cnnviz.analysis import altered, files
 from cnnviz.analysis.files import Pixels
+from cnnviz.analysis.layers import LayerAnalysis
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions import files as predictions_files
 from cnnviz.analysis.predictions import gradcam, labels, trial
@@ -29,15 +30,17 @@ def explain(
     options: AnalyzeSection,
     pixels: Pixels,
     artifacts: Path,
+    layers: Mapping[str, LayerAnalysis],
 ) -> dict[str, Any]:
     """Write the predictions into `<artifacts>/analysis/<model>/`, if the model gives classes, labels or values.
 
-    found: see `against_labels`. Returns `labelled_images` and `accuracy` for metrics.json. Raises InputError where
-    params.yaml asks for a layer or image that is not there.
+    found: see `against_labels`; layers: what all filters do on the images. Returns `labelled_images`, `accuracy` and
+    what `altered.explain` does for metrics.json. Raises InputError where params.yaml asks for a layer or image that
+    is not there.
     """
     key, head = described["name"], observer.head
     if not head.answers:
-        return predictions.headline({})
+        return predictions.headline({}) | altered.headline(0, [])
     layer = _layer(observer, model.explained_layer, f"{WHERE}.{key}.explained_layer")
     folder = artifacts / "analysis" / key
     rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz", pixels.rgb) if layer else {}
@@ -45,7 +48,7 @@ def explain(
     writer = predictions_files.Writer(folder, pixels, head.kind, head.names, found, layer, rendered, patches)
     where = f"{WHERE}.{key}.explain"
     places = predictions.chosen(found, options.mistakes, options.doubtful, model.explain, where)
-    entries = []
+    entries, numbers = [], altered.headline(0, [])
     if layer:
         explainer = gradcam.Explainer(observer.graph, head, described["preprocessing"], layer)
         with progress(len(places), "prediction", f"explain {key}") as bar:
@@ -54,9 +57,12 @@ def explain(
                 classes = int(found[name].predicted[i]), contrast[0] if contrast else None
                 entries.append(writer.explained(name, i, explainer.explain(writer.seen(name, i), classes)))
                 bar.update()
+        classified = {name: one for name, one in found.items() if isinstance(one, predictions.Predictions)}
+        if classified:
+            numbers = altered.explain(observer, explainer, writer, classified, layers, options.altered)
     writer.table()
     writer.summary(entries)
-    return predictions.headline(found)
+    return predictions.headline(found) | numbers
 
 
 def against_labels(
