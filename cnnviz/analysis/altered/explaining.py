@@ -50,7 +50,7 @@ class _Maker:
         wrong, true = int(self.scores(after[None].astype(np.float32))[0].argmax()), int(found.true[flip.image])
         made = self.explainer.explain(after, (wrong, true))
         maps, slopes, _, logits = self.explainer.gradients(before, [wrong, true])
-        cam = gradcam.stretch(gradcam.gradcam(maps, slopes[1]), before.shape[:2])
+        cam = gradcam.stretch(gradcam.gradcam(maps, slopes[1]), (before.shape[0], before.shape[1]))
         was = gradcam.contributions(maps, slopes[0] - slopes[1])
         turned = made.contributions - was
         strongest = np.argsort(-turned, kind="stable")[:FILTERS].tolist()
