@@ -71,14 +71,12 @@ def counts(made: Sequence[Flip], transforms: Mapping[str, Sequence[float]]) -> d
 
 
 def telling(made: Sequence[Flip], found: Mapping[str, Predictions], most: int) -> list[Flip]:
-    """Of every transform, the weakest that makes an image wrong; of several images the most confidently right one.
+    """Of every transform the weakest that makes an image wrong, those of the fewest steps first, `most` at most.
 
-    The transforms that need the fewest steps come first, `most` at most.
+    Of images, or transforms, that need as many steps, the one that was right most confidently.
     """
-    best: dict[str, Flip] = {}
-    for flip in made:
-        kept = best.get(flip.transform)
-        rank = (flip.step, -float(found[flip.set].confidence[flip.image]))
-        if kept is None or rank < (kept.step, -float(found[kept.set].confidence[kept.image])):
-            best[flip.transform] = flip
-    return sorted(best.values(), key=lambda flip: flip.step)[:most]
+    ranked = sorted(made, key=lambda flip: (flip.step, -float(found[flip.set].confidence[flip.image])))
+    first: dict[str, Flip] = {}
+    for flip in ranked:
+        first.setdefault(flip.transform, flip)
+    return list(first.values())[:most]
