@@ -20,6 +20,7 @@ from cnnviz.config import params
 from cnnviz.errors import InputError
 from cnnviz.files import use_defaults
 from cnnviz.images import Own
+from cnnviz.images import photos as same_photos
 from cnnviz.judging import colours, scoring, seeing, tasks, tiles
 from cnnviz.maximization import Chunk, Rendering, Workshop, canvas, settings
 from cnnviz.networks import load, read_description
@@ -47,16 +48,17 @@ class Subject:
         self.filters: dict[str, list[int]] = each
         self.fields = {name: canvas.pair(convs[name]["receptive_field"]) for name in each}
         own = Own(photos, count, root=photos).read()
-        if len(own) < scoring.NEEDED:
-            raise InputError(f"{photos}: {len(own)} photos; {scoring.NEEDED} at least tell what a filter reacts to")
+        self.shown = same_photos(own.image(i) for i in range(len(own)))
+        self.photos = len(np.unique(self.shown))
+        if self.photos < scoring.NEEDED:
+            raise InputError(f"{photos}: {self.photos} photos; {scoring.NEEDED} at least tell what a filter reacts to")
         self.pixels = Pixels({"photos": own}, self.described["input_shape"])
-        self.photos = len(own)
 
     def natural(self) -> dict[str, scoring.Natural]:
         """The photos' patches that explain each layer's filters, and those that ask."""
         asking = scoring.ranks(self.photos)
         observer = Observer(self.network, self.described, list(self.filters))
-        found = seeing.driving(observer, self.pixels, self.filters, asking[-1] + 1, lambda n: None)
+        found = seeing.driving(observer, self.pixels, self.shown, self.filters, asking[-1] + 1, lambda n: None)
         return {name: scoring.Natural(self.pixels, images, boxes, asking) for name, (images, boxes, _) in found.items()}
 
     def rendered(self, changes: dict[str, Any]) -> dict[str, list[np.ndarray]]:

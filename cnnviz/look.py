@@ -61,11 +61,14 @@ def preview(params: config.Params) -> config.Params:
     fewest = min([IMAGES, *(count for count in params.images.counts.values() if count is not None)])
     shown = [i for i in params.feature_maps.images if i < fewest] or [0]
     asked = params.maximize
+    altered = params.analyze.altered.model_copy(update={"shown": min(1, params.analyze.altered.shown)})
     recipe = {"steps": min(STEPS, asked.steps), "max_size": min(SIZE, asked.max_size)}
     changed = {
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),
         "maximize": asked.model_copy(update=recipe | PLAIN),
-        "analyze": params.analyze.model_copy(update={"mistakes": 1, "doubtful": 1, "silenced_images": 0}),
+        "analyze": params.analyze.model_copy(
+            update={"mistakes": 1, "doubtful": 1, "altered": altered, "silenced_images": 0}
+        ),
     }
     return params.model_copy(update=changed)
 

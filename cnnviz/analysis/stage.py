@@ -59,7 +59,7 @@ def run(
     write_json(folder / "statistics.json", entries)
     scores = explaining.against_labels(outputs, observer.head, pixels, model.labels, key)
     means = {name: layers.means(layer) for name, layer in found.items()}
-    predicted = explaining.explain(observer, described, scores, model, section, pixels, means, artifacts)
+    predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts, found)
     if told := words.rows({name: layer.responses for name, layer in found.items()}, images):
         write_csv(folder / "words.csv", told)
     if section.silenced_images:

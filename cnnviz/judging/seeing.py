@@ -18,12 +18,19 @@ Tick = Callable[[int], object]
 
 
 def driving(
-    observer: Observer, pixels: Pixels, wanted: dict[str, list[int]], count: int, tick: Tick
+    observer: Observer,
+    pixels: Pixels,
+    shown: NDArray[np.integer],
+    wanted: dict[str, list[int]],
+    count: int,
+    tick: Tick,
 ) -> dict[str, tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]]:
-    """The images that drive these filters most, each once: per layer their numbers `(filters, count)`, what the filter
-    sees there as boxes `(filters, count, 4)` (top, left, bottom, right), and the pre-activations.
+    """The images that drive these filters most, each photo once: per layer their numbers `(filters, count)`, what the
+    filter sees there as boxes `(filters, count, 4)` (top, left, bottom, right), and the pre-activations.
+
+    shown: which images show the same photo, see images.photos.
     """
-    found = {name: Extremes(len(filters), count, 1) for name, filters in wanted.items()}
+    found = {name: Extremes(len(filters), count, 1, shown) for name, filters in wanted.items()}
 
     def read(indices: Sequence[int]) -> NDArray[np.float32]:
         return np.stack([pixels.seen(i) for i in indices]).astype(np.float32)

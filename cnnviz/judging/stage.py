@@ -9,6 +9,7 @@ import numpy as np
 from cnnviz.analysis import Pixels, rendered_images
 from cnnviz.files import Stopwatch, fresh, progress, write_csv, write_json
 from cnnviz.images import load_sets
+from cnnviz.images import photos as same_photos
 from cnnviz.judging import clarity, colours, scoring, tasks, tiles
 from cnnviz.judging.section import AUTO, JudgeSection
 from cnnviz.networks import read_description, selection
@@ -37,7 +38,8 @@ def run(
     wanted = selection.filters(models[key].layers, described, f"params.yaml: models.{key}.layers")
     shape, rgb = described["input_shape"], described.get("bands", {}).get("rgb")
     pixels = Pixels(load_sets(artifacts, sets, shape[2]), shape, rgb)
-    photos = int(pixels.starts[-1])
+    shown = same_photos(one.image(i) for one in pixels.sets.values() for i in range(len(one)))
+    photos = len(np.unique(shown))
     scores: dict[str, Any] = {"photos": photos, "needed": scoring.NEEDED, "judges": [], "layers": {}}
     if photos < scoring.NEEDED:
         _write(artifacts, key, scores, [], {})
@@ -48,8 +50,8 @@ def run(
 
     asking = scoring.ranks(photos)
     observer = Observer(load(artifacts / "models" / key)[0], described, list(wanted))
-    with watch.network(), progress(photos, "image", f"judge {key}") as bar:
-        found = seeing.driving(observer, pixels, wanted, asking[-1] + 1, bar.update)
+    with watch.network(), progress(len(shown), "image", f"judge {key}") as bar:
+        found = seeing.driving(observer, pixels, shown, wanted, asking[-1] + 1, bar.update)
     judges: dict[str, scoring.Embed] = {COLOURS: colours.embed}
     if other := judging_network(key, list(models), section.network, artifacts):
         judges = {other: seeing.NetworkJudge(artifacts / "models" / other).embed, **judges}

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnnviz.analysis import causes, files
+from cnnviz.analysis import altered, causes, files
 from cnnviz.analysis.files import Pixels
+from cnnviz.analysis.layers import LayerAnalysis, means
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.predictions import files as predictions_files
 from cnnviz.analysis.predictions import gradcam, labels, trial
@@ -31,18 +31,18 @@ def explain(
     model: "ModelSection",
     options: AnalyzeSection,
     pixels: Pixels,
-    means: Mapping[str, NDArray],
     artifacts: Path,
+    layers: Mapping[str, LayerAnalysis],
 ) -> dict[str, Any]:
     """Write the predictions into `<artifacts>/analysis/<model>/`, if the model gives classes, labels or values.
 
-    found: see `against_labels`; means: of the units of each layer over all images.
-    Returns `labelled_images` and `accuracy` for metrics.json. Raises InputError where params.yaml asks for a layer or
-    image that is not there.
+    found: see `against_labels`; layers: what all filters do on the images. Returns `labelled_images`, `accuracy` and
+    what `altered.explain` does for metrics.json. Raises InputError where params.yaml asks for a layer or image that
+    is not there.
     """
     key, head = described["name"], observer.head
     if not head.answers:
-        return predictions.headline({})
+        return predictions.headline({}) | altered.headline(0, [])
     layer = _layer(observer, model.explained_layer, f"{WHERE}.{key}.explained_layer")
     folder = artifacts / "analysis" / key
     rendered = files.rendered_images(artifacts / "maximize" / key / f"{layer}.npz", pixels.rgb) if layer else {}
@@ -50,10 +50,10 @@ def explain(
     writer = predictions_files.Writer(folder, pixels, head.kind, head.names, found, layer, rendered, patches)
     where = f"{WHERE}.{key}.explain"
     places = predictions.chosen(found, options.mistakes, options.doubtful, model.explain, where)
-    entries = []
+    entries, numbers = [], altered.headline(0, [])
     if layer:
         explainer = gradcam.Explainer(observer.graph, head, described["preprocessing"], layer)
-        decider = causes.Decider(observer.graph, head, described["preprocessing"], layer, means[layer])
+        decider = causes.Decider(observer.graph, head, described["preprocessing"], layer, means(layers[layer]))
         with progress(len(places), "prediction", f"explain {key}") as bar:
             for name, i in places:
                 contrast = found[name].contrast(i)
@@ -62,9 +62,12 @@ def explain(
                 decided = decider.decide(writer.seen(name, i), classes, predictions_files.strongest(made))
                 entries.append(writer.explained(name, i, made, decided))
                 bar.update()
+        classified = {name: one for name, one in found.items() if isinstance(one, predictions.Predictions)}
+        if classified:
+            numbers = altered.explain(observer, explainer, writer, classified, layers, options.altered)
     writer.table()
     writer.summary(entries)
-    return predictions.headline(found)
+    return predictions.headline(found) | numbers
 
 
 def against_labels(

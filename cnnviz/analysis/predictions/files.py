@@ -153,31 +153,36 @@ class Writer:
     def _page(self, entry: dict[str, Any], made: "Explanation") -> plots.Page:
         first, contrast = entry["predicted_class"], entry["contrast"]
         names = (first, contrast["name"]) if contrast else (f"for {first}", f"against {first}")
-        checks = entry["occlusion"]["predicted"], entry["occlusion"]["contrast"]
-        heats = [(f"Grad-CAM: {name}", cam) for name, cam in zip(names, made.over_image, strict=True)]
-        for name, drops, checked in zip(names, made.drops, checks, strict=True):
-            r = checked["correlation"]
-            title = f"occlusion: {name}\nr = {r:.2f}" if r is not None else f"occlusion: {name}"
-            cost = outputs.covered(made.boxes, np.maximum(drops, 0), made.over_image.shape[1:])
-            heats.append((title, cost))
         near = entry["nearest"]
         title = f"nearest right: {near['name']}\ncosine {near['similarity']:.2f}" if near else ""
         gap = f"{f'{names[0]} − {names[1]}' if contrast else first} = {entry['contributions']['difference']:.2f}"
         scores = "the difference of logits" if contrast else "the value" if self.kind == "regression" else "the logit"
         kind = {"true": "the true class", "runner-up": "the runner-up"}[contrast["kind"]] if contrast else ""
-        views = [self._filter(f["filter"], f["contribution"]) for f in entry["filters"]]
+        views = [self.view(f["filter"], f["contribution"]) for f in entry["filters"]]
         return plots.Page(
             f"{entry['set']} {entry['image']}: {', '.join(filter(None, _lines(entry)))}"
             + (f"; held against {names[1]} ({kind})" if contrast else ""),
             self.image(entry["set"], entry["image"]),
-            heats,
+            self.heats(names, made),
             (title, self.image(near["set"], near["image"])) if near else None,
             f"below: filters of {self.layer} that contribute most to {scores}, {gap}",
             views,
             self.kind != "regression",
         )
 
-    def _filter(self, k: int, contribution: float) -> plots.FilterView:
+    @staticmethod
+    def heats(names: tuple[str, str], made: "Explanation") -> list[tuple[str, NDArray]]:
+        """Titles and maps `(H, W)`: Grad-CAM of both classes, then what covering the image costs each of them."""
+        found: list[tuple[str, NDArray]] = [
+            (f"Grad-CAM: {name}", cam) for name, cam in zip(names, made.over_image, strict=True)
+        ]
+        for name, drops, checked in zip(names, made.drops, made.checks, strict=True):
+            r = checked.correlation
+            title = f"occlusion: {name}\nr = {r:.2f}" if r is not None else f"occlusion: {name}"
+            found.append((title, outputs.covered(made.boxes, np.maximum(drops, 0), made.over_image.shape[1:])))
+        return found
+
+    def view(self, k: int, contribution: float) -> plots.FilterView:
         patches = files.top_patches(self.examples, k, 1, self.pixels) if self.examples else []
         title = f"filter {k}: {contribution:+.2f}"
         return plots.FilterView(title, self.rendered.get(k), patches[0] if patches else None)
@@ -195,7 +200,7 @@ class Writer:
         }
         head = {"kind": self.kind, "class_names": list(self.names), "layer": self.layer}
         numbers = head | outputs.headline(self.found) | {"sets": sets, "explained": entries}
-        write_json(self.folder / "predictions.json", _rounded(numbers))
+        write_json(self.folder / "predictions.json", rounded(numbers))
 
 
 def _lines(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -210,12 +215,12 @@ def _lines(row: Mapping[str, Any]) -> tuple[str, str]:
     return said, "right" if row["right"] else f"wrong: {row['true_class']}"
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Floats with 6 significant digits, as in the tables; None for those that are not finite."""
     if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
+        return {key: rounded(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_rounded(each) for each in value]
+        return [rounded(each) for each in value]
     if not isinstance(value, float):
         return value
     return float(f"{value:.6g}") if np.isfinite(value) else None

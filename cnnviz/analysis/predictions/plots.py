@@ -57,7 +57,7 @@ def _short(text: str, most: int = 26) -> str:
 def page(one: Page) -> bytes:
     """The image, its heat maps and the nearest right image above; below them the filters."""
     drawn = [view for view in ("maximized", "patch") if any(getattr(f, view) is not None for f in one.filters)]
-    figure, axes = plots.panels(1 + len(drawn), COLUMNS, 2.15, 2.35)
+    figure, axes = plots.panels(1 + len(drawn), COLUMNS, 2.15, 2.35, subplot_kw={"xticks": [], "yticks": []})
     figure.suptitle(_text(f"{one.title}\n{one.filters_title}"), x=0.01, ha="left", fontsize=10, parse_math=False)
     for each in axes.flat:
         each.set_axis_off()

@@ -12,7 +12,7 @@ import jinja2
 from cnnviz.files import progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
-from cnnviz.report.site import filters, layer_page, model_page, pairs, pictures, predictions, words
+from cnnviz.report.site import altered, filters, layer_page, model_page, pairs, pictures, predictions, words
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer, Model, prepare, read_model
@@ -79,7 +79,7 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
     for model in site.models.values():
         for name, noted in model.notes.items():
             chosen[model.key][name].update(noted)
-        for name, k in predictions.filters(model):
+        for name, k in predictions.filters(model) | altered.filters(model):
             chosen[model.key][name].add(k)
         for layer in model.ordered():
             for name, k in filters.neighbours(Context.of(layer, whole=False), layer.rendered) if layer.rendered else ():

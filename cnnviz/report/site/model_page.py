@@ -2,7 +2,7 @@
 
 from cnnviz.report import data
 from cnnviz.report.data import Facts
-from cnnviz.report.site import predictions
+from cnnviz.report.site import altered, predictions
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.pairs import Pair
@@ -43,6 +43,7 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
     return {
         "outputs": outputs,
         "predictions": predictions.facts(site, model),
+        "altered": altered.facts(site, model),
         "plots": plots,
         "own_pairs": own,
         "objectives": objectives,
