@@ -151,7 +151,7 @@ def test_another_clone_makes_the_same_bytes(clone: Clone, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     lock = yaml.safe_load((clone.folder / "dvc.lock").read_text())["stages"]
     outs = [out["path"] for stage in lock.values() for out in stage.get("outs", ())]
-    assert len(outs) == 14
+    assert len(outs) == 16
     for out in outs:
         made, again = files(clone.folder / out), files(other.folder / out)
         assert made.keys() == again.keys(), out
