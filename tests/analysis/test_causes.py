@@ -83,6 +83,23 @@ def test_a_tail_needs_what_lies_beside_it(tiny: Callable[..., Any]) -> None:
     assert np.abs(unchanged[1] - unchanged[0]).max() > 1e-5
 
 
+def test_a_layer_that_is_called_twice_is_silenced_where_it_was_called() -> None:
+    """One convolution on the image and on its upper half: only what the first call gave is lost."""
+    inputs = keras.Input((SIZE, SIZE, 3))
+    conv = keras.layers.Conv2D(3, 1, use_bias=False, name="conv")
+    both = [conv(inputs), conv(keras.layers.Cropping2D(((0, 2), (0, 0)))(inputs))]
+    pooled = [keras.layers.GlobalAveragePooling2D()(x) for x in both]
+    network = keras.Model(inputs, keras.layers.Concatenate()(pooled))
+    conv.set_weights([KERNEL[None, None]])
+    traced = graph.trace(network, (SIZE, SIZE, 3))
+    first = traced.convs["conv"]
+    tail = Tail(first.output, {"answer": traced.outputs[0]})
+    image = colour(4, 1, 2)[None]
+    front = keras.Model(traced.input, [first.output, *tail.beside])(image)
+    made = tail.changed(np.asarray(front[0]), front[1:], [{}, {2: 0.0}])["answer"]
+    np.testing.assert_allclose(made, [[4, 1, 6, 4, 1, 6], [4, 1, 0, 4, 1, 6]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("layer", ["first", "expand", "depthwise", "separable", "dilated"])
 def test_what_an_input_gives_is_what_is_lost_without_it(layer: str, tiny: Callable[..., Any]) -> None:
     """Batch normalization, groups, dilation and an activation of the layer itself included."""
