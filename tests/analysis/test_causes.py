@@ -92,7 +92,7 @@ def test_a_layer_that_is_called_twice_is_silenced_where_it_was_called() -> None:
     network = keras.Model(inputs, keras.layers.Concatenate()(pooled))
     conv.set_weights([KERNEL[None, None]])
     traced = graph.trace(network, (SIZE, SIZE, 3))
-    first = traced.convs["conv"]
+    first = next(conv for conv in traced.convs.values() if conv.output.shape[1] == SIZE)
     tail = Tail(first.output, {"answer": traced.outputs[0]})
     image = colour(4, 1, 2)[None]
     front = keras.Model(traced.input, [first.output, *tail.beside])(image)
