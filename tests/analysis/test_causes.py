@@ -165,14 +165,14 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 
 
 def test_what_falls_without_a_filter(checked: dict[str, np.ndarray]) -> None:
-    """u0 = 9, 1, 2 in the three images: filter 0 of `later` falls from 4 to 0, filter 1 stays at 10 - (2 + 3 + 5) / 3.
+    """u0 = 9, 1, 2 and u1 = 2, 3, 5 in the three images, of which a filter's two strongest count.
 
-    u1 = 2, 3, 5: without it filter 1 rises to 10. Each filter's three strongest images are all there are.
+    Filter 0: 9 and 2; filter 0 of `later` falls from 5.5 to 0, filter 1 stays at 10 - (2 + 5) / 2. Filter 1: 5 and 3;
+    filter 0 stays at (2 + 1) / 2, filter 1 rises from 10 - 4 to 10.
     """
     assert checked["filters"].tolist() == [0, 1]
-    held = 10 - 10 / 3
-    np.testing.assert_allclose(checked["later/later"][0], [[4, held], [0, held]], rtol=1e-5)
-    np.testing.assert_allclose(checked["later/later"][1], [[4, held], [4, 10]], rtol=1e-5)
+    np.testing.assert_allclose(checked["later/later"][0], [[5.5, 6.5], [0, 6.5]], rtol=1e-5)
+    np.testing.assert_allclose(checked["later/later"][1], [[1.5, 6], [1.5, 10]], rtol=1e-5)
     np.testing.assert_allclose(checked["scores"], checked["later/later"], rtol=1e-5)  # the head passes them on
 
 
@@ -188,9 +188,9 @@ def test_accuracy_without_a_filter(checked: dict[str, np.ndarray]) -> None:
 
 
 def test_what_inputs_give(checked: dict[str, np.ndarray]) -> None:
-    """Filter 0 of `later` is u0 alone: 4 on the mean; filter 1 is 10 less u1."""
-    np.testing.assert_allclose(checked["of_later/inputs"], [[4, 0, 0], [0, -10 / 3, 0]], rtol=1e-5)
-    np.testing.assert_allclose(checked["of_later/response"], [4, 10 - 10 / 3], rtol=1e-5)
+    """Filter 0 of `later` is u0 alone, 9 at most; filter 1 is 10 less u1, 8 at most."""
+    np.testing.assert_allclose(checked["of_later/inputs"], [[9, 0, 0], [0, -2, 0]], rtol=1e-5)
+    np.testing.assert_allclose(checked["of_later/response"], [9, 8], rtol=1e-5)
 
 
 def test_too_few_images_leave_the_path_unknown(checked: dict[str, np.ndarray]) -> None:

@@ -33,12 +33,13 @@ class Tail:
         many = tf.shape(maps)[0]
         made = {id(one): tf.repeat(x, many, 0) for one, x in zip(self.beside, beside, strict=True)}
         made[id(self._start)] = maps
-        for node in self._nodes:
-            arguments, words = node.arguments.fill_in(made)
-            if getattr(node.operation, "_call_has_training_arg", False):
-                words = {**words, "training": False}
-            found = keras.tree.flatten(node.operation(*arguments, **words))
-            made |= {id(one): x for one, x in zip(node.outputs, found, strict=True)}
+        with tf.name_scope("tail"):  # names that begin with _ may not stand at the root
+            for node in self._nodes:
+                arguments, words = node.arguments.fill_in(made)
+                if getattr(node.operation, "_call_has_training_arg", False):
+                    words = {**words, "training": False}
+                found = keras.tree.flatten(node.operation(*arguments, **words))
+                made |= {id(one): x for one, x in zip(node.outputs, found, strict=True)}
         found = [made[id(tensor)] for tensor in self._ends]
         return [tf.reduce_mean(tf.nn.relu(x), (1, 2)) if len(x.shape) == 4 else x for x in found]
 
