@@ -83,6 +83,23 @@ def test_a_tail_needs_what_lies_beside_it(tiny: Callable[..., Any]) -> None:
     assert np.abs(unchanged[1] - unchanged[0]).max() > 1e-5
 
 
+def test_a_layer_that_is_called_twice_is_silenced_where_it_was_called() -> None:
+    """One convolution on the image and on its upper half: only what the first call gave is lost."""
+    inputs = keras.Input((SIZE, SIZE, 3))
+    conv = keras.layers.Conv2D(3, 1, use_bias=False, name="conv")
+    both = [conv(inputs), conv(keras.layers.Cropping2D(((0, 2), (0, 0)))(inputs))]
+    pooled = [keras.layers.GlobalAveragePooling2D()(x) for x in both]
+    network = keras.Model(inputs, keras.layers.Concatenate()(pooled))
+    conv.set_weights([KERNEL[None, None]])
+    traced = graph.trace(network, (SIZE, SIZE, 3))
+    first = next(conv for conv in traced.convs.values() if conv.output.shape[1] == SIZE)
+    tail = Tail(first.output, {"answer": traced.outputs[0]})
+    image = colour(4, 1, 2)[None]
+    front = keras.Model(traced.input, [first.output, *tail.beside])(image)
+    made = tail.changed(np.asarray(front[0]), front[1:], [{}, {2: 0.0}])["answer"]
+    np.testing.assert_allclose(made, [[4, 1, 6, 4, 1, 6], [4, 1, 0, 4, 1, 6]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("layer", ["first", "expand", "depthwise", "separable", "dilated"])
 def test_what_an_input_gives_is_what_is_lost_without_it(layer: str, tiny: Callable[..., Any]) -> None:
     """Batch normalization, groups, dilation and an activation of the layer itself included."""
@@ -148,14 +165,14 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 
 
 def test_what_falls_without_a_filter(checked: dict[str, np.ndarray]) -> None:
-    """u0 = 9, 1, 2 in the three images: filter 0 of `later` falls from 4 to 0, filter 1 stays at 10 - (2 + 3 + 5) / 3.
+    """u0 = 9, 1, 2 and u1 = 2, 3, 5 in the three images, of which a filter's two strongest count.
 
-    u1 = 2, 3, 5: without it filter 1 rises to 10. Each filter's three strongest images are all there are.
+    Filter 0: 9 and 2; filter 0 of `later` falls from 5.5 to 0, filter 1 stays at 10 - (2 + 5) / 2. Filter 1: 5 and 3;
+    filter 0 stays at (2 + 1) / 2, filter 1 rises from 10 - 4 to 10.
     """
     assert checked["filters"].tolist() == [0, 1]
-    held = 10 - 10 / 3
-    np.testing.assert_allclose(checked["later/later"][0], [[4, held], [0, held]], rtol=1e-5)
-    np.testing.assert_allclose(checked["later/later"][1], [[4, held], [4, 10]], rtol=1e-5)
+    np.testing.assert_allclose(checked["later/later"][0], [[5.5, 6.5], [0, 6.5]], rtol=1e-5)
+    np.testing.assert_allclose(checked["later/later"][1], [[1.5, 6], [1.5, 10]], rtol=1e-5)
     np.testing.assert_allclose(checked["scores"], checked["later/later"], rtol=1e-5)  # the head passes them on
 
 
@@ -171,9 +188,9 @@ def test_accuracy_without_a_filter(checked: dict[str, np.ndarray]) -> None:
 
 
 def test_what_inputs_give(checked: dict[str, np.ndarray]) -> None:
-    """Filter 0 of `later` is u0 alone: 4 on the mean; filter 1 is 10 less u1."""
-    np.testing.assert_allclose(checked["of_later/inputs"], [[4, 0, 0], [0, -10 / 3, 0]], rtol=1e-5)
-    np.testing.assert_allclose(checked["of_later/response"], [4, 10 - 10 / 3], rtol=1e-5)
+    """Filter 0 of `later` is u0 alone, 9 at most; filter 1 is 10 less u1, 8 at most."""
+    np.testing.assert_allclose(checked["of_later/inputs"], [[9, 0, 0], [0, -2, 0]], rtol=1e-5)
+    np.testing.assert_allclose(checked["of_later/response"], [9, 8], rtol=1e-5)
 
 
 def test_too_few_images_leave_the_path_unknown(checked: dict[str, np.ndarray]) -> None:

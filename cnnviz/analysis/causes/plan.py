@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnnviz.analysis.files import LayerExamples, Pixels
 
 FILTERS = 16  # of a layer, at most
-STRONGEST = 3  # images that drive a filter most, on which it is silenced
+STRONGEST = 2  # images that drive a filter most, on which it is silenced
 RANDOM = 32  # patches that stand for any
 Box = tuple[int, int, int, int]
 

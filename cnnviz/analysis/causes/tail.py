@@ -21,15 +21,26 @@ class Tail:
     def __init__(self, start: Any, outputs: Mapping[str, Any]) -> None:
         behind, self.beside = _behind(start, list(outputs.values()))
         self.names = [name for name, tensor in outputs.items() if id(tensor) in behind and tensor is not start]
-        if self.names:
-            self._network = keras.Model([start, *self.beside], [outputs[name] for name in self.names])
-            kinds = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.beside]
-            signature = [tf.TensorSpec((None, *start.shape[1:])), kinds]  # one trace for any number of changes
-            self._run = tf.function(self._compute, autograph=False, input_signature=signature)
+        order = [_node(tensor) for tensor in _forwards(start, [outputs[name] for name in self.names])]
+        self._nodes = [node for node in dict.fromkeys(order) if any(id(tensor) in behind for tensor in node.outputs)]
+        self._start, self._ends = start, [outputs[name] for name in self.names]
+        kinds = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.beside]
+        signature = [tf.TensorSpec((None, *start.shape[1:])), kinds]  # one trace for any number of changes
+        self._run = tf.function(self._compute, autograph=False, input_signature=signature)
 
     def _compute(self, maps: tf.Tensor, beside: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Node by node, since a layer may be called both behind `start` and beside it."""
         many = tf.shape(maps)[0]
-        found = keras.tree.flatten(self._network([maps, *(tf.repeat(x, many, 0) for x in beside)], training=False))
+        made = {id(one): tf.repeat(x, many, 0) for one, x in zip(self.beside, beside, strict=True)}
+        made[id(self._start)] = maps
+        with tf.name_scope("tail"):  # names that begin with _ may not stand at the root
+            for node in self._nodes:
+                arguments, words = node.arguments.fill_in(made)
+                if getattr(node.operation, "_call_has_training_arg", False):
+                    words = {**words, "training": False}
+                found = keras.tree.flatten(node.operation(*arguments, **words))
+                made |= {id(one): x for one, x in zip(node.outputs, found, strict=True)}
+        found = [made[id(tensor)] for tensor in self._ends]
         return [tf.reduce_mean(tf.nn.relu(x), (1, 2)) if len(x.shape) == 4 else x for x in found]
 
     def changed(
@@ -55,17 +66,22 @@ class Tail:
         return {name: np.concatenate(each) for name, each in zip(self.names, zip(*parts, strict=True), strict=True)}
 
 
-def sources(tensor: Any) -> list[Any]:
-    """The tensors that a tensor of a Keras graph is made of directly."""
+def _node(tensor: Any) -> Any:
+    """The call that a tensor of a Keras graph comes from."""
     operation, node, _ = tensor._keras_history
-    return list(operation._inbound_nodes[node].arguments.keras_tensors)
+    return operation._inbound_nodes[node]
+
+
+def _sources(tensor: Any) -> list[Any]:
+    """The tensors that it is made of directly."""
+    return list(_node(tensor).arguments.keras_tensors)
 
 
 def _behind(start: Any, outputs: Sequence[Any]) -> tuple[set[int], list[Any]]:
     """Ids of the tensors made from `start` that lead to `outputs`, itself included; what else these are made of."""
     behind, beside = {id(start)}, {}
     for tensor in _forwards(start, outputs):
-        made_of = sources(tensor)
+        made_of = _sources(tensor)
         if any(id(one) in behind for one in made_of):
             behind.add(id(tensor))
             beside[id(tensor)] = made_of
@@ -83,4 +99,4 @@ def _forwards(start: Any, outputs: Sequence[Any]) -> Iterator[Any]:
         elif id(tensor) not in done:
             done.add(id(tensor))
             stack.append((tensor, True))
-            stack += [(one, False) for one in sources(tensor)]
+            stack += [(one, False) for one in _sources(tensor)]
