@@ -8,7 +8,7 @@ from scipy.spatial import distance
 from cnnviz.judging.tasks import Floats, unit
 
 MOST = 4  # facets
-STRUCTURE = 0.25  # silhouette below which clusters are "no substantial structure": Kaufman and Rousseeuw, 1990
+STRUCTURE = 0.5  # silhouette up to which clusters are "weak and could be artificial": Kaufman and Rousseeuw, 1990
 
 
 def clarity(vectors: Floats) -> float:
