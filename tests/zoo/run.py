@@ -68,7 +68,7 @@ def project(names: list[str]) -> dict[str, str]:
         bands = {"folder": "inputs/images/bands", "count": "all"}
         params["images"] = {"sets": {**PARAMS["images"]["sets"], "bands": bands}}
     Path("params.yaml").write_text(plain_yaml.dump(params))
-    from cnnviz import activations, analysis, comparison, config, filters, maximization, networks, report
+    from cnnviz import activations, analysis, comparison, config, filters, judging, maximization, networks, report
     from cnnviz import images as image_sets
     from cnnviz.errors import InputError
     from cnnviz.files import ARTIFACTS, fresh, stage
@@ -86,6 +86,9 @@ def project(names: list[str]) -> dict[str, str]:
                 analysis.run(key, model, loaded.analyze, sets, ARTIFACTS, watch)
             except InputError as error:
                 refused[key] = str(error)
+        for key in loaded.models:
+            if key not in refused:
+                judging.run(key, loaded.models, loaded.judge, sets, ARTIFACTS, watch)
         if not refused:
             filters.apply(loaded.fixed_filters, ARTIFACTS)
             comparison.run(loaded.compare, list(loaded.models), sets, ARTIFACTS)
