@@ -152,7 +152,8 @@ def test_pages_stay_light_and_carry_no_path_of_this_machine(project: Path, pages
 
 def test_a_second_time_the_same_bytes(project: Path, site: Path, tmp_path: Path) -> None:
     code = "from pathlib import Path; import sys; from cnnviz import config, report; "
-    code += "report.render(Path('artifacts'), config.load(), Path(sys.argv[1]))"
+    code += "params = config.load(); notes = config.read_notes(params); "
+    code += "report.render(Path('artifacts'), params, Path(sys.argv[1]), notes=notes)"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}", str(tmp_path)]
     subprocess.run(command, cwd=project, check=True)
     files = sorted(p.relative_to(site) for p in site.rglob("*") if p.is_file())
