@@ -57,8 +57,9 @@ def check(
     with progress(len(numbers), "image", f"check filters of {described['name']}") as bar:
         for number in sorted(numbers):
             seen = front(pixels.seen(number))
+            profiles: dict[Any, NDArray] = {}
             for one in checks:
-                one.update(number, seen, true.get(number))
+                one.update(number, seen, true.get(number), profiles)
             bar.update()
     ways = _Ways(network, observer.preprocessing, {one.layer: pictures[one.layer] for one in subjects}, checks)
     for one in checks:
@@ -116,8 +117,8 @@ class _Check:
     def numbers(self) -> set[int]:
         return {top[0] for tops in self.subject.tops for top in tops} | {number for number, _ in self.subject.random}
 
-    def update(self, number: int, seen: Mapping[int, Any], true: int | None) -> None:
-        """seen: the tensors `needed`, of image `number`, by their id; true: its class."""
+    def update(self, number: int, seen: Mapping[int, Any], true: int | None, profiles: dict[Any, NDArray]) -> None:
+        """seen: the tensors `needed`, of image `number`, by their id; true: its class; profiles: see `_profile`."""
         maps, beside = np.asarray(seen[id(self.unit)]), [seen[id(tensor)] for tensor in self.tail.beside]
         places = [
             (row, position)
@@ -149,10 +150,10 @@ class _Check:
         for name, conv in self.earlier.items():
             for box in wanted:
                 values = seen[id(conv.unit.output)]
-                top, left, bottom, right = plan.region(box, self.image, values.shape[1:3])
-                self.profiles[name, number, box] = np.asarray(
-                    tf.reduce_mean(values[0, top:bottom, left:right], (0, 1)), np.float32
-                )
+                part = plan.region(box, self.image, values.shape[1:3])
+                if (name, part) not in profiles:
+                    profiles[name, part] = _profile(values, part)
+                self.profiles[name, number, box] = profiles[name, part]
 
     def result(self) -> dict[str, NDArray]:
         """All but the path, see docs/artifacts.md."""
@@ -182,6 +183,12 @@ class _Check:
                     random = np.stack([self.profiles[name, *place] for place in others])
                     found[row, column] = path.score(picture, top, random)
         return {"earlier": np.array(list(self.earlier), str), "path": found}
+
+
+def _profile(values: tf.Tensor, part: plan.Box) -> NDArray[np.float32]:
+    """The mean of each channel over a part of a map `(1, h, w, channels)`; many patches of an image are all of it."""
+    top, left, bottom, right = part
+    return np.asarray(tf.reduce_mean(values[0, top:bottom, left:right], (0, 1)), np.float32)
 
 
 def given(conv: Conv, inputs: tf.Tensor, position: tuple[int, int], k: int) -> tuple[NDArray[np.float64], float]:
