@@ -18,6 +18,7 @@ from tests.zoo.specimens import ZOO, write
 
 CLASSES, EACH = ("circle", "cross", "noise"), 2
 TOGETHER = 3  # specimens of a project
+SILENCED = ("shared_on_two_crops", "siamese", "u_net")  # whose filters are silenced, and those of their project: dear
 PARAMS: dict[str, Any] = {
     "random_seed": 0,
     "images": {"sets": {"shapes": {"folder": "inputs/images/shapes", "count": "all"}}},
@@ -64,6 +65,8 @@ def project(names: list[str]) -> dict[str, str]:
     """A project of these specimens in the working folder, every stage run; returns the lines of those refused."""
     images(Path("inputs/images"))
     params = PARAMS | {"models": write(Path(), names)}
+    silenced = 2 if set(SILENCED) & set(names) else 0
+    params["analyze"] = PARAMS["analyze"] | {"silenced_images": silenced}
     if any("bands" in ZOO[name].section for name in names):
         bands = {"folder": "inputs/images/bands", "count": "all"}
         params["images"] = {"sets": {**PARAMS["images"]["sets"], "bands": bands}}
