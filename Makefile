@@ -20,10 +20,11 @@ repro: $(VENV)/ready
 look: $(VENV)/ready
 	@$(PY) -m cnnviz.repro look
 
+# LONG=1: with the tests that take half a minute each and show from afar what others show from near
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder && wait $$types
+	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.tracking.ui

@@ -35,6 +35,7 @@ print(len(filters), status[status.index("VmHWM:") + 1])
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_256_filters_need_no_more_memory_than_16() -> None:
     peaks = {}

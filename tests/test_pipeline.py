@@ -181,6 +181,7 @@ def test_second_run_does_nothing_and_is_quick(clone: Clone) -> None:
     assert seconds < 10  # 5 s on a quiet machine
 
 
+@pytest.mark.long
 def test_a_killed_stage_goes_on_where_it_was_and_makes_the_same_bytes(clone: Clone) -> None:
     made, cache = clone.folder / "artifacts/maximize/cifar10-cnn", clone.folder / ".cache/render"
     before = files(made)

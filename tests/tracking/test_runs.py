@@ -223,6 +223,7 @@ def test_a_queued_experiment_reaches_the_store_under_its_name(synced: Project, t
 STARTED_LATER = 1_800_000_000.25
 
 
+@pytest.mark.long
 @pipeline
 def test_an_experiment_here_leaves_the_baseline_its_name_and_has_its_own_times(synced: Project, tmp_path: Path) -> None:
     here = synced.copy(tmp_path / "p")

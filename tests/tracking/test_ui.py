@@ -220,6 +220,7 @@ def test_curves_of_all_models_in_one_chart_then_bars_then_all_at_once(served: Se
     settles(page, lambda: [2000, 3000] in page.evaluate(bars), True)  # parameters, a bar per model
 
 
+@pytest.mark.long
 @pytest.mark.pipeline
 @needs_chromium
 def test_compare_page_draws_parallel_coordinates_of_chosen_models(served: Served, page: Any) -> None:
@@ -265,6 +266,7 @@ def test_from_a_model_to_its_maximize_run_which_begins_with_its_final_images(ser
     settles(page, lambda: strip.bounding_box()["y"] < metrics.bounding_box()["y"], True)
 
 
+@pytest.mark.long
 @pytest.mark.pipeline
 @needs_chromium
 def test_report_opens_as_an_artifact(served: Served, page: Any) -> None:

@@ -26,6 +26,7 @@ for stage in (download_model, compute_feature_maps, maximize_filters):
 LAYERS = {"first": [0, 3], "second": [1, 2, 5]}
 
 
+@pytest.mark.long
 def test_two_ways_of_summing(tmp_path: Path) -> None:
     clean = {k: v for k, v in os.environ.items() if k not in machine.CHOICES} | {"PYTHONPATH": str(ROOT)}
     params = {**PARAMS, "models": {"before": {**PARAMS["models"]["before"], "layers": LAYERS, "objectives": {}}}}
