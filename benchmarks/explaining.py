@@ -19,7 +19,7 @@ from cnnviz.analysis import Observer, Pixels
 from cnnviz.config import params
 from cnnviz.errors import InputError
 from cnnviz.files import use_defaults
-from cnnviz.images import Own
+from cnnviz.images import Own, fed
 from cnnviz.images import photos as same_photos
 from cnnviz.judging import colours, scoring, seeing, tasks, tiles
 from cnnviz.maximization import Chunk, Rendering, Workshop, canvas, settings
@@ -40,7 +40,6 @@ class Subject:
     def __init__(self, key: str, photos: Path, count: int | None, filters: int) -> None:
         stored = ROOT / "artifacts" / "models" / key
         self.key, self.described = key, read_description(stored)
-        self.network = load(stored)[0]
         convs = {conv["name"]: conv for conv in self.described["conv_layers"]}
         each = {
             name: [int((i + 0.5) * convs[name]["filters"] / filters) for i in range(filters)] for name in LAYERS[key]
@@ -52,7 +51,12 @@ class Subject:
         self.photos = len(np.unique(self.shown))
         if self.photos < scoring.NEEDED:
             raise InputError(f"{photos}: {self.photos} photos; {scoring.NEEDED} at least tell what a filter reacts to")
-        self.pixels = Pixels({"photos": own}, self.described["input_shape"])
+        shape = self.described["input_shape"]  # as the network sees them: a tenth of the memory
+        small = np.concatenate([fed(own, [i], shape) for i in range(len(own))], dtype=np.uint8, casting="unsafe")
+        sizes = np.tile(np.array(shape[:2], np.int32), (len(own), 1))
+        self.pixels = Pixels({"photos": dataclasses.replace(own, images=small, sizes=sizes)}, shape)
+        del own
+        self.network = load(stored)[0]
 
     def natural(self) -> dict[str, scoring.Natural]:
         """The photos' patches that explain each layer's filters, and those that ask."""
