@@ -120,7 +120,6 @@ def wheel(folder: Path, version: str) -> None:
             archive.writestr(name, text)
 
 
-@pytest.mark.long
 @pipeline
 def test_another_projects_keras_changes_no_byte(tmp_path: Path) -> None:
     home = tmp_path / "keras"
