@@ -1,7 +1,8 @@
 """Do pictures explain filters? `python -m benchmarks.explaining --photos FOLDER` after `make repro`: docs/scores.md.
 
-Pair tasks on VGG16, judged by what is not VGG16; `--recipe milder:colour=rgb,steps=64` adds a row. Needs 100 photos at
-least. Prints the table; the same photos, filters and recipes give the same table.
+Pair tasks on VGG16, judged by what is not VGG16. `--recipe milder:colour=rgb,steps=64` adds
+a row, `nine:from_patches=9` one of nine pictures that start at photos. Needs 100 photos at least.
+Prints the table; the same photos, filters and recipes give the same table.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from cnnviz.files import use_defaults
 from cnnviz.images import Own, fed
 from cnnviz.images import photos as same_photos
 from cnnviz.judging import colours, scoring, seeing, tasks, tiles
-from cnnviz.maximization import Chunk, Rendering, Workshop, canvas, settings
+from cnnviz.maximization import Chunk, Rendering, Workshop, canvas, rendering, settings, surroundings
 from cnnviz.networks import load, read_description
 from cnnviz.objectives import channel
 
@@ -31,7 +32,7 @@ LAYERS = {  # two early, two middle, two late
     "vgg16": ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv2", "block5_conv1", "block5_conv3"),
     "mobilenetv2-dogs": ("Conv1", "block_3_expand", "block_6_expand", "block_10_expand", "block_13_expand", "Conv_1"),
 }
-DEFAULT = "the default picture"
+DEFAULT, FROM_PATCHES = "the default picture", "from_patches"
 
 
 class Subject:
@@ -63,11 +64,24 @@ class Subject:
         asking = scoring.ranks(self.photos)
         observer = Observer(self.network, self.described, list(self.filters))
         found = seeing.driving(observer, self.pixels, self.shown, self.filters, asking[-1] + 1, lambda n: None)
+        self.strongest = {name: (images, boxes) for name, (images, boxes, _) in found.items()}
         return {name: scoring.Natural(self.pixels, images, boxes, asking) for name, (images, boxes, _) in found.items()}
 
-    def rendered(self, changes: dict[str, Any]) -> dict[str, list[np.ndarray]]:
-        """Pictures by a recipe, `(h, w, 3)` per filter and layer."""
+    def _starts(self, name: str, rank: int, size: tuple[int, int]) -> np.ndarray:
+        """What surrounds the place where the rank-th of the photos drives each filter, from 0."""
+        images, boxes = (one[:, rank] for one in self.strongest[name])
+        centres = ((boxes[:, :2] + boxes[:, 2:]) // 2).tolist()
+        photos = self.pixels.sets["photos"].images[images]
+        field = self.fields[name]
+        cuts = [surroundings.cut(p, c, field, size) for p, c in zip(photos, centres, strict=True)]
+        return np.stack(cuts) / np.float32(255)
+
+    def rendered(self, changes: dict[str, Any]) -> dict[str, list[list[np.ndarray]]]:
+        """Pictures by a recipe, `(h, w, 3)`, a list per filter and layer; `natural` comes first."""
         chosen, shape = params.load(), self.described["input_shape"]
+        count = changes.get(FROM_PATCHES, 0)
+        changes = ({"steps": rendering.PATCH_STEPS} if count else {}) | changes
+        changes = {key: value for key, value in changes.items() if key != FROM_PATCHES}
         shop = Workshop(
             self.network, self.described["preprocessing"], self.described["digest"], shape[2], self.described
         )
@@ -77,8 +91,10 @@ class Subject:
             size = canvas.wanted(self.fields[name], tuple(shape[:2]), chosen.maximize.max_size)
             made = settings.settings_for(chosen.maximize, chosen.random_seed, self.fields[name], size)
             made = dataclasses.replace(made, **changes)
-            images = work.images(Chunk(self.key, tuple(channel(name, k) for k in filters), made, scored=False)).images
-            found[name] = list(images)
+            starts = [self._starts(name, rank, size) for rank in range(count)] or [None]
+            wanted = tuple(channel(name, k) for k in filters)
+            every = [work.images(Chunk(self.key, wanted, made, starts=one, scored=False)).images for one in starts]
+            found[name] = [list(some) for some in zip(*every, strict=True)]
         return found
 
 
@@ -118,6 +134,7 @@ def recipe(text: str) -> tuple[str, dict[str, Any]]:
     """`name:key=value,key=value` -> name and changes."""
     name, _, rest = text.partition(":")
     known: dict[str, Any] = {field.name: type(field.default) for field in dataclasses.fields(settings.Settings)}
+    known[FROM_PATCHES] = int
     changes: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
@@ -142,7 +159,9 @@ def main() -> None:
     given = asked.parse_args()
     use_defaults()
     begin = time.monotonic()
-    recipes = {DEFAULT: {}} | dict(recipe(text) for text in given.recipe)
+    recipes = {DEFAULT: {}, "four pictures from patches": {FROM_PATCHES: 4}} | dict(
+        recipe(text) for text in given.recipe
+    )
     subject = Subject(given.model, given.photos, given.count, given.filters)
     natural = subject.natural()
     pictures = {name: subject.rendered(changes) for name, changes in recipes.items()}
@@ -150,7 +169,10 @@ def main() -> None:
     judges: list[scoring.Embed] = [seeing.NetworkJudge(ROOT / "artifacts" / "models" / other).embed, colours.embed]
     judged: dict[str, list[dict[str, np.ndarray]]] = {}
     for name, shown in natural.items():
-        made = {kind: [tiles.pieces(p, subject.fields[name]) for p in one[name]] for kind, one in pictures.items()}
+        made = {
+            kind: [[piece for p in some for piece in tiles.pieces(p, subject.fields[name])] for some in one[name]]
+            for kind, one in pictures.items()
+        }
         judged[name] = [scoring.judge(shown, made, embed).likes for embed in judges]
     header = ["explanation", "pair", "of other filters", "early", "middle", "late"]
     print(table(header, rows(judged, given.seed)))
@@ -159,7 +181,7 @@ def main() -> None:
         print(f"\nJudged by {title} alone:\n\n{table(header, rows(alone, given.seed))}")
     late = list(natural)[-2:]
     kinds = {"photos": [p for name in late for one in natural[name].explaining for p in one]}
-    kinds |= {kind: [p for name in late for p in one[name]] for kind, one in pictures.items()}
+    kinds |= {kind: [p for name in late for some in one[name] for p in some] for kind, one in pictures.items()}
     lines = [[kind, *(f"{share:.0%}" for share in torn(some))] for kind, some in kinds.items()]
     print(f"\n{table(['late layers', 'values at the ends of the scale', 'saturation'], lines)}")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -17,7 +17,7 @@ from benchmarks.figures import table, write_between_markers
 from cnnviz.activations import nature
 from cnnviz.config import params
 from cnnviz.images import sets as images
-from cnnviz.maximization import canvas, rendering
+from cnnviz.maximization import canvas, rendering, surroundings
 from cnnviz.maximization.ascent import settings as recipe
 from cnnviz.maximization.chunks import Workshop
 from cnnviz.networks import store
@@ -34,7 +34,7 @@ LAYERS = {
 FILTERS = {"vgg16": 8, "mobilenetv2-dogs": 4}  # per layer
 REFERENCE = "reference"
 STABILITY = 16  # steps of the images of other seeds
-COMMON = {"steps": 64, "snapshots": (STABILITY,), "learning_rate": 0.05, "colour": "decorrelated"}
+COMMON = {"steps": 64, "snapshots": (STABILITY,), "learning_rate": 0.05, "colour": "decorrelated", "contrast": 0.0}
 LARGEST = 96  # canvas
 ALTERNATIVES: dict[str, dict[str, Any]] = {
     REFERENCE: {},
@@ -83,7 +83,7 @@ def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
         filters = [round((i + 0.5) * conv["filters"] / FILTERS[model]) for i in range(FILTERS[model])]
         used = settings(model, layer, conv["receptive_field"], size, changes)
         known = nature.read(ROOT / "artifacts" / "feature_maps" / model, layer, list(sets))
-        around = rendering.around(known, sets, (*used.size, 3))
+        around = surroundings.around(known, sets, (*used.size, 3))
         judged = work.judge(layer, filters, used, rendering.Wishes(stability_steps=STABILITY), around)
         for name in rendering.SCORES:
             found[name] += [float(value) for value in judged.measures[name]]

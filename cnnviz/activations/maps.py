@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from cnnviz.errors import InputError
-from cnnviz.networks import graph, preprocess
+from cnnviz.networks import graph, preprocess, receptive_field
 from cnnviz.pictures import Picture, fit, label_grid, to_uint8
 
 BATCH = 8
+FAR = 2**15 - 1  # pixels: what int16 holds
 TILE = 112  # pixels of a tile in the montage
 Batches = Callable[[Sequence[int]], np.ndarray]
 
@@ -28,7 +29,8 @@ class Statistics:
     Per image and channel, float32 `(images, channels)`: `peak`, the highest pre-activation of any position (after the
     unit's own batch normalization; where the layer itself ends in a ReLU, after that: 0 then means "never above 0");
     `feature`, the mean over the positions of the unit's output; `drive`, that of the pre-activation where it is above 0
-    (elsewhere 0).
+    (elsewhere 0). `place`, int16 `(images, channels, 2)`: the centre of what the unit sees where its peak is, the first
+    of equals, y and x in pixels of the input.
     """
 
     measured_at: str
@@ -39,6 +41,7 @@ class Statistics:
     peak: np.ndarray = field(default_factory=_none)
     feature: np.ndarray = field(default_factory=_none)
     drive: np.ndarray = field(default_factory=_none)
+    place: np.ndarray = field(default_factory=_none)
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of statistics.json."""
@@ -90,6 +93,7 @@ class FeatureMaps:
                 tf.reduce_sum(u, [1, 2]),
                 tf.reduce_max(u, [0, 1, 2]),
                 tf.reduce_max(pre, [1, 2]),
+                _argmax(pre),
                 tf.reduce_mean(tf.maximum(tf.cast(pre, tf.float32), 0.0), [1, 2]),
             )
             for u, pre in zip(units, linear, strict=True)
@@ -108,10 +112,12 @@ class FeatureMaps:
             result[name] = Statistics(
                 conv.unit.name, zero, zero, zero - np.inf, peak=each, feature=each.copy(), drive=each.copy()
             )
+            result[name].place = np.zeros((count, conv.filters, 2), "int16")
+        centres = {name: _centres(conv) for name, conv in self.convs.items()}
         for indices in _batches(range(count)):
             measured = self._measured(tf.constant(read(indices)))
-            for conv, entry, arrays in zip(self.convs.values(), result.values(), measured, strict=True):
-                positive, total, most, peak, drive = (array.numpy() for array in arrays)
+            for (name, conv), entry, arrays in zip(self.convs.items(), result.values(), measured, strict=True):
+                positive, total, most, peak, place, drive = (array.numpy() for array in arrays)
                 positions = int(np.prod(conv.unit.output.shape[1:3]))
                 entry.positive = entry.positive + positive
                 entry.total = entry.total + total.sum(0)
@@ -119,6 +125,9 @@ class FeatureMaps:
                 entry.positions += len(indices) * positions
                 for kept, values in ((entry.peak, peak), (entry.feature, total / positions), (entry.drive, drive)):
                     kept[list(indices)] = values
+                rows, columns = centres[name]
+                row, column = np.divmod(place, len(columns))
+                entry.place[list(indices)] = np.stack([rows[row], columns[column]], -1)
             tick(len(indices))
         return result
 
@@ -127,6 +136,23 @@ class FeatureMaps:
         chosen = [tf.constant(channels[name], tf.int32) for name in self.convs]
         parts = [[a.numpy() for a in self._computed(tf.constant(read(some)), chosen)] for some in _batches(images)]
         return {name: np.concatenate(layer) for name, layer in zip(self.convs, zip(*parts, strict=True), strict=True)}
+
+
+def _argmax(maps: tf.Tensor) -> tf.Tensor:
+    """Where each channel of `(n, h, w, c)` is highest, `(n, c)`: y * w + x, the first of equals."""
+    channels = maps.shape[-1]
+    return tf.argmax(tf.reshape(maps, [tf.shape(maps)[0], -1, channels]), 1, tf.int32)
+
+
+def _centres(conv: graph.Conv) -> tuple[np.ndarray, np.ndarray]:
+    """The middles of what the units of each row and of each column of a map see, in pixels of the input."""
+    found = []
+    for axis in (0, 1):
+        positions = np.zeros((int(conv.output.shape[axis + 1]), 2), int)
+        positions[:, axis] = np.arange(len(positions))
+        boxes = receptive_field.boxes(conv.output, positions)
+        found.append(((boxes[:, axis] + boxes[:, axis + 2]) // 2).clip(-FAR, FAR).astype("int16"))
+    return found[0], found[1]
 
 
 def _hidden(conv: graph.Conv) -> bool:
@@ -159,8 +185,9 @@ def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def per_image(found: dict[str, Statistics]) -> dict[str, np.ndarray]:
-    """The arrays of per_image.npz: `<layer>/peak`, `<layer>/feature`, `<layer>/drive`, float32 `(images, channels)`."""
-    return {f"{name}/{kind}": getattr(s, kind) for name, s in found.items() for kind in ("peak", "feature", "drive")}
+    """The arrays of per_image.npz, `<layer>/<kind>`: see Statistics."""
+    kinds = ("peak", "feature", "drive", "place")
+    return {f"{name}/{kind}": getattr(s, kind) for name, s in found.items() for kind in kinds}
 
 
 def most_active(per_set: Sequence[Statistics], count: int) -> list[int]:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 SAMPLE = 256  # images of a set at most whose pixels stand for nature
 PIXELS = 2**24  # of them together, likewise: fewer images of a large canvas
 FEWEST = 4
-KINDS = ("peak", "feature", "drive")  # what per_image.npz holds of every layer, in the order of Nature
+KINDS = ("peak", "feature", "drive", "place")  # what per_image.npz holds of every layer, in the order of Nature
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,25 @@ class Nature:
 
     peaks: float32 `(m, C)`, highest pre-activation anywhere in the image (0 where the layer itself ends in a ReLU and
     the unit is never above 0); features: float32 `(m, C)`, the unit's output averaged over positions; drives: float32
-    `(m, C)`, the pre-activation averaged over positions, what is below 0 counted as 0; images: m pairs (set, index in
+    `(m, C)`, the pre-activation averaged over positions, what is below 0 counted as 0; places: int16 `(m, C, 2)`, the
+    centre (y, x) of what the unit sees at the peak, in pixels of the network's input; images: m pairs (set, index in
     the set), in the same order; the set is "" for measured arrays.
     """
 
     peaks: Floats
     features: Floats
     drives: Floats
+    places: NDArray[np.int16]
     images: tuple[tuple[str, int], ...]
 
     def best(self, k: int) -> int | None:
         """Row of the natural image with the highest peak of filter k, the first of equals; None without images."""
         return int(np.argmax(self.peaks[:, k])) if len(self.peaks) else None
+
+    def strongest(self, k: int, count: int) -> list[int]:
+        """Rows of the natural images with the highest peaks of filter k, at most `count`, the first of equals first."""
+        peaks = np.where(np.isnan(self.peaks[:, k]), -np.inf, self.peaks[:, k])
+        return [int(row) for row in np.argsort(-peaks, kind="stable")[:count]]
 
 
 def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
@@ -47,7 +54,7 @@ def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
 
     Raises InputError without sets, for a file that is missing or damaged, and for a layer that is not in it.
     """
-    found: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[NDArray]] = {kind: [] for kind in KINDS}
     images: list[tuple[str, int]] = []
     for name in sets:
         path = feature_maps_folder / name / "per_image.npz"
@@ -66,8 +73,8 @@ def read(feature_maps_folder: Path, layer: str, sets: Iterable[str]) -> Nature:
         images += [(name, i) for i in range(len(found["peak"][-1]))]
     if not found["peak"]:
         raise InputError(f"{feature_maps_folder}: no image set asked for; name at least one")
-    peaks, features, drives = (np.concatenate(found[kind]) for kind in KINDS)
-    return Nature(peaks, features, drives, tuple(images))
+    peaks, features, drives, places = (np.concatenate(found[kind]) for kind in KINDS)
+    return Nature(peaks, features, drives, places, tuple(images))
 
 
 def measure(network: Any, preprocessing: Any, layer: str, images: ArrayLike) -> Nature:
@@ -85,7 +92,8 @@ def measure(network: Any, preprocessing: Any, layer: str, images: ArrayLike) -> 
     described = {"input_shape": pixels.shape[1:], "preprocessing": preprocessing}
     maps = activations.FeatureMaps(network, described, layer)
     found = maps.statistics(lambda i: pixels[list(i)].astype("float32"), len(pixels), lambda n: None)[layer]
-    return Nature(found.peak, found.feature, found.drive, tuple(("", i) for i in range(len(pixels))))
+    images_of = tuple(("", i) for i in range(len(pixels)))
+    return Nature(found.peak, found.feature, found.drive, found.place, images_of)
 
 
 def pictures(sets: Mapping[str, ImageSet], size: int | tuple[int, int], channels: int = 3) -> Floats:

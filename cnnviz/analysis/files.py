@@ -196,15 +196,20 @@ def examples_of(folder: Path, layer: str) -> dict[str, NDArray]:
 
 
 @lru_cache(512)
-def rendered_images(path: Path, rgb: tuple[int, ...] | None = None) -> dict[int, NDArray[np.uint8]]:
+def rendered_images(
+    path: Path, rgb: tuple[int, ...] | None = None, kind: str = "images"
+) -> dict[int, NDArray[np.uint8]]:
     """The images of `artifacts/maximize/<model>/<layer>.npz` by filter, as RGB; none where there is no file.
 
-    rgb: of a network of many bands, those drawn as red, green and blue.
+    rgb: of a network of many bands, those drawn as red, green and blue. kind: which array, none where it is not there.
     """
     if not path.is_file():
         return {}
     with npz.opened(path) as stored:
-        return dict(zip(stored["filters"].tolist(), shown(stored["images"], rgb), strict=True))
+        if kind not in stored:
+            return {}
+        images = shown(stored[kind], rgb) if kind == "images" else stored[kind]
+        return dict(zip(stored["filters"].tolist(), images, strict=True))
 
 
 def read_analysis(folder: Path) -> Analysis:

@@ -60,7 +60,7 @@ class Judged:
 
 
 def judge(shown: Natural, made: Mapping[str, Sequence[Patches]], embed: Embed) -> Judged:
-    """Hold every explanation against the patches that ask; `both` takes patches and a kind of picture together.
+    """Hold every explanation against the patches that ask; `both`, `both_<kind>`: patches and pictures together.
 
     made: by the kind of explanation, pieces of the pictures of each filter (tiles.pieces).
 
@@ -79,7 +79,7 @@ def judge(shown: Natural, made: Mapping[str, Sequence[Patches]], embed: Embed) -
         own = _standardised(embed([piece for one in pictures for piece in one]))
         ends = np.cumsum([len(one) for one in pictures])
         likes[kind] = tasks.likeness(asking, np.split(own, ends[:-1]))
-        likes[BOTH if kind == "picture" else f"{BOTH}: {kind}"] = likes["patches"] + likes[kind]
+        likes[BOTH if kind == "picture" else f"{BOTH}_{kind}"] = likes["patches"] + likes[kind]
     return Judged(likes, explaining)
 
 

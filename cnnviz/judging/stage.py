@@ -61,15 +61,20 @@ def run(
     solved: dict[str, list[np.ndarray]] = {}
     for name, filters in watch.each(wanted):
         images, boxes, driven = found[name]
-        pictures = rendered_images(artifacts / "maximize" / key / f"{name}.npz", rgb and tuple(rgb))
+        rendered = artifacts / "maximize" / key / f"{name}.npz"
+        pictures = rendered_images(rendered, rgb and tuple(rgb))
         alive = [row for row, k in enumerate(filters) if driven[row, asking[-1]] > 0 and k in pictures]
         entry: dict[str, Any] = {"filters": [filters[row] for row in alive], "judged": {}}
         scores["layers"][name] = entry
         if len(alive) < FEWEST:
             continue
         natural = scoring.Natural(pixels, images[alive], boxes[alive], asking)
-        pieces = [tiles.pieces(pictures[filters[row]], fields[name] or shape[:2]) for row in alive]
-        judged = {judge: scoring.judge(natural, {"picture": pieces}, embed) for judge, embed in judges.items()}
+        field = fields[name] or shape[:2]
+        made = {"picture": [tiles.pieces(pictures[filters[row]], field) for row in alive]}
+        if sets_of := rendered_images(rendered, rgb and tuple(rgb), "from_patches"):
+            each = [sets_of[filters[row]] for row in alive]
+            made["from_patches"] = [[piece for one in some for piece in tiles.pieces(one, field)] for some in each]
+        judged = {judge: scoring.judge(natural, made, embed) for judge, embed in judges.items()}
         entry["judged"] = {judge: one.numbers() for judge, one in judged.items()}
         first = judged[next(iter(judges))]
         entry["reliability"] = clarity.reliability(first.natural)

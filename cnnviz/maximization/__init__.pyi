@@ -10,7 +10,7 @@ from .ladder import doubt as doubt  # why a picture does not show what its filte
 from .ladder import rose as rose  # whether a score rose
 from .rendering import Judged as Judged  # filters with their verdicts and scores
 from .rendering import Rendering as Rendering  # a network's images, rendered and scored
-from .rendering import Surroundings as Surroundings  # natural images around a layer
 from .rendering import Wishes as Wishes  # what to render of a filter besides its image
 from .section import MaximizeSection as MaximizeSection  # `maximize` in params.yaml
 from .stage import run as run  # the stage `maximize`
+from .surroundings import Surroundings as Surroundings  # natural images around a layer

@@ -8,28 +8,30 @@ from typing import Any
 import numpy as np
 
 from cnnviz import objectives
-from cnnviz.activations import Nature, nature
-from cnnviz.images import ImageSet, fed
+from cnnviz.activations import Nature
 from cnnviz.maximization import ladder
 from cnnviz.maximization.ascent import scores
 from cnnviz.maximization.ascent.renderer import Rendered, join
 from cnnviz.maximization.ascent.settings import Settings, Size
 from cnnviz.maximization.cache import RenderCache
 from cnnviz.maximization.chunks import Chunk
+from cnnviz.maximization.surroundings import Surroundings
 
 OTHER_SEEDS = (11, 12)  # attempts that seed_stability compares with the image itself
 SCORES = ("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability",
           "spectrum_distance")  # fmt: skip
-NOISE = "noise"
+PATCH_STEPS = 10  # of a picture that starts at a natural patch: more of them leave less of the patch (docs/scores.md)
 OVERHEAD = 30_000.0  # multiplications per pixel that take as long as an image·step without its convolutions
 Tick = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """n filters with their verdicts; extras: `negatives` uint8 `(n, h, w, c)`, `variants` `(n, v, h, w, c)` if asked.
+    """n filters with their verdicts; extras, if asked for: `negatives` uint8 `(n, h, w, c)`, `variants` and
+    `from_patches` `(n, v, h, w, c)`.
 
-    measures: float32 or int32 `(n,)` by the names of SCORES.
+    measures: float32 or int32 `(n,)` by the names of SCORES; patches: of which images `from_patches` were made,
+    `set/index`, `(n, v)`.
     """
 
     rendered: Rendered
@@ -37,51 +39,21 @@ class Judged:
     reason: np.ndarray
     measures: dict[str, np.ndarray]
     extras: dict[str, np.ndarray] = field(default_factory=dict)
+    patches: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What to render of a filter besides its image. stability_steps: of the images of other seeds, 0 for none."""
+    """What to render of a filter besides its image. stability_steps: of the images of other seeds, 0 for none;
+    from_patches: so many that start where natural images drive it most.
+    """
 
     neuron: bool = False
     stability_steps: int = 16
     negatives: bool = False
     variants: int = 0
+    from_patches: int = 0
     diversity: float = 0.5
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Natural images around a layer: `nature` None where there are none.
-
-    pictures: `(m, h, w, c)` in [0, 1] at the canvas size, for the spectrum and MaCo; start(row): one natural
-    image of `nature.images` as start image at the canvas size; chosen: a start image `(1, …)` for all, None for noise.
-    """
-
-    nature: Nature | None = None
-    pictures: np.ndarray | None = None
-    start: Callable[[int], np.ndarray] | None = None
-    chosen: np.ndarray | None = None
-
-
-def around(
-    known: Nature, sets: Mapping[str, ImageSet], shape: tuple[int, int, int], start: str = NOISE
-) -> Surroundings:
-    """Natural images for a layer on one canvas (h, w, channels), from stored sets. start: `noise`, `<set>/<index>`."""
-
-    def natural(row: int) -> np.ndarray:
-        name, i = known.images[row]
-        return fed(sets[name], [i], shape)[0] / np.float32(255)
-
-    return Surroundings(known, nature.pictures(sets, shape[:2], shape[2]), natural, start_image(sets, shape, start))
-
-
-def start_image(sets: Mapping[str, ImageSet], shape: tuple[int, int, int], start: str) -> np.ndarray | None:
-    """The image `<set>/<index>` on a canvas (h, w, channels), `(1, h, w, channels)` in [0, 1]; None for `noise`."""
-    if start == NOISE:
-        return None
-    name, index = start.split("/")
-    return fed(sets[name], [int(index)], shape) / np.float32(255)
 
 
 class Rendering:
@@ -142,7 +114,30 @@ class Rendering:
         seeds = self._other_seeds(common, outcome.rendered, wishes.stability_steps, chosen)
         extras = self._extras(common, wishes, chosen, best)
         measures = measure(outcome.rendered, index, known, around.pictures, seeds)
-        return Judged(outcome.rendered, outcome.status, outcome.reason, measures, extras)
+        patches = None
+        if wishes.from_patches and known is not None and len(known.peaks) and around.patch is not None:
+            extras["from_patches"], patches = self._from_patches(
+                common, filters, known, around.patch, wishes.from_patches
+            )
+        return Judged(outcome.rendered, outcome.status, outcome.reason, measures, extras, patches)
+
+    def _from_patches(
+        self,
+        common: Chunk,
+        filters: Sequence[int],
+        known: Nature,
+        patch: Callable[[int, int], np.ndarray],
+        count: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Images `(n, v, h, w, c)` of a few steps from where natural images drive each filter most; which, `(n, v)`."""
+        settings = replace(common.settings, steps=min(PATCH_STEPS, common.settings.steps), snapshots=())
+        rows = [known.strongest(k, count) for k in filters]
+        made = []
+        for ranked in zip(*rows, strict=True):
+            starts = np.stack([patch(row, k) for row, k in zip(ranked, filters, strict=True)])
+            made.append(self.images(replace(common, settings=settings, starts=starts, scored=False)).images)
+        names = [[f"{known.images[row][0]}/{known.images[row][1]}" for row in ranked] for ranked in rows]
+        return np.stack(made, 1), np.array(names)
 
     def _other_seeds(self, common: Chunk, rendered: Rendered, steps: int, starts: np.ndarray | None) -> np.ndarray:
         """Features `(n, seeds, C)` of the images after `steps` steps: the filters' own, then those of other seeds."""
@@ -179,7 +174,9 @@ class Rendering:
 def operations(filters: int, settings: Settings, wishes: Wishes) -> int:
     """Image·steps that `judge` makes for so many filters, without those that the ladder makes again."""
     seeds = len(OTHER_SEEDS) * min(wishes.stability_steps, settings.steps)
-    return filters * (settings.steps * (1 + wishes.negatives + (wishes.variants if wishes.variants > 1 else 0)) + seeds)
+    patches = wishes.from_patches * min(PATCH_STEPS, settings.steps)
+    whole = 1 + wishes.negatives + (wishes.variants if wishes.variants > 1 else 0)
+    return filters * (settings.steps * whole + seeds + patches)
 
 
 def costs(described: Mapping[str, Any], sizes: Mapping[str, Size], whole: Size) -> dict[str, float]:

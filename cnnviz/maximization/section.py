@@ -10,16 +10,17 @@ Steps = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100_000, strict=
 
 
 class MaximizeSection(Section):
-    steps: Steps = 100
+    steps: Steps = 64
     optimizer: Literal["auto", "momentum", "adam"] = "auto"
     learning_rate: Annotated[Number, Field(gt=0, le=10)] = 0.1
-    snapshots: Annotated[list[Steps], Field(max_length=1000)] = [1, 10, 32, 100]
+    snapshots: Annotated[list[Steps], Field(max_length=1000)] = [1, 10, 32, 64]
     objective: Literal["pre_activation", "post_activation"] = "post_activation"
     neuron: Annotated[bool, Field(strict=True)] = False
     start: Start = "noise"
     parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
     decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
     colour: Literal["decorrelated", "rgb"] = "decorrelated"
+    contrast: Literal["auto"] | Annotated[Number, Field(ge=0, le=100)] = "auto"
     size: Canvas = "auto"
     max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
     jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06
@@ -29,4 +30,6 @@ class MaximizeSection(Section):
     stability_steps: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=100_000, strict=True)] = 16
     negatives: Annotated[bool, Field(strict=True)] = False
     variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0
+    # nine at most: those that the stage judge has explain, not ask
+    from_patches: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=9, strict=True)] = 4
     memory: Positive = 1000

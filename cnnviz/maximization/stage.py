@@ -40,11 +40,11 @@ def run(
     images = load_sets(artifacts, sets, described["input_shape"][2])
     if section.start != "noise" and section.start.split("/")[0] not in images:
         raise InputError(f"params.yaml: maximize.start: {key} can't see the images of that set; {', '.join(images)}")
-    from cnnviz.maximization import canvas, chunks, files, rendering  # TensorFlow: only after the params are checked
+    # TensorFlow: only after the params are checked
+    from cnnviz.maximization import canvas, chunks, files, rendering, surroundings
     from cnnviz.maximization.ascent import settings
     from cnnviz.maximization.cache import RenderCache
 
-    wishes = rendering.Wishes(section.neuron, section.stability_steps, section.negatives, section.variants)
     fields = {conv["name"]: canvas.pair(conv["receptive_field"]) for conv in described["conv_layers"]}
     height, width, channels = described["input_shape"]
     with watch.network():
@@ -56,7 +56,12 @@ def run(
     chosen_for = {name: fitting.objective(one, asked, unseen, where) for name, one in others.items()}
     use = {name: settings.settings_for(section, seed, fields[name], one.size) for name, one in chosen.items()}
     whole_of = {name: settings.settings_for(section, seed, None, one.size) for name, one in chosen_for.items()}
-    work = {name: rendering.operations(len(ks), use[name], wishes) for name, ks in wanted.items()}
+    patches = {name: 0 if settings.first(fields[name]) else section.from_patches for name in wanted}
+    wishes = {
+        name: rendering.Wishes(section.neuron, section.stability_steps, section.negatives, section.variants, count)
+        for name, count in patches.items()
+    }
+    work = {name: rendering.operations(len(ks), use[name], wishes[name]) for name, ks in wanted.items()}
     cost = rendering.costs(described, {name: one.size for name, one in use.items()}, (height, width))
     total = sum(work.values()) + section.steps * len(others)
     effort = sum(work[name] * cost[name] for name in work) + section.steps * len(others) * cost[""]
@@ -75,18 +80,19 @@ def run(
     for layer, filters in watch.each(wanted):
         bar.each = cost[layer]
         known = nature.read(artifacts / "feature_maps" / key, layer, images)
-        around = rendering.around(known, images, (*use[layer].size, channels), section.start)
+        shape = (*use[layer].size, channels)
+        around = surroundings.around(known, images, shape, section.start, (height, width), fields[layer])
         each = chunks.size(str(stored), layer, use[layer], section.memory, around.pictures)
         writer = files.LayerWriter(folder, layer, filters, rgb)
         for start in range(0, len(filters), each):
-            writer.add(made.judge(layer, filters[start : start + each], use[layer], wishes, around))
+            writer.add(made.judge(layer, filters[start : start + each], use[layer], wishes[layer], around))
             done += len(filters[start : start + each])
             bar.note(f"{done} filters done")
         numbers[layer] = writer.finish()
     entries, bar.each = {}, cost[""]
     for name, objective in others.items():
         shape = (*whole_of[name].size, channels)
-        starts = rendering.start_image(images, shape, section.start)
+        starts = surroundings.start_image(images, shape, section.start)
         natural = nature.pictures(images, shape[:2], channels) if section.parameterization == "maco" else None
         image = made.images(chunks.Chunk(str(stored), (objective,), whole_of[name], starts=starts, natural=natural))
         entries[name] = files.write_objective(folder, name, str(objective), image, rgb)

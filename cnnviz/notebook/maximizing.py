@@ -164,6 +164,7 @@ def _settings(
         "size": chosen.size,
         "precision": settings.resolve_precision(options.get("precision", "auto")),
         "optimizer": settings.optimizer_for(options.get("optimizer", "auto"), field),
+        "contrast": settings.contrast_for(options.get("contrast", "auto"), field),
         "snapshots": tuple(sorted({*options.get("snapshots", ()), stability_steps} - {0})),
     }
     return Settings(**{**options, **resolved})
@@ -193,7 +194,7 @@ def _around(
     pictures = _canvas(pixels.listed(natural, of.channels, "natural"), size)
     seen = pixels.images(natural, of, name="natural")
     known = nature.measure(of.network, spec, layer, seen) if layer else None
-    return Surroundings(known, pictures, lambda row: pictures[row], chosen)
+    return Surroundings(known, pictures, lambda row: pictures[row], chosen=chosen)
 
 
 def _canvas(images: Sequence[NDArray], size: tuple[int, int]) -> NDArray[np.float32]:

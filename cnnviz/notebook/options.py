@@ -16,7 +16,14 @@ WORDS = {
     "colour": ("decorrelated", "rgb"),
     "precision": ("auto", "float32", "bfloat16"),
 }
-NUMBERS = {"learning_rate": (0, 10), "decay": (0, 4), "jitter": (0, 0.5), "scale": (0, 1), "rotate": (0, 180)}
+NUMBERS = {
+    "learning_rate": (0, 10),
+    "decay": (0, 4),
+    "contrast": (0, 100),
+    "jitter": (0, 0.5),
+    "scale": (0, 1),
+    "rotate": (0, 180),
+}
 WHOLE = {"steps": 1, "variants": 1, "seed": 0}
 
 
@@ -26,6 +33,9 @@ def checked(options: Mapping[str, Any]) -> None:
         if name in WORDS:
             if value not in WORDS[name]:
                 raise InputError(f"{name}: {said(value)} given; {choices(str(value), WORDS[name])}")
+        elif name == "contrast" and isinstance(value, str):
+            if value != "auto":
+                raise InputError(f"contrast: {said(value)} given; expected auto, or a number, 0 for any contrast")
         elif name in NUMBERS:
             number(value, name, *NUMBERS[name])
         elif name in WHOLE:

@@ -135,7 +135,7 @@ def _maps(artifacts: Path, key: str, layer: str, params: Params, inline: Inliner
 
 def _maximized(folder: Path, conv: Facts, settings: Facts, inline: Inliner) -> Facts | None:
     layer = conv["name"]
-    data = _npz(folder / f"{layer}.npz", *_MAXIMIZED, optional=("negatives", "variants"))
+    data = _npz(folder / f"{layer}.npz", *_MAXIMIZED, optional=("negatives", "variants", "from_patches"))
     if not data or not len(data["filters"]):
         return None
     steps = data["snapshot_steps"].tolist()
@@ -161,11 +161,12 @@ def _card(data: dict[str, NDArray], i: int, layer: str, inline: Inliner) -> Fact
     """One rendered filter; those beyond the first CARDS come without the pictures that only a large card shows."""
     k, status, small = int(data["filters"][i]), str(data["status"][i]), i >= CARDS
     what = f"filter {k} of {layer}" + (f" ({status})" if status != "ok" else "")
-    facts: Facts = {"steps": None, "variants": None, "negative": None}
+    facts: Facts = {"steps": None, "variants": None, "negative": None, "from_patches": None}
     if not small:
         facts["steps"] = inline.strip(data["snapshots"][i], _growth(what, data), 96)
-        if "variants" in data and data["variants"].shape[1]:
-            facts["variants"] = inline.strip(data["variants"][i], f"Other images that drive {what}", 96)
+        for name, those in (("variants", "Other images that"), ("from_patches", "Images made from those that most")):
+            if name in data and data[name].shape[1]:
+                facts[name] = inline.strip(data[name][i], f"{those} drive {what}", 96)
         if "negatives" in data:
             facts["negative"] = inline.photo(data["negatives"][i], f"Image that drives {what} down", 96)
     image = rendered_pictures(data)[i]

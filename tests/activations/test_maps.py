@@ -142,15 +142,15 @@ def test_one_layer_of_a_network_at_a_size_that_its_head_refuses(
 
 
 def test_per_image_arrays_come_back_from_their_file(tmp_path: Path, rng: np.random.Generator) -> None:
-    values = rng.normal(size=(6, 3, 2)).astype("float32")
+    values = rng.normal(size=(8, 3, 2)).astype("float32")
     zero = np.zeros(2)
     found = {
-        "block.1 conv": activations.Statistics("a", zero, zero, zero, 1, *values[:3]),
-        "file": activations.Statistics("b", zero, zero, zero, 1, *values[3:]),
+        "block.1 conv": activations.Statistics("a", zero, zero, zero, 1, *values[:4]),
+        "file": activations.Statistics("b", zero, zero, zero, 1, *values[4:]),
     }
     np.savez(tmp_path / "per_image.npz", allow_pickle=False, **activations.per_image(found))
     with np.load(tmp_path / "per_image.npz", allow_pickle=False) as data:
-        kinds = ("peak", "feature", "drive")
+        kinds = ("peak", "feature", "drive", "place")
         assert data.files == [f"{name}/{kind}" for name in ("block.1 conv", "file") for kind in kinds]
         for i, name in enumerate(data.files):
             np.testing.assert_array_equal(data[name], values[i])

@@ -32,6 +32,8 @@ def stored(tmp_path: Path) -> Path:
         peaks = np.array([[1, 8, 3], [4, 5, 3]], "float32")[:count] + shift
         arrays = {"conv.1/peak": peaks, "conv.1/feature": peaks / 2, "conv/peak": peaks * 0, "conv/feature": peaks * 0}
         arrays |= {"conv.1/drive": peaks / 4, "conv/drive": peaks * 0}
+        places = np.arange(6, dtype="int16").reshape(3, 2) + np.zeros((count, 1, 1), "int16") + shift
+        arrays |= {"conv.1/place": places, "conv/place": places * 0}
         np.savez(folder / name / "per_image.npz", allow_pickle=False, **arrays)
     return folder
 
@@ -41,6 +43,7 @@ def test_sets_are_read_in_the_order_asked_for(stored: Path) -> None:
     assert found.peaks.tolist() == [[1, 8, 3], [4, 5, 3], [11, 18, 13]]
     assert found.features.tolist() == [[0.5, 4, 1.5], [2, 2.5, 1.5], [5.5, 9, 6.5]]
     assert found.drives.tolist() == [[0.25, 2, 0.75], [1, 1.25, 0.75], [2.75, 4.5, 3.25]]
+    assert found.places[[0, 2], 1].tolist() == [[2, 3], [12, 13]]
     assert found.images == (("photos", 0), ("photos", 1), ("icons", 0))
     turned = nature.read(stored, "conv.1", ["icons", "photos"])
     assert turned.peaks.tolist() == [[11, 18, 13], [1, 8, 3], [4, 5, 3]]
@@ -50,7 +53,8 @@ def test_sets_are_read_in_the_order_asked_for(stored: Path) -> None:
 def test_best_is_the_image_of_the_highest_peak_the_first_of_equals(stored: Path) -> None:
     found = nature.read(stored, "conv.1", ["photos"])
     assert [found.best(k) for k in range(3)] == [1, 0, 0]
-    assert nature.Nature(*[np.zeros((0, 3), "float32")] * 3, ()).best(1) is None
+    assert [found.strongest(k, 3) for k in range(3)] == [[1, 0], [0, 1], [0, 1]]
+    assert nature.Nature(*[np.zeros((0, 3), "float32")] * 4, ()).best(1) is None
 
 
 def test_errors_say_what_to_run_or_which_layers_there_are(stored: Path) -> None:
@@ -97,6 +101,8 @@ def test_any_number_of_channels(channels: int, rng: np.random.Generator) -> None
     expected = layer(images / np.float32(255) - np.float32(0.5)).numpy()
     np.testing.assert_allclose(found.peaks, expected.max((1, 2)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.features, np.maximum(expected, 0).mean((1, 2)), rtol=1e-4, atol=1e-5)
+    flat = expected.reshape(3, -1, 4).argmax(1)  # each position sees 3 pixels, 2 from the next
+    np.testing.assert_array_equal(found.places, 1 + 2 * np.stack(np.divmod(flat, expected.shape[2]), -1))
     by_function = nature.measure(network, lambda x: x / 255 - 0.5, "c", images)
     np.testing.assert_allclose(by_function.peaks, found.peaks, rtol=1e-4, atol=1e-5)
 

@@ -376,7 +376,7 @@ def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:
         ("weights.filters_shown", 4),
         ("feature_maps.images", [1]),
         ("fixed_filters.borrowed.layer", "block1_conv2"),
-        ("maximize.steps", 64),
+        ("maximize.steps", 100),
         ("analyze.mistakes", 3),
         ("compare.matches", 5),
     ],

@@ -83,7 +83,7 @@ def test_sheet_of_all_filters_without_its_numbers(tmp_path: Path) -> None:
 def test_histograms_of_two_sets_share_one_range() -> None:
     edges = np.arange(-3.0, 7.0)
     one, other = np.int64([0, 0, 0, 1, 1, 0, 0, 0, 0]), np.int64([0, 0, 0, 0, 0, 0, 4, 0, 0])
-    (left, low, high), (right, _, _) = filters.outlines([one, other], edges)
+    (left, low, high), (right, _, _) = pictures.outlines([one, other], edges)
     assert (low, high) == (0.0, 4.0)
     assert left == "M0,60V32.0H75.0V32.0H150.0V60.0H225.0V60.0H300.0V60Z"
     assert right == "M0,60V60.0H75.0V60.0H150.0V60.0H225.0V4.0H300.0V60Z"
@@ -91,7 +91,7 @@ def test_histograms_of_two_sets_share_one_range() -> None:
 
 def test_what_is_small_in_a_histogram_is_one_bar() -> None:
     edges = np.array([-4, -2, -0.001, 0.001, 2, 4])
-    ((path, _, _),) = filters.outlines([np.ones(5, np.int64)], edges)
+    ((path, _, _),) = pictures.outlines([np.ones(5, np.int64)], edges)
     assert path == "M0,60V32.0H75.0V32.0H150.0V4.0H225.0V32.0H300.0V60Z"
 
 

@@ -29,7 +29,7 @@ def make(folder: Path) -> None:
     photos = artifacts / "feature_maps" / "small" / "photos"
     store(photos / "colours.npz", activations=maps, images=np.arange(2), channels=np.array([0, 2, 1]))
     natural = np.array([[1, 1, 1], [-1, -1, -1]], np.float32)  # mean 0, deviation 1
-    store(photos / "per_image.npz", **{f"colours/{kind}": natural for kind in ("peak", "feature", "drive")})
+    store(photos / "per_image.npz", **{f"colours/{kind}": natural for kind in ("peak", "feature", "drive", "place")})
     images = np.array([RED, ORANGE, GREY], np.uint8)[:, None, None] * np.ones((1, 8, 8, 1), np.uint8)
     status, robust = np.array(["ok", "weak", "dead"]), np.array([2, 4, np.nan], np.float32)
     filters = np.arange(3, dtype=np.int32)

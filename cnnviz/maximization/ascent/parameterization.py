@@ -15,13 +15,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cnnviz.maximization.ascent.settings import Settings, Size
+from cnnviz.maximization.ascent.settings import LANES, TINY, Settings, Size
 
 Floats = NDArray[np.float32]
 
 # Square root of the colour covariance of ImageNet, divided by its largest column norm: independent -> RGB channels.
 _COLOUR = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], "float32")
 COLOUR = _COLOUR / np.linalg.norm(_COLOUR, axis=0).max()
+SLOPE = 4.0  # by so much a pixel's logit changes with its value, at mid grey
+# how far the logits of ImageNet's photographs are from mid grey, root mean square: along an axis of COLOUR, and in one
+# of red, green and blue, or where colours are no colours
+PHOTOGRAPHS = {True: SLOPE * np.linalg.norm(_COLOUR, axis=0).max(), False: SLOPE * np.sqrt((_COLOUR**2).sum(1).mean())}
 START = 0.01  # standard deviation of the start noise
 DARKEST = 0.02  # of a start image: 0 and 1 lie infinitely far out behind the sigmoid
 
@@ -68,10 +72,17 @@ class Pixel:
 
 
 class Fourier:
-    """Scaled Fourier coefficients, in decorrelated colours where there are 3 channels and `colour` is set."""
+    """Scaled Fourier coefficients, in decorrelated colours where there are 3 channels and `colour` is set.
 
-    def __init__(self, size: Size, channels: int = 3, decay: float = 1.0, colour: bool = True) -> None:
+    contrast: how many times as far from mid grey as photographs the image may be, along each axis of colour, 0 for any
+    distance. What goes beyond is scaled back, inside the gradient: what pays least has to yield to what pays most.
+    """
+
+    def __init__(
+        self, size: Size, channels: int = 3, decay: float = 1.0, colour: bool = True, contrast: float = 0.0
+    ) -> None:
         self.size, self.channels = size, channels
+        self.most = contrast * float(PHOTOGRAPHS[colour and channels == 3])
         (height, width), half = size, size[1] // 2 + 1
         self.mixing = COLOUR if colour and channels == 3 else np.eye(channels, dtype="float32")
         cos, sin = _waves(height)
@@ -97,12 +108,19 @@ class Fourier:
         return np.stack([spectrum.real, spectrum.imag], 2).astype("float32")
 
     def encode(self, image: Floats) -> Floats:
-        """Return the variables that give an image `(h, w, channels)` in [0, 1] (0.02 to 0.98 exactly)."""
+        """Return variables that give an image `(h, w, channels)` in [0, 1], exactly from 0.02 to 0.98 with no limit."""
         return self.spectrum(image) / self.scale
 
     def images(self, variables: tf.Tensor) -> tf.Tensor:
         """Turn variables `(n, …)` into images `(n, h, w, channels)` in (0, 1)."""
         return self._decode(variables * self.scale)
+
+    def _limited(self, planes: tf.Tensor) -> tf.Tensor:
+        """Scale back those of the planes `(n, h, channels, w)` whose root mean square is beyond the limit."""
+        # sums along the last axis, and one number for each vector lane: both round otherwise with the place in a batch
+        each = tf.reshape(tf.transpose(planes, [0, 2, 1, 3]), [-1, self.channels, math.prod(self.size)])
+        power = tf.reduce_mean(each**2, -1, keepdims=True) * tf.ones(LANES)
+        return planes * tf.minimum(1.0, self.most * tf.math.rsqrt(power + TINY))[:, None, :, :1]
 
     def _decode(self, coefficients: tf.Tensor) -> tf.Tensor:
         """Inverse real Fourier transform `(n, channels, width // 2 + 1, 2, height)`, colour mixing, sigmoid."""
@@ -110,7 +128,7 @@ class Fourier:
         rows = tf.reshape(tf.reshape(coefficients, [-1, 2 * height]) @ self.along_y, [-1, channels, half * 2, height])
         rows = tf.reshape(tf.transpose(rows, [0, 3, 1, 2]), [-1, 2 * half])  # n, y, channel, x frequency
         planes = tf.reshape(rows @ self.along_x, [-1, height, channels, width])
-        images = tf.transpose(planes, [0, 1, 3, 2])
+        images = tf.transpose(self._limited(planes) if self.most else planes, [0, 1, 3, 2])
         if channels == 3:
             images = tf.reshape(tf.reshape(images, [-1, 3]) @ self.mixing.T, [-1, height, width, 3])
         return tf.sigmoid(images)
@@ -147,4 +165,4 @@ def choose(settings: Settings, channels: int, natural: Floats | None) -> Pixel |
     colour = settings.colour == "decorrelated"
     if settings.parameterization == "maco" and natural is not None:
         return MaCo(settings.size, channels, colour, natural)
-    return Fourier(settings.size, channels, settings.decay, colour)
+    return Fourier(settings.size, channels, settings.decay, colour, settings.contrast)

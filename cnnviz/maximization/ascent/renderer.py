@@ -18,14 +18,12 @@ import tensorflow as tf
 from cnnviz.errors import InputError
 from cnnviz.maximization.ascent import parameterization, scores, transforms
 from cnnviz.maximization.ascent.evaluation import Data, Evaluation
-from cnnviz.maximization.ascent.settings import Settings, computing_in
+from cnnviz.maximization.ascent.settings import LANES, TINY, Settings, computing_in
 from cnnviz.objectives import Objective
 
 LEAK_STEPS = 16  # steps during which a silent unit's gradient passes its ReLU (objective post_activation)
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults; BETA1 also for momentum
-TINY = 1e-20  # added to a mean square, so that a gradient of 0 stays 0
 KEPT = 2.5  # float32 numbers in memory at once for each number that the network computes, measured (docs/benchmarks.md)
-LANES = 16  # float32 numbers in the widest vector register
 ALONE = 2**30  # bytes that images may take which only fill a batch up; each is rendered by itself where it were more
 GREY = 128  # of the image of what is no number
 

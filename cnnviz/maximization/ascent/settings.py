@@ -12,7 +12,10 @@ from cnnviz.files import machine
 
 Size = tuple[int, int]  # height and width
 
-FINE = 16  # pixels of receptive field up to which momentum leaves flat areas
+FINE = 16  # pixels of receptive field of the first layers: momentum leaves flat areas there, and colour is the pattern
+LEGIBLE = 1.5  # times the contrast of photographs: from 2 on, more values are at the ends of the scale than in photos
+LANES = 16  # float32 numbers in the widest vector register
+TINY = 1e-20  # added to a mean square, so that 0 stays 0
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,15 @@ class Settings:
     size: height and width of the canvas.
     """
 
-    steps: int = 100
+    steps: int = 64
     optimizer: str = "momentum"
     learning_rate: float = 0.1
-    snapshots: tuple[int, ...] = (1, 10, 32, 100)
+    snapshots: tuple[int, ...] = (1, 10, 32, 64)
     objective: str = "post_activation"
     parameterization: str = "fourier"
     decay: float = 1.0
     colour: str = "decorrelated"
+    contrast: float = 0.0
     size: Size = (128, 128)
     jitter: float = 0.06
     scale: float = 0.1
@@ -72,11 +76,23 @@ def resolve_precision(precision: str) -> str:
     return ("bfloat16" if machine.processor().has_bfloat16 else "float32") if precision == "auto" else precision
 
 
+def first(receptive_field: Size | None) -> bool:
+    """Whether a layer is among the first, whose patterns are colours and edges; unknown (None): no."""
+    return receptive_field is not None and max(receptive_field) <= FINE
+
+
 def optimizer_for(optimizer: str, receptive_field: Size | None) -> str:
     """Turn `auto` into the optimizer whose images score better at that receptive field (docs/recipe.md)."""
     if optimizer != "auto":
         return optimizer
-    return "adam" if receptive_field and max(receptive_field) <= FINE else "momentum"
+    return "adam" if first(receptive_field) else "momentum"
+
+
+def contrast_for(contrast: str | float, receptive_field: Size | None) -> float:
+    """Turn `auto` into a contrast that photographs have beyond the first layers, any (0) there (docs/recipe.md)."""
+    if isinstance(contrast, str):
+        return 0.0 if first(receptive_field) else LEGIBLE
+    return contrast
 
 
 def settings_for(options: Any, seed: int, receptive_field: Size | None, size: Size) -> Settings:
@@ -90,6 +106,7 @@ def settings_for(options: Any, seed: int, receptive_field: Size | None, size: Si
         parameterization=options.parameterization,
         decay=options.decay,
         colour=options.colour,
+        contrast=contrast_for(options.contrast, receptive_field),
         size=size,
         jitter=options.jitter,
         scale=options.scale,

@@ -19,10 +19,9 @@ from cnnviz.report.site.circuit import Link, Wiring
 from cnnviz.report.site.layers import Layer, Model
 from cnnviz.report.site.links import Filter, url
 from cnnviz.report.site.pairs import Place, Twins
-from cnnviz.report.site.photos import Eye, Photos, eye
+from cnnviz.report.site.photos import Eye, Photo, Photos, eye
 
 LINKS = 4  # input and output channels of each sign
-SMALLEST = 256  # the histogram shows values down to this part of the largest
 
 
 @dataclass
@@ -140,6 +139,9 @@ def _image(site: Site, context: Context, k: int) -> Facts:
     found["others"] = []
     if "variants" in data and data["variants"].shape[1]:
         found["others"].append(_others(site, layer, k, "variants", data["variants"][row]))
+    if "from_patches" in data:
+        found["others"].append(_others(site, layer, k, "patches", data["from_patches"][row]))
+        found["others"][-1]["of"] = [_photo(site, one) for one in data["from_patches_of"][row].tolist()]
     if "negatives" in data:
         found["others"].append(_others(site, layer, k, "negative", data["negatives"][row : row + 1]))
     return found
@@ -148,7 +150,13 @@ def _image(site: Site, context: Context, k: int) -> Facts:
 def _others(site: Site, layer: Layer, k: int, what: str, images: NDArray[np.uint8]) -> Facts:
     name = f"{k}_{what}.webp"
     site.files.later(f"{layer.folder}/{name}", partial(pictures.strip, list(images), 128))
-    return {"what": what, "src": url(*layer.folder.split("/"), name), "count": len(images)}
+    return {"what": what, "src": url(*layer.folder.split("/"), name), "count": len(images), "of": []}
+
+
+def _photo(site: Site, name: str) -> Photo | None:
+    """The photo `set/index`; None where its set is not there any more."""
+    of, index = name.rsplit("/", 1)
+    return site.photos.photo(of, int(index)) if of in site.photos.sets else None
 
 
 def _natural(site: Site, context: Context, k: int) -> list[Facts]:
@@ -211,7 +219,7 @@ def _statistics(context: Context, k: int) -> list[Facts]:
     edges = next(iter(context.layer.model.statistics.values()), {}).get("histogram_edges")
     drawn = [c["histogram"][k] for c in context.statistics.values() if "histogram" in c]
     if edges is not None and drawn:
-        for facts_, (path, low, high) in zip(found, outlines(drawn, edges), strict=True):
+        for facts_, (path, low, high) in zip(found, pictures.outlines(drawn, edges), strict=True):
             facts_ |= {"outline": path, "low": low, "high": high}
     return found
 
@@ -220,28 +228,6 @@ def _class_of(context: Context, name: str, columns: dict[str, NDArray], k: int) 
     classes = context.layer.model.facts.get("set_classes", {}).get(name, [])
     index = int(columns["preferred_class"][k]) if "preferred_class" in columns else -1
     return str(classes[index]) if 0 <= index < len(classes) else ""
-
-
-def outlines(counts: list[NDArray], edges: NDArray[np.float64]) -> list[tuple[str, float, float]]:
-    """Histograms of one filter on several sets -> SVG paths in a 300 x 60 box, all over the same range of values.
-
-    counts: `(bins,)` each. What is below 1/256 of the largest value counts as 0. With each path: the first and last of
-    the drawn edges.
-    """
-    used = np.flatnonzero(np.sum(counts, axis=0) > 0)
-    first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, len(edges) - 1)
-    small = max(abs(edges[first]), abs(edges[last])) / SMALLEST
-    starts = [i for i in range(first, last) if i == first or abs(edges[i]) >= small or edges[i - 1] <= -small]
-    shares = [np.add.reduceat(c[first:last], np.array(starts) - first) / max(c.sum(), 1) for c in counts]
-    highest = max(float(one.max()) for one in shares) or 1.0
-    step = 300 / len(starts)
-    found = []
-    for one in shares:
-        path = "M0,60"
-        for i, share in enumerate(one):
-            path += f"V{60 - 56 * share / highest:.1f}H{(i + 1) * step:.1f}"
-        found.append((path + "V60Z", float(edges[first]), float(edges[last])))
-    return found
 
 
 def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:

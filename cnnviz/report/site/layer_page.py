@@ -21,6 +21,8 @@ EXPLANATIONS = {
     "patch": "the strongest patch alone",
     "picture": "the picture",
     "both": "the picture and nine patches",
+    "from_patches": "the pictures made from natural images",
+    "both_from_patches": "these and nine patches",
 }
 
 

@@ -20,6 +20,7 @@ from cnnviz.report.site.links import url
 
 QUALITY, METHOD = 78, 0  # of WebP: files of few kilobytes, quickly made
 WAITING = 64  # pictures that wait for their turn
+SMALLEST = 256  # a histogram shows values down to this part of the largest
 TILES = ((64, 128), (256, 96), (10**9, 64))  # (up to so many tiles, pixels of each)
 
 
@@ -175,3 +176,25 @@ def colours(kernel: NDArray[np.float32]) -> str:
 
 def _uri(pixels: NDArray) -> str:
     return "data:image/png;base64," + base64.b64encode(png(np.rint(pixels).astype(np.uint8))).decode()
+
+
+def outlines(counts: list[NDArray], edges: NDArray[np.float64]) -> list[tuple[str, float, float]]:
+    """Histograms of one filter on several sets -> SVG paths in a 300 x 60 box, all over the same range of values.
+
+    counts: `(bins,)` each. What is below 1/256 of the largest value counts as 0. With each path: the first and last of
+    the drawn edges.
+    """
+    used = np.flatnonzero(np.sum(counts, axis=0) > 0)
+    first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, len(edges) - 1)
+    small = max(abs(edges[first]), abs(edges[last])) / SMALLEST
+    starts = [i for i in range(first, last) if i == first or abs(edges[i]) >= small or edges[i - 1] <= -small]
+    shares = [np.add.reduceat(c[first:last], np.array(starts) - first) / max(c.sum(), 1) for c in counts]
+    highest = max(float(one.max()) for one in shares) or 1.0
+    step = 300 / len(starts)
+    found = []
+    for one in shares:
+        path = "M0,60"
+        for i, share in enumerate(one):
+            path += f"V{60 - 56 * share / highest:.1f}H{(i + 1) * step:.1f}"
+        found.append((path + "V60Z", float(edges[first]), float(edges[last])))
+    return found
