@@ -16,7 +16,7 @@ from cnnviz.maximization.ascent.renderer import Renderer
 from cnnviz.networks import graph, loading, store
 from cnnviz.objectives import channel
 
-STEPS = params.load().maximize.steps
+STEPS = 100
 STORED = Path("artifacts/models/vgg16")
 CACHED = Path(".cache/benchmarks/vgg16")
 Network = tuple[Any, dict[str, Any]]  # Keras model, model.json
@@ -54,10 +54,12 @@ def _renderer(loaded: Network, layer: str, settings: recipe.Settings) -> Rendere
 
 
 def _settings(loaded: Network, layer: str, size: int, precision: str) -> recipe.Settings:
-    """The default recipe of params.yaml for a layer, on the benchmark's canvas."""
+    """The default recipe of params.yaml for a layer, on the benchmark's canvas, of any contrast, as peers have it:
+    robust scores grow with it.
+    """
     chosen, described = params.load(), loaded[1]
     field = next(conv["receptive_field"] for conv in described["conv_layers"] if conv["name"] == layer)
-    options = chosen.maximize.model_copy(update={"precision": precision})
+    options = chosen.maximize.model_copy(update={"precision": precision, "contrast": 0})
     return recipe.settings_for(options, chosen.random_seed, canvas.pair(field), (size, size))
 
 

@@ -101,7 +101,8 @@ def _models(folder: Path) -> None:
     before.save(folder / "after.keras")
     inner_in = keras.Input((None, None, 5))
     inner = keras.Model(
-        inner_in, layers.Conv2D(4, 3, name="inner_conv")(layers.DepthwiseConv2D(3, name="deep")(inner_in))
+        inner_in,
+        layers.Conv2D(4, 3, dilation_rate=8, name="inner_conv")(layers.DepthwiseConv2D(3, name="deep")(inner_in)),
     )
     outside = keras.Sequential(
         [keras.Input((SIZE, SIZE, 3)), layers.Conv2D(5, 3, activation="relu", name="outer"), inner]

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -170,6 +171,26 @@ def test_twins_matches_and_connections_lead_to_the_right_filters(project: Path, 
     assert 3 not in [link["filter"] for link in second["outputs"] if link["layer"] == "first"]
     deep = json.loads((site / "nested/inner_conv/0.json").read_text())
     assert {link["layer"] for link in deep["inputs"]} == {"deep"}
+
+
+def test_pictures_made_from_natural_images_say_from_which(project: Path, site: Path) -> None:
+    stored = np.load(project / "artifacts/maximize/nested/inner_conv.npz")
+    for row, k in enumerate(stored["filters"].tolist()):
+        text = (site / f"nested/inner_conv/{k}.html").read_text(encoding="utf-8")
+        made = [one.rsplit(" that drives", 1)[0] for one in re.findall(r'alt="Picture made from ([^"]*)"', text)]
+        assert len(made) == len(stored["from_patches_of"][row]) == 4
+        for title, name in zip(made, stored["from_patches_of"][row].tolist(), strict=True):
+            of, index = name.split("/")
+            assert title == f"{index}.png" if of == "noise" else title in ("ring", "stripes")
+        assert "Made from the images that drive it most" in text
+    assert "Picture made from" not in (site / "before/first/2.html").read_text(encoding="utf-8")
+
+
+def test_a_filter_of_the_first_layer_has_its_kernel_beside_its_picture(site: Path) -> None:
+    hero = (site / "before/first/2.html").read_text(encoding="utf-8").split('<div class="words">')[0]
+    assert "Kernel of filter 2 as colours" in hero
+    assert "3 × 3 weights" in hero
+    assert "Kernel of filter" not in (site / "before/second/0.html").read_text(encoding="utf-8")
 
 
 def test_pages_stay_light_and_carry_no_path_of_this_machine(project: Path, pages: dict[Path, site_walk.Page]) -> None:
