@@ -145,7 +145,8 @@ def main() -> None:
             print(f"| {name} | | | {type(error).__name__}: {' '.join(str(error).split())[:200]} | | | |", flush=True)
             continue
         complete = row["finite"] and row["analysed"] == row["convolutions"]
-        rises = f"at rate {row['rises']:g}" if "rises" in row else "no"
+        rate = row.get("rises")
+        rises = "yes" if rate == RATES[0] else f"yes, at rate {rate:g}" if rate else "no"
         cells = [name, row["size"], row["convolutions"], "all" if complete else "not finite", row["fields"]]
         print("|", " | ".join(map(str, [*cells, rises, row["seconds"]])), "|", flush=True)
 
