@@ -140,7 +140,7 @@ def _image(site: Site, context: Context, k: int) -> Facts:
     if "variants" in data and data["variants"].shape[1]:
         found["others"].append(_others(site, layer, k, "variants", data["variants"][row]))
     if "from_patches" in data:
-        found["others"].append(_others(site, layer, k, "patches", data["from_patches"][row]))
+        found["others"].append(_others(site, layer, k, "made", data["from_patches"][row]))
         found["others"][-1]["of"] = [_photo(site, one) for one in data["from_patches_of"][row].tolist()]
     if "negatives" in data:
         found["others"].append(_others(site, layer, k, "negative", data["negatives"][row : row + 1]))

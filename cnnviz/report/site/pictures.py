@@ -53,12 +53,13 @@ class Files:
         self.folders: set[Path] = set()
 
     def write(self, path: str, data: bytes) -> None:
-        """Into a folder that is new: what a kill leaves is made again from the start."""
+        """Into a folder that is new: what a kill leaves is made again from the start. No file is written twice."""
         target = self.out / path
         if target.parent not in self.folders:
             target.parent.mkdir(parents=True, exist_ok=True)
             self.folders.add(target.parent)
-        target.write_bytes(data)
+        with target.open("xb") as file:
+            file.write(data)
 
     def later(self, path: str, make: Callable[[], bytes]) -> None:
         """Make and write a file beside other work; few wait at a time, so that memory stays bounded."""
