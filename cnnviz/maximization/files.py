@@ -83,7 +83,7 @@ class LayerWriter:
                 "status": judged.status.astype("U4"),
                 "reason": judged.reason.astype("U200"),
                 **judged.measures,
-                **({} if judged.patches is None else {"from_patches_of": judged.patches.astype("U80")}),
+                **({} if judged.patches is None else {"from_patches_of": judged.patches}),
             }
         )
 

@@ -331,6 +331,7 @@ def test_score_rises(
         (33, 0, {"optimizer": "adam"}),
         (24, 9, {"parameterization": "pixel"}),
         (24, 9, {"contrast": 0.05}),
+        (32, 0, {"contrast": 0.05}),
     ],
     ids=str,
 )

@@ -117,10 +117,12 @@ class Fourier:
 
     def _limited(self, planes: tf.Tensor) -> tf.Tensor:
         """Scale back those of the planes `(n, h, channels, w)` whose root mean square is beyond the limit."""
-        # sums along the last axis, and one number for each vector lane: both round otherwise with the place in a batch
+        # sums along the last axis (in the gradient, too), and one number for each vector lane: with others rounding
+        # depends on the place in a batch
         each = tf.reshape(tf.transpose(planes, [0, 2, 1, 3]), [-1, self.channels, math.prod(self.size)])
         power = tf.reduce_mean(each**2, -1, keepdims=True) * tf.ones(LANES)
-        return planes * tf.minimum(1.0, self.most * tf.math.rsqrt(power + TINY))[:, None, :, :1]
+        each *= tf.minimum(1.0, self.most * tf.math.rsqrt(power + TINY))[..., :1]
+        return tf.transpose(tf.reshape(each, [-1, self.channels, *self.size]), [0, 2, 1, 3])
 
     def _decode(self, coefficients: tf.Tensor) -> tf.Tensor:
         """Inverse real Fourier transform `(n, channels, width // 2 + 1, 2, height)`, colour mixing, sigmoid."""
