@@ -91,6 +91,14 @@ def _canvas(value: Any) -> Any:
     raise ValueError("expected auto, a whole number from 8 to 2048, or [height, width] of two such numbers")
 
 
+def _contrast(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value == "auto" or (number and 0 <= value <= 100):
+        return value
+    raise ValueError("expected auto, or a number from 0 (any contrast) to 100 times that of photographs")
+
+
+Contrast = Annotated[Any, BeforeValidator(_contrast)]  # "auto", or a number
 PerLayer = Annotated[Any, BeforeValidator(_layers)]  # "auto", int, or {layer: int or list of int}
 Canvas = Annotated[Any, BeforeValidator(_canvas)]  # "auto", int, or [height, width]
 Start = Annotated[str, BeforeValidator(_start)]

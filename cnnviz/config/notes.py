@@ -74,6 +74,8 @@ def _of_layer(where: str, filters: Any) -> Iterator[str]:
             yield f"{where}: given {quoted(k)}; expected the number of a filter, 0 or more"
         elif not isinstance(text, str) or not text.strip():
             yield f"{where}.{k}: given {quoted(text)}; expected a text, in quotes where it looks like a number"
+        elif any((ord(sign) < 32 and sign not in "\t\n\r") or 0xD800 <= ord(sign) < 0xE000 for sign in text):
+            yield f"{where}.{k}: given {quoted(text)}; expected a text without control characters or halves of signs"
         elif len(text) > LONGEST:
             yield f"{where}.{k}: {len(text)} characters; expected {LONGEST} at most"
 

@@ -73,12 +73,13 @@ def nearest(filters: NDArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 
 def statistics(kernel: Kernel, depthwise: bool) -> dict[str, Any]:
-    """Measure every filter of a layer (without bias), see docs/artifacts.md; 7 significant digits, None for NaN.
+    """Measure every filter of a layer (without bias), see docs/artifacts.md; 7 significant digits, None for no number.
 
     kernel: `(kh, kw, in, out)`, depthwise `(kh, kw, in, m)`. Returns `l1`, `l2`, `mean`, `std`, `near_zero_share`,
-    `nearest_cosine` (lists of float, one per filter; None where weights are NaN) and `nearest` (list of int).
+    `nearest_cosine` (lists of float, one per filter; None where weights are no numbers) and `nearest` (list of int).
     """
     filters = filters_of(kernel, depthwise).astype(np.float64)
+    filters = np.where(np.isfinite(filters), filters, np.nan)
     flat = filters.reshape(len(filters), -1)
     planes = np.sqrt((filters**2).sum(axis=(2, 3)))
     index, cosine = nearest(filters)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cnnviz.fields import Canvas, Number, Positive, Section, Start, no_bool
+from cnnviz.fields import Canvas, Contrast, Number, Positive, Section, Start, no_bool
 
 Steps = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100_000, strict=True)]
 
@@ -20,7 +20,7 @@ class MaximizeSection(Section):
     parameterization: Literal["fourier", "pixel", "maco"] = "fourier"
     decay: Annotated[Number, Field(ge=0, le=4)] = 1.0
     colour: Literal["decorrelated", "rgb"] = "decorrelated"
-    contrast: Literal["auto"] | Annotated[Number, Field(ge=0, le=100)] = "auto"
+    contrast: Contrast = "auto"
     size: Canvas = "auto"
     max_size: Annotated[int, Field(ge=8, le=2048, strict=True)] = 128
     jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06

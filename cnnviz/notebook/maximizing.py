@@ -164,7 +164,9 @@ def _settings(
         "size": chosen.size,
         "precision": settings.resolve_precision(options.get("precision", "auto")),
         "optimizer": settings.optimizer_for(options.get("optimizer", "auto"), field),
-        "contrast": settings.contrast_for(options.get("contrast", "auto"), field),
+        "contrast": settings.contrast_for(
+            options.get("contrast", "auto"), field, options.get("parameterization", "fourier")
+        ),
         "snapshots": tuple(sorted({*options.get("snapshots", ()), stability_steps} - {0})),
     }
     return Settings(**{**options, **resolved})

@@ -33,9 +33,9 @@ def checked(options: Mapping[str, Any]) -> None:
         if name in WORDS:
             if value not in WORDS[name]:
                 raise InputError(f"{name}: {said(value)} given; {choices(str(value), WORDS[name])}")
-        elif name == "contrast" and isinstance(value, str):
-            if value != "auto":
-                raise InputError(f"contrast: {said(value)} given; expected auto, or a number, 0 for any contrast")
+        elif name == "contrast" and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
+            if not isinstance(value, str) or value != "auto":
+                raise InputError(f"contrast: {said(value)} given; expected auto, or a number in 0..100, 0 for any")
         elif name in NUMBERS:
             number(value, name, *NUMBERS[name])
         elif name in WHOLE:

@@ -1,5 +1,6 @@
 """What a filter tells apart: AUROC and p by hand and against SciPy, the best combination against all of them."""
 
+import math
 from itertools import combinations, product
 
 import numpy as np
@@ -44,6 +45,16 @@ def best_by_trying(values: np.ndarray, labels: np.ndarray, depth: int) -> float:
         wins = [(a > b) + 0.5 * (a == b) for a, b in product(one, other)]
         found += [np.mean(wins), 1 - np.mean(wins)]
     return float(max(found))
+
+
+def test_ties_cannot_make_p_smaller_than_chance_can() -> None:
+    """Three of 1,000 images drive a filter, all of one class of 100: by chance in C(997, 97) of C(1000, 100) cases."""
+    values, labels = np.zeros((1000, 1)), np.repeat(np.arange(10), 100)
+    values[:3, 0] = [1, 2, 3]
+    (told,) = telling.tell(values, labels)
+    assert told is not None
+    assert told.classes == (0,)
+    assert told.p == pytest.approx(math.comb(997, 97) / math.comb(1000, 100), rel=1e-6)
 
 
 def test_no_combination_of_as_many_classes_is_better(rng: np.random.Generator) -> None:

@@ -91,6 +91,8 @@ def test_the_file_in_git_is_the_one_that_is_made_and_its_example_holds(tmp_path:
         ("vgg16: {block1_conv1: {010: a}}", "by YAML 1.1, 10 by 1.2"),
         ("- a list", "expected sections such as"),
         ("vgg16: [", "not valid YAML: line 1"),
+        (r'vgg16: {block1_conv1: {0: "half a \ud83d sign"}}', "expected a text without control characters"),
+        (r'vgg16: {block1_conv1: {0: "a \0 byte"}}', "expected a text without control characters"),
     ],
 )
 def test_mistakes_in_one_line(text: str, line: str, tmp_path: Path, params: schema.Params) -> None:

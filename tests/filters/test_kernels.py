@@ -227,10 +227,13 @@ def test_filters_in_groups_have_the_numbers_of_the_channels_that_they_read() -> 
     assert (plain[half:] != grouped[half:]).any()
 
 
-def test_a_filter_of_nan_has_no_numbers_and_the_others_have_theirs(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_filter_of_nan_or_infinity_has_no_numbers_and_the_others_have_theirs(
+    broken: float, rng: np.random.Generator
+) -> None:
     kernel = rng.normal(size=(3, 3, 4, 3)).astype("float32")
     alone = kernels.statistics(kernel[..., [0, 2]], False)
-    kernel[..., 1] = np.nan
+    kernel[..., 1] = broken
     found = json.loads(json.dumps(kernels.statistics(kernel, False), allow_nan=False))
     for key in ("l1", "l2", "mean", "std", "near_zero_share"):
         assert found[key] == [alone[key][0], None, alone[key][1]]

@@ -331,7 +331,6 @@ def test_score_rises(
         (33, 0, {"optimizer": "adam"}),
         (24, 9, {"parameterization": "pixel"}),
         (24, 9, {"contrast": 0.05}),
-        (32, 0, {"contrast": 0.05}),
     ],
     ids=str,
 )
@@ -345,6 +344,15 @@ def test_same_image_alone_in_company_in_any_order(
     same(together, join([turned.part(i, i + 1) for i in (3, 2, 1, 0)]))
     same(together.part(1, 2), Renderer(tiny(None), raw, wanted[0], settings, "d").render(wanted[1:2]))
     same(together.part(1, 4), renderer.render(wanted[1:]))
+
+
+def test_the_limit_of_contrast_rounds_the_same_alone(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
+    settings, wanted = dataclasses.replace(SHORT, contrast=0.3), channels("expand", 0, 7, 3)
+    renderer = Renderer(tiny(None), raw, wanted[0], settings, "d")
+    assert renderer.fill == 1  # nothing fills the batch of one up
+    together = renderer.render(wanted)
+    for i, one in enumerate(wanted):
+        same(together.part(i, i + 1), renderer.render([one]))
 
 
 def test_seed_attempt_and_network_change_the_image(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
@@ -511,3 +519,5 @@ def test_auto_takes_adam_and_any_contrast_in_the_first_layers(field: tuple[int, 
     assert recipe.settings_for(fixed, 0, field, (64, 64)).optimizer == "adam"
     assert recipe.settings_for(options, 0, field, (64, 64)).contrast == (0 if expected == "adam" else 1.5)
     assert recipe.settings_for(fixed, 0, field, (64, 64)).contrast == 2
+    pixels = MaximizeSection(steps=4, contrast=2, parameterization="pixel")  # which knows no limit
+    assert recipe.settings_for(pixels, 0, field, (64, 64)).contrast == 0

@@ -88,8 +88,13 @@ def optimizer_for(optimizer: str, receptive_field: Size | None) -> str:
     return "adam" if first(receptive_field) else "momentum"
 
 
-def contrast_for(contrast: str | float, receptive_field: Size | None) -> float:
-    """Turn `auto` into a contrast that photographs have beyond the first layers, any (0) there (docs/recipe.md)."""
+def contrast_for(contrast: str | float, receptive_field: Size | None, parameterization: str) -> float:
+    """Turn `auto` into a contrast that photographs have beyond the first layers, any (0) there (docs/recipe.md).
+
+    Any for other parameterizations than fourier, which know no limit.
+    """
+    if parameterization != "fourier":
+        return 0.0
     if isinstance(contrast, str):
         return 0.0 if first(receptive_field) else LEGIBLE
     return contrast
@@ -106,7 +111,7 @@ def settings_for(options: Any, seed: int, receptive_field: Size | None, size: Si
         parameterization=options.parameterization,
         decay=options.decay,
         colour=options.colour,
-        contrast=contrast_for(options.contrast, receptive_field),
+        contrast=contrast_for(options.contrast, receptive_field, options.parameterization),
         size=size,
         jitter=options.jitter,
         scale=options.scale,

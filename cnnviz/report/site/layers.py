@@ -116,14 +116,14 @@ class Layer:
         return Filter(self.model.key, self.title, k, at, self.tile(k), self.status.get(k, ""))
 
     def telling(self) -> int:
-        """The filter that stands for the layer: the middle one of the rendered ones that are ok.
+        """The filter that stands for the layer: the middle one of the rendered ones that are ok, else weak, else dead.
 
         Chosen by place, so that models whose layers were rendered for the same filters show the same ones.
         """
         if not self.rendered:
             return self.filters // 2
         places = list(enumerate(self.status.items()))
-        return min(places, key=lambda p: (p[1][1] != "ok", abs(p[0] - len(places) // 2)))[1][0]
+        return min(places, key=lambda p: (data.STATES.index(p[1][1]), abs(p[0] - len(places) // 2)))[1][0]
 
     def preview(self, count: int) -> list[Filter]:
         """Some filters that show what the layer is like: rendered ones first, then others evenly spaced."""
