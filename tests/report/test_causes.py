@@ -69,6 +69,11 @@ def test_why_a_path_is_unknown(model: Model) -> None:
     first = causes.facts(layer, STORED | {"earlier": np.array([], str), "path": np.zeros((2, 0))}, 1)
     assert first is not None
     assert (first["path"], first["unknown"]) == (None, "there is no layer before it")
+    one_of_four = {"earlier": np.array(["one"] * 4), "path": np.array([[0.5] + [np.nan] * 3] * 2)}
+    far = causes.facts(layer, STORED | one_of_four, 1)
+    assert far is not None
+    assert far["path"] is None
+    assert "in 1 of 4 earlier layers only" in far["unknown"]
     few = causes.facts(layer, STORED | {"path": np.full((2, 1), np.nan)}, 1)
     assert few is not None
     assert "too few images" in few["unknown"]

@@ -10,6 +10,7 @@ from cnnviz.report.data import Facts, number
 from cnnviz.report.site.layers import Layer
 from cnnviz.report.site.links import Filter
 
+FEW = 3  # the path is unknown where it is in more than two of three layers
 CHANGES = 4  # later filters, and classes, that change most
 
 
@@ -58,7 +59,10 @@ def _path(layer: Layer, stored: dict[str, NDArray], row: int) -> Facts:
         why = "in no earlier layer are its top patches clearly more alike than random ones, or too few images are there"
         if layer.status.get(int(stored["filters"][row])) == "dead":
             why = "no picture drives it"
-    value = float(np.median(known)) if len(known) else None
+    elif len(known) * FEW < len(scores):
+        few = f"in {len(known)} of {len(scores)} earlier layers only"
+        why = f"{few} are its top patches clearly more alike than random ones"
+    value = None if why else float(np.median(known))
     pairs = [(title, number(score)) for title, score in zip(titles, scores, strict=True)]
     return {"path": value, "known": len(known), "layers": pairs, "unknown": why}
 
