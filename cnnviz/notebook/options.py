@@ -19,7 +19,6 @@ WORDS = {
 NUMBERS = {
     "learning_rate": (0, 10),
     "decay": (0, 4),
-    "contrast": (0, 100),
     "jitter": (0, 0.5),
     "scale": (0, 1),
     "rotate": (0, 180),
@@ -33,8 +32,9 @@ def checked(options: Mapping[str, Any]) -> None:
         if name in WORDS:
             if value not in WORDS[name]:
                 raise InputError(f"{name}: {said(value)} given; {choices(str(value), WORDS[name])}")
-        elif name == "contrast" and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
-            if not isinstance(value, str) or value != "auto":
+        elif name == "contrast":
+            known = isinstance(value, int | float | np.number) and not isinstance(value, bool) and 0 <= value <= 100
+            if not known and not (isinstance(value, str) and value == "auto"):
                 raise InputError(f"contrast: {said(value)} given; expected auto, or a number in 0..100, 0 for any")
         elif name in NUMBERS:
             number(value, name, *NUMBERS[name])

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 import cnnviz
 from cnnviz.errors import InputError
@@ -187,6 +188,14 @@ def test_options_say_the_same_as_params() -> None:
         said = str(fields[name])
         assert f"le={high}" in said or f"lt={high}" in said, said
         assert f"ge={low}" in said or f"gt={low}" in said, said
+    for contrast in ("auto", 0, 1.5, 100):
+        options.checked({"contrast": contrast})
+        MaximizeSection(contrast=contrast)
+    for contrast in ("high", -1, 101, True, None, [1], float("nan")):
+        with pytest.raises(InputError, match=r"^contrast: .*; expected auto, or a number in 0\.\.100, 0 for any$"):
+            options.checked({"contrast": contrast})
+        with pytest.raises(ValidationError, match=r"expected auto, or a number from 0 \(any contrast\) to 100"):
+            MaximizeSection(contrast=contrast)
 
 
 @pytest.fixture
