@@ -75,9 +75,17 @@ def _uv() -> str | None:
 
 
 def _uv_install(uv: str, words: list[str]) -> bool:
-    """Whether it worked. --reinstall: an install that was interrupted may have left packages without their files."""
-    command = [uv, "pip", "install", "-qq", "--reinstall", "--python", sys.executable, *words]
-    return subprocess.run(command, env={**os.environ, **settings()}, capture_output=True, check=False).returncode == 0
+    """Whether it worked. An install that was interrupted may have left packages without their files: the next one into
+    this environment makes all anew, which downloads all again (--reinstall refreshes uv's cache), so only then.
+    """
+    unfinished = Path(sys.prefix) / "unfinished"
+    again = ["--reinstall"] if unfinished.exists() else []
+    unfinished.touch()
+    command = [uv, "pip", "install", "-qq", *again, "--python", sys.executable, *words]
+    done = subprocess.run(command, env={**os.environ, **settings()}, capture_output=True, check=False).returncode == 0
+    if done:
+        unfinished.unlink()
+    return done
 
 
 def settings() -> dict[str, str]:

@@ -88,21 +88,22 @@ def test_what_is_pinned_is_installed_with_uv_or_without(tmp_path: Path, environm
     tool = tmp_path / "bin" / "uv"
     tool.parent.mkdir()
     then = real if uv == "works" else "false"
-    tool.write_text(f'#!/bin/sh\necho "noise $@" >&2\ntouch "{tmp_path}/called"\nexec "{then}" "$@"\n')
+    tool.write_text(f'#!/bin/sh\necho "noise $@" >&2\necho "$@" >>"{tmp_path}/called"\nexec "{then}" "$@"\n')
     tool.chmod(0o755)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     env |= {"PATH": f"{tool.parent}:{env['PATH']}", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
-    done = subprocess.run(
-        [environment, "install.py", "--no-deps", "-r", tmp_path / "pins.txt"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
+    command = [environment, "install.py", "--no-deps", "-r", tmp_path / "pins.txt"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (tmp_path / "called").exists()
+    assert "--reinstall" not in (tmp_path / "called").read_text()  # it downloads all again, into uv's cache
     [about] = environment.parents[1].glob(f"lib/*/site-packages/small-{version}.dist-info")
     assert (about / "INSTALLER").read_text().strip() == {"works": "uv", "fails": "pip"}[uv]
+    if uv == "works":  # as an install that was killed leaves it: said to be there, without its file
+        (about.parent / "small.py").unlink()
+        (environment.parents[1] / "unfinished").touch()
+        subprocess.run(command, cwd=ROOT, env=env, check=True)
+        assert (about.parent / "small.py").exists()
+        assert not (environment.parents[1] / "unfinished").exists()
 
 
 def wheel(folder: Path, version: str) -> None:
