@@ -104,8 +104,8 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
 
 def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Model]) -> str:
     """Write style, script and the index that the search reads; return what tells their versions apart."""
-    style = "\n".join(env.get_template(name).render() for name in ("style.css", "site/site.css"))
-    script = env.get_template("site/site.js").render()
+    style = "\n".join(env.get_template(name).render() for name in ("style.css", *_parts(env, "css")))
+    script = "".join(env.get_template(name).render() for name in _parts(env, "js"))
     found = [
         [
             key,
@@ -120,6 +120,12 @@ def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Mo
     for name, text in (("site.css", style), ("site.js", script), ("index.js", index)):
         files.write(f"assets/{name}", text.encode())
     return hashlib.sha256((style + script + index).encode()).hexdigest()[:8]
+
+
+def _parts(env: jinja2.Environment, kind: str) -> list[str]:
+    """Styles or scripts of the site: what all pages share first, then by name, each for itself."""
+    found = env.list_templates(filter_func=lambda name: name.startswith("site/") and name.endswith(f".{kind}"))
+    return sorted(found, key=lambda name: (name != f"site/site.{kind}", name))
 
 
 def _compare(writer: Writer, compared: list[Pair], artifacts: Path) -> None:
