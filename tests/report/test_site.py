@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.pipeline
 KINDS = {
     "home": "index.html",
+    "walk": "walk.html",
     "model": "before/index.html",
     "layer": "before/first/index.html",
     "filter": "before/first/2.html",
@@ -191,6 +192,34 @@ def test_a_filter_of_the_first_layer_has_its_kernel_beside_its_picture(site: Pat
     assert "Kernel of filter 2 as colours" in hero
     assert "3 × 3 weights" in hero
     assert "Kernel of filter" not in (site / "before/second/0.html").read_text(encoding="utf-8")
+
+
+def test_the_walk_shows_the_numbers_of_this_run(project: Path, site: Path) -> None:
+    text = (site / "walk.html").read_text()
+    steps = re.findall(r'<section class="walk" id="(\w+)">', text)
+    assert steps == ["pixels", "kernel", "map", "relu", "pooling", "fields", "layers", "growth", "answer", "mistake"]
+    assert "in ten steps" in (site / "index.html").read_text()
+    assert "24 rows of 24 pixels" in text
+    assert "1,728 numbers" in text  # 24 * 24 * 3
+    [k] = re.findall(r'the map of <a href="before/first/index.html#(\d+)"|the map of <a href="before/first/(\d+)', text)
+    k = int("".join(k))
+    maps = np.asarray(Image.open(site / "assets/walk/map.png"))[..., 0].astype(int)
+    found = []
+    for of in ("shapes", "noise"):
+        with np.load(project / f"artifacts/feature_maps/before/{of}/first.npz") as stored:
+            column = stored["channels"].tolist().index(k)
+            for one in stored["activations"][..., column].astype(float):
+                low = min(one.min(), 0)
+                found.append(np.abs((one - low) / ((one.max() - low) or 1) * 255 - maps).max() <= 0.5)
+    assert any(found)
+    with np.load(project / "artifacts/fixed_filters/outputs.npz") as stored:
+        i = stored["outputs"][..., 0].std((1, 2)).argmax()
+        before, after = (np.asarray(Image.open(site / f"assets/walk/pool_{n}.png"))[..., 0] for n in (0, 1))
+        relu = np.maximum(stored["outputs"][i, ..., 0], 0)
+    assert np.abs(before - relu / relu.max() * 255).max() <= 0.5
+    height, width = after.shape
+    blocks = before.reshape(height, 2, width, 2).max((1, 3)).astype(int)
+    assert np.abs(after * (blocks.max() / 255) - blocks).max() <= 1.5
 
 
 def test_pages_stay_light_and_carry_no_path_of_this_machine(project: Path, pages: dict[Path, site_walk.Page]) -> None:

@@ -12,7 +12,7 @@ import jinja2
 from cnnviz.files import progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
-from cnnviz.report.site import altered, filters, layer_page, model_page, pairs, pictures, predictions, words
+from cnnviz.report.site import altered, filters, layer_page, model_page, pairs, pictures, predictions, walk, words
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer, Model, prepare, read_model
@@ -59,10 +59,14 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         if fixed := shared["fixed"]:
             drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
             writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
+        answers = {key: model_page.facts(site, model, compared) for key, model in models.items()}
+        writer.shared["walk"] = walk.facts(site, answers)
         writer.page("home", "index.html")
+        if writer.shared["walk"]:
+            writer.page("walk", "walk.html", **writer.shared["walk"])
         _compare(writer, compared, artifacts)
         for model in models.values():
-            writer.page("model", f"{model.key}/index.html", model=model, **model_page.facts(site, model, compared))
+            writer.page("model", f"{model.key}/index.html", model=model, **answers[model.key])
             for layer in model.ordered():
                 _layer(writer, layer)
                 bar.update()

@@ -104,10 +104,16 @@ class Layer:
 
     def tile(self, k: int) -> Tile | None:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
-        for sheet, what in ((self.sheet, "Image that drives"), (self.patches, "Patch that drives")):
-            if sheet is not None and (place := sheet.place(k)) is not None:
-                return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.title}")
-        return None
+        return self._tile(self.sheet, "Image that drives", k) or self.patch(k)
+
+    def patch(self, k: int) -> Tile | None:
+        """The patch of a natural image that drives filter k most."""
+        return self._tile(self.patches, "Patch that drives", k)
+
+    def _tile(self, sheet: pictures.Sheet | None, what: str, k: int) -> Tile | None:
+        if sheet is None or (place := sheet.place(k)) is None:
+            return None
+        return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.title}")
 
     def filter(self, k: int) -> Filter:
         """How other pages name, show and link filter k."""

@@ -163,20 +163,25 @@ def diverging(kernels: Sequence[NDArray[np.float32]]) -> str:
     for i, kernel in enumerate(kernels):
         top, left = (height - kernel.shape[0]) // 2, i * width + (width - kernel.shape[1]) // 2
         value[top : top + kernel.shape[0], left : left + kernel.shape[1], 0] = kernel
-    value /= float(np.abs(value).max()) or 1.0
+    return exactly(signed(value[..., 0] / (float(np.abs(value).max()) or 1.0)))
+
+
+def signed(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Numbers -1..1 `(h, w)` as colours `(h, w, 3)`: red positive, blue negative, white 0."""
     red, blue = np.array([178, 24, 43], np.float32), np.array([33, 102, 172], np.float32)
-    target = np.where(value > 0, red, blue)
-    return _uri(255 + (target - 255) * np.abs(value))
+    value = values[..., None]
+    return np.rint(255 + (np.where(value > 0, red, blue) - 255) * np.abs(value)).astype(np.uint8)
 
 
 def colours(kernel: NDArray[np.float32]) -> str:
     """A kernel `(kh, kw, 3)` in RGB as data URI, between its own minimum and maximum."""
     low, high = float(kernel.min()), float(kernel.max())
-    return _uri((kernel - low) * (255 / ((high - low) or 1)))
+    return exactly(np.rint((kernel - low) * (255 / ((high - low) or 1))).astype(np.uint8))
 
 
-def _uri(pixels: NDArray) -> str:
-    return "data:image/png;base64," + base64.b64encode(png(np.rint(pixels).astype(np.uint8))).decode()
+def exactly(pixels: NDArray[np.uint8]) -> str:
+    """A few pixels `(h, w, 3)` as data URI, without loss."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def outlines(counts: list[NDArray], edges: NDArray[np.float64]) -> list[tuple[str, float, float]]:
