@@ -39,10 +39,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves in a `width` x `height` box; ticks are (position, text)."""
+    """Curves in a `width` x `height` box; ticks are (position, text). left: where the axis is, right of its texts."""
 
     width: int
     height: int
+    left: int
     lines: list[Line]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
@@ -140,7 +141,9 @@ def curves(
         return None
     low, high = min(float(finite.min()), 0.0), float(finite.max())
     high = high if high > low else low + 1
-    left, right, top, bottom = 46, 10, 10, 22
+    ticks = [(v, _nice(v)) for v in sorted({low, 0.0, high / 2, high})]
+    left = max(46, 12 + 7 * max(len(text) for _, text in ticks))  # 7: of a digit at the size of style.css, in pixels
+    right, top, bottom = 10, 10, 22
     end = values.shape[1] - 1
     last = max(end, *mark_steps)
 
@@ -157,8 +160,7 @@ def curves(
         places = [(x(s), y(v)) for s, v in zip(mark_steps, dots, strict=True) if np.isfinite(v)]
         lines.append(Line(label, points, places))
     x_ticks = [(x(s), str(s)) for s in sorted({0, *(t for t in (10, 100) if t < last * 0.85), last})]
-    y_ticks = [(y(v), _nice(v)) for v in sorted({low, 0.0, high / 2, high})]
-    return Chart(width, height, lines, x_ticks, y_ticks)
+    return Chart(width, height, left, lines, x_ticks, [(y(v), text) for v, text in ticks])
 
 
 def histogram(values: Sequence[float], low: float, high: float, bins: int = 24) -> list[float]:

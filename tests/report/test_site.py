@@ -324,6 +324,24 @@ class Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+def test_a_long_page_has_its_contents_and_a_panel_shows_that_it_goes_on(site: Path, page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto((site / "before/first/2.html").as_uri())
+    heads = [text.strip() for text in page.locator("main h2").all_text_contents()]
+    shown = page.locator(".contents a")
+    assert [text.strip() for text in shown.all_text_contents() if text.strip() in heads] == shown.all_text_contents()
+    assert shown.count() >= 8
+    shown.last.click()
+    assert page.evaluate("scrollY") > 1000
+    page.goto((site / "index.html").as_uri())
+    page.set_viewport_size({"width": 390, "height": 800})
+    wide = page.locator(".wide").first
+    settle(page, "document.querySelectorAll('.wide.more-right').length ? 0 : 1")
+    wide.evaluate("box => box.scrollLeft = box.scrollWidth")
+    settle(page, "document.querySelector('.wide').classList.contains('more-right') ? 1 : 0")
+    assert page.locator(".contents").count() <= 1
+
+
 def test_from_home_to_a_filter_and_on_by_keyboard(site: Path, page) -> None:
     page.goto((site / "index.html").as_uri())
     page.keyboard.press("/")
