@@ -213,10 +213,11 @@ def test_the_walk_shows_the_numbers_of_this_run(project: Path, site: Path) -> No
                 found.append(np.abs((one - low) / ((one.max() - low) or 1) * 255 - maps).max() <= 0.5)
     assert any(found)
     with np.load(project / "artifacts/fixed_filters/outputs.npz") as stored:
-        i = stored["outputs"][..., 0].std((1, 2)).argmax()
+        [k] = re.findall(r"Here one made by hand, (.+?), on an image", text)
+        column = [str(name).replace("_", " ") for name in stored["kernels"]].index(k)
         before, after = (np.asarray(Image.open(site / f"assets/walk/pool_{n}.png"))[..., 0] for n in (0, 1))
-        relu = np.maximum(stored["outputs"][i, ..., 0], 0)
-    assert np.abs(before - relu / relu.max() * 255).max() <= 0.5
+        relu = [np.maximum(one, 0) for one in stored["outputs"][..., column]]
+    assert any(np.abs(before - one / one.max() * 255).max() <= 0.5 for one in relu if one.max() > 0)
     height, width = after.shape
     blocks = before.reshape(height, 2, width, 2).max((1, 3)).astype(int)
     assert np.abs(after * (blocks.max() / 255) - blocks).max() <= 1.5

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cnnviz.files import npz
 from cnnviz.report import data
@@ -91,8 +92,7 @@ def _image(site: Site, model: Model, answer: Facts) -> Facts:
         + [100 * part.shape[1] / image.shape[1], 100 * part.shape[0] / image.shape[0]],
     }
     maps = stored["activations"][row].astype(np.float64)
-    spread = np.nan_to_num(maps.std((0, 1)) / (np.abs(stored["activations"]).max((0, 1, 2)) + 1e-12))
-    column = int(spread.argmax())
+    column = _telling(maps, image)
     k = int(stored["channels"][column])
     found["map"] = {"filter": layer.filter(k), "layer": layer, "shape": maps.shape[:2]}
     found["map"]["src"] = _write(site, "map", _grey(maps[..., column]))
@@ -106,21 +106,35 @@ def _image(site: Site, model: Model, answer: Facts) -> Facts:
     return found
 
 
+def _telling(maps: NDArray[np.float64], image: NDArray[np.uint8]) -> int:
+    """Which of the maps `(h, w, channels)` shows most that is not just how bright the image is."""
+    size = (maps.shape[1], maps.shape[0])
+    light = np.asarray(Image.fromarray(image).convert("L").resize(size, Image.Resampling.BOX), np.float64)
+    flat = np.nan_to_num(maps.reshape(-1, maps.shape[2]))
+    flat = flat - flat.mean(0)
+    light = (light - light.mean()).ravel()
+    norms = np.linalg.norm(flat, axis=0)
+    alike = np.abs(light @ flat) / (norms * np.linalg.norm(light) + 1e-12)
+    peaks = np.abs(flat).max(0) + 1e-12
+    return int((norms / peaks * (1 - alike)).argmax())
+
+
 def _fixed(site: Site) -> Facts:
-    """relu, pooling: what the stage fixed_filters did to the image on which its first kernel says most."""
+    """relu, pooling: what the stage fixed_filters did, by the kernel and image with most above 0 and most below."""
     folder = site.photos.artifacts / "fixed_filters"
     stored, about = npz.read(folder / "outputs.npz"), data.read(folder / "fixed_filters.json")
     if not stored or not len(stored["images"]) or not len(stored["kernels"]):
         return {"relu": None, "pooling": None}
-    outputs = stored["outputs"][..., 0]
-    i = int(outputs.std((1, 2)).argmax())
+    sides = [np.maximum(sign * stored["outputs"], 0).mean((1, 2)) for sign in (1, -1)]  # each (images, kernels)
+    i, k = np.unravel_index(np.minimum(*sides).argmax(), sides[0].shape)
+    outputs = stored["outputs"][..., k]
     image = np.rint(np.clip(stored["images"][i], 0, 1) * 255).astype(np.uint8)
     scale = float(np.abs(outputs[i]).max()) or 1.0
     signed = pictures.signed(outputs[i] / scale)
     # the highest of four, then what is above 0, is the same as the other way round
-    relu, pooled = (_grey(np.maximum(stored[name][i, ..., 0], 0)) for name in ("relu", "pool_max"))
+    relu, pooled = (_grey(np.maximum(stored[name][i, ..., k], 0)) for name in ("relu", "pool_max"))
     kernels = npz.read(folder / "kernels.npz")
-    name = str(stored["kernels"][0])
+    name = str(stored["kernels"][k])
     drawn = kernels.get(name)
     kernel = pictures.diverging([drawn if drawn.ndim == 2 else drawn.mean(-1)]) if drawn is not None else ""
     shared = {"kernel": kernel, "name": name.replace("_", " "), "shape": outputs.shape[1:], "set": about.get("set", "")}
