@@ -214,6 +214,7 @@ def test_one_line_with_path_and_choices(tmp_path: Path, path: str, value: Any, e
         assert part in first, first
 
 
+@pytest.mark.pipeline
 def test_a_value_is_quoted_with_80_characters_at_most(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     for path, value in (
@@ -365,6 +366,7 @@ def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:
     assert run.stderr == "error: params.yaml: maximize.steps: given 0; expected at least 1\n"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -381,6 +383,7 @@ def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:
         ("compare.matches", 5),
     ],
 )
+@pytest.mark.pipeline
 def test_one_value_of_an_experiment_arrives_and_no_other_changes(tmp_path: Path, path: str, value: Any) -> None:
     """What `dvc exp run -S path=value` does to params.yaml, done by DVC itself."""
     from dvc.utils.hydra import apply_overrides

@@ -140,6 +140,7 @@ def test_what_is_in_the_place_of_images_is_said(place: Path) -> None:
     assert f"3 files of other kinds were left out ({kinds})" in read(place).notes
 
 
+@pytest.mark.pipeline
 def test_images_in_deep_folders_are_found_and_too_deep_ones_said(
     place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
@@ -160,6 +161,7 @@ def test_images_in_deep_folders_are_found_and_too_deep_ones_said(
     assert len(read(place)) == 1
 
 
+@pytest.mark.pipeline
 def test_ten_thousand_files_are_listed_quickly(place: Path) -> None:
     data = io.BytesIO()
     Image.fromarray(flat(3)).save(data, "PNG")

@@ -271,6 +271,7 @@ def test_notes_of_any_content_are_none(tmp_path: Path, monkeypatch: pytest.Monke
     assert sync._sidecar() == {}
 
 
+@pytest.mark.pipeline
 def test_two_syncs_at_once_do_no_harm(synced: Project, tmp_path: Path) -> None:
     project = synced.copy(tmp_path / "p")
     project.db.unlink()
