@@ -12,7 +12,17 @@ import jinja2
 from cnnviz.files import progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
-from cnnviz.report.site import altered, filters, layer_page, model_page, pairs, pictures, predictions, words
+from cnnviz.report.site import (
+    altered,
+    filters,
+    image_pages,
+    layer_page,
+    model_page,
+    pairs,
+    pictures,
+    predictions,
+    words,
+)
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer, Model, prepare, read_model
@@ -55,12 +65,14 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         site = Site(files, models, photos, pairs.twins(compared), Alike(models))
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
+        writer.shared["images"] = photos.sets
         writer.shared["version"] = _assets(env, files, models)
         if fixed := shared["fixed"]:
             drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
             writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
         writer.page("home", "index.html")
         _compare(writer, compared, artifacts)
+        image_pages.write(site, writer)
         for model in models.values():
             writer.page("model", f"{model.key}/index.html", model=model, **model_page.facts(site, model, compared))
             for layer in model.ordered():
