@@ -12,6 +12,11 @@ from .files import rendered_images as rendered_images  # maximized images of a l
 from .files import top_patches as top_patches  # the patches that drive a filter most
 from .grams import pool as pool  # maps averaged over a grid of cells
 from .observe import Observer as Observer  # what every unit does, a batch at a time
+from .places import LEVELS as LEVELS  # steps from 0 to a filter's highest output
+from .places import Placed as Placed  # which cells a layer's places have, and what a level means
+from .places import read_places as read_places  # of one model's analysis
+from .places import share as share  # what a level stands for
+from .places import split as split  # an image's levels by layer
 from .predictions import covered as covered  # what share of a map is covered
 from .predictions import gradcam as gradcam  # where in an image a class score comes from
 from .section import AnalyzeSection as AnalyzeSection  # `analyze` in params.yaml

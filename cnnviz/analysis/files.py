@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import depth, examples
+from cnnviz.analysis import depth, examples, places
 from cnnviz.analysis.layers import LayerAnalysis
 from cnnviz.analysis.measures import histogram_edges
 from cnnviz.errors import InputError
@@ -145,6 +145,16 @@ def write_arrays(folder: Path, layers: dict[str, LayerAnalysis], columns: dict[s
         features = {layer: one.sets[name].features.result() for layer, one in layers.items()}
         for kind, content in (("statistics", arrays), ("grams", grams), ("features", features)):
             write_bytes(folder / name / f"{kind}.npz", npz.pack(content, compress=True))
+
+
+def write_places(folder: Path, layers: dict[str, LayerAnalysis], placed: dict[str, places.Placed]) -> None:
+    """Write `places.npz`, and per set `places.npz`."""
+    write_bytes(folder / "places.npz", npz.pack(places.arrays(placed), compress=True))
+    for name in next(iter(layers.values())).sets:
+        kept = [one.sets[name].places for one in layers.values()]
+        if kept[0].limit:
+            levels = (one.levels(of.highest) for one, of in zip(kept, placed.values(), strict=True))
+            write_bytes(folder / name / "places.npz", npz.pack(places.rows(levels), compress=True))
 
 
 def filter_rows(columns: dict[str, dict[str, NDArray]]) -> list[dict[str, Any]]:

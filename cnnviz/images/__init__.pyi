@@ -2,6 +2,7 @@
 
 from .copies import photos as photos  # which images show the same photo
 from .decoding import decode as decode  # an image file -> pixels
+from .feeding import conversion as conversion  # what is done to images of so many channels, in a sentence
 from .feeding import conversions as conversions  # what is done to images for a network, in words
 from .feeding import converted as converted  # images with the channels that a network wants
 from .feeding import fed as fed  # chosen images of a set as a network sees them

@@ -12,7 +12,18 @@ import jinja2
 from cnnviz.files import progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
-from cnnviz.report.site import altered, filters, layer_page, model_page, pairs, pictures, predictions, walk, words
+from cnnviz.report.site import (
+    altered,
+    filters,
+    image_pages,
+    layer_page,
+    model_page,
+    pairs,
+    pictures,
+    predictions,
+    walk,
+    words,
+)
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer, Model, prepare, read_model
@@ -55,6 +66,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         site = Site(files, models, photos, pairs.twins(compared), Alike(models))
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
+        writer.shared["images"] = photos.sets
         writer.shared["version"] = _assets(env, files, models)
         if fixed := shared["fixed"]:
             drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
@@ -65,6 +77,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         if writer.shared["walk"]:
             writer.page("walk", "walk.html", **writer.shared["walk"])
         _compare(writer, compared, artifacts)
+        image_pages.write(site, writer)
         for model in models.values():
             writer.page("model", f"{model.key}/index.html", model=model, **answers[model.key])
             for layer in model.ordered():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.analysis import Placed, read_places
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_csv
 from cnnviz.report import data, wording
@@ -58,6 +59,11 @@ class Layer:
     @property
     def filters(self) -> int:
         return int(self.conv["filters"])
+
+    @property
+    def placed(self) -> Placed:
+        """Which cells the places of its filters have; only where `model.places` are there."""
+        return self.model.places[self.name]
 
     @property
     def folder(self) -> str:
@@ -191,6 +197,12 @@ class Model:
         """By layer and filter: how much alike its natural patches are, and of how many kinds."""
         rows = read_csv(self.artifacts / "judge" / self.key / "filters.csv")
         return {(row["layer"], int(row["filter"])): dict(row) for row in rows}
+
+    @cached_property
+    def places(self) -> dict[str, Placed]:
+        """Where its filters fire was kept for these layers; empty where it was not."""
+        folder = self.artifacts / "analysis" / self.key
+        return read_places(folder) if any(folder.glob("*/places.npz")) else {}
 
     @cached_property
     def analysis(self) -> Facts:

@@ -29,12 +29,13 @@ def eye(facts: data.Facts) -> Eye:
 
 @dataclass(frozen=True)
 class Photo:
-    """An image of a set on a page, `src` relative to the site's root."""
+    """An image of a set on a page; `src` and `page`, its own page, relative to the site's root."""
 
     src: str
     width: int
     height: int
     title: str
+    page: str = ""
 
 
 @dataclass
@@ -63,8 +64,13 @@ class Photos:
             image.thumbnail((LONGEST, LONGEST))
             path = f"assets/images/{name}/{i}.webp"
             self.files.later(path, lambda: pictures.webp(image))
-            self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, self.titles[name][i])
+            title, page = self.titles[name][i], url("images", name, f"{i}.html")
+            self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, title, page)
         return self.written[name, i]
+
+    def of(self, name: str) -> list[Photo]:
+        """All images of a set."""
+        return [self.photo(name, i) for i in range(len(self.sets[name]))]
 
     def said(self, names: Iterable[str], different: int | None = None) -> str:
         """How many images of these sets there are, and what that leaves unknown; see wording.photos."""
