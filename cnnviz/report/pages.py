@@ -146,6 +146,7 @@ def _shown_params(params: Params, key: str) -> str:
     """The part of params.yaml that shaped this model's pages, as YAML."""
     data = params.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
     data["models"] = {key: {k: v for k, v in data["models"][key].items() if v not in ([], {}, "not stated")}}
+    data["enlarge"] = {k: v for k, v in data["enlarge"].items() if k == key}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 

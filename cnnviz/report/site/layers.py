@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.analysis import examples
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_csv
 from cnnviz.report import data, wording
@@ -104,9 +105,10 @@ class Layer:
 
     def tile(self, k: int) -> Tile | None:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
-        for sheet, what in ((self.sheet, "Image that drives"), (self.patches, "Patch that drives")):
+        for sheet, what, kind in ((self.sheet, "Image", "made"), (self.patches, "Patch", "natural")):
             if sheet is not None and (place := sheet.place(k)) is not None:
-                return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.title}")
+                alt = f"{what} that drives filter {k} of {self.title}"
+                return Tile(sheet.path, *place, sheet.columns, sheet.rows, alt, kind, sheet.insets.get(k))
         return None
 
     def filter(self, k: int) -> Filter:
@@ -142,7 +144,17 @@ class Layer:
             self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
         overview = self.model.artifacts / "analysis" / self.model.key / "examples" / "every_filter" / f"{self.name}.png"
         path = f"{self.folder}/patches.webp"
-        self.patches = pictures.rewrite_overview(files, path, overview, self.filters)
+        self.patches = pictures.rewrite_overview(files, path, overview, self.filters, self._insets())
+
+    def _insets(self) -> dict[int, tuple[float, float]]:
+        """Of the first patch of each filter, where what it shows of the image is no square."""
+        path = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz"
+        if not path.is_file():
+            return {}
+        with npz.opened(path) as stored:
+            boxes = stored["top_box"][:, 0].tolist()
+        found = {k: examples.inset(box, *self.model.facts["input_shape"][:2]) for k, box in enumerate(boxes)}
+        return {k: one for k, one in found.items() if any(one)}
 
     def _read(self, stored: dict[str, NDArray]) -> None:
         for row, k in enumerate(stored["filters"].tolist()):
@@ -179,6 +191,11 @@ class Model:
     def judged(self) -> Facts:
         """Whether pictures and patches explain its filters, empty where the stage `judge` did not run."""
         return dict(data.read(self.artifacts / "judge" / self.key / "scores.json"))
+
+    @cached_property
+    def enlarged(self) -> dict[str, dict[str, Facts]]:
+        """Filters with a larger picture, by layer and number: what it was rendered with."""
+        return dict(data.read(self.artifacts / "enlarge" / "enlarge.json").get(self.key, {}))
 
     @cached_property
     def clarity(self) -> dict[tuple[str, int], Facts]:
