@@ -26,6 +26,17 @@ def publish(site: Path, project: Path, out: Path) -> int:
     _check(out, site, project)
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
+    try:
+        _write(site, project, part)
+        if out.exists():
+            shutil.rmtree(out)
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return sum(path.is_file() for path in out.rglob("*"))
+
+
+def _write(site: Path, project: Path, out: Path) -> None:
     pages, used = docs.read(*docs.files_of(project))
     known = {page.path for page in pages}
     local = [str(one) for one in {project.resolve(), Path.home()} if len(one.parts) > 1]
@@ -37,15 +48,11 @@ def publish(site: Path, project: Path, out: Path) -> int:
             if found := next((one for one in local if re.search(rf"{re.escape(one)}(?![\w-])", text)), None):
                 raise InputError(f"{path}: names {found}, a folder of this machine; mend params.yaml, then make repro")
             data = (_linked(text, name, known) if path.suffix == ".html" else text).encode()
-        write_bytes(part / name, data)
+        write_bytes(out / name, data)
     for name in used:
-        write_bytes(part / name, (project / name).read_bytes())
-    _docs(part, pages)
-    write_bytes(part / MARK, b"")
-    if out.exists():
-        shutil.rmtree(out)
-    part.rename(out)
-    return sum(path.is_file() for path in out.rglob("*"))
+        write_bytes(out / name, (project / name).read_bytes())
+    _docs(out, pages)
+    write_bytes(out / MARK, b"")
 
 
 def _check(out: Path, site: Path, project: Path) -> None:

@@ -77,7 +77,8 @@ def test_chips_of_one_model_file_are_marked(project: Path, site: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
-        ("before/second/0.html", {"made", "natural", "mixed"}),
+        ("nested/inner_conv/0.html", {"made", "natural", "mixed"}),
+        ("before/second/0.html", {"made", "natural"}),
         ("before/first/index.html", set()),  # all rendered
         ("before/second/index.html", {"made", "natural"}),
         ("compare/before--after.html", {"made", "natural"}),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnnviz.files import npz
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
-from cnnviz.report.site import causes, growth, patches, pictures, words
+from cnnviz.report.site import causes, growth, patches, pictures, sharing, words
 from cnnviz.report.site.alike import Alike, Matches
 from cnnviz.report.site.circuit import Link, Wiring
 from cnnviz.report.site.layers import Layer, Model
@@ -149,7 +149,7 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
     numbers: Facts = {"model": model.key, "digest": model.facts["digest"], "layer": layer.name, "filter": k}
     numbers |= {"status": found["status"] or "not rendered", "reason": found["reason"], "scores": found["scores"]}
     numbers |= {"settings": model.facts["settings"].get(layer.name, {}) if found["image"] else {}}
-    numbers["weights"] = found["weights"]
+    numbers |= {"weights": found["weights"], "enlarged": found["large"] and found["large"]["sha256"]}
     kept = ("outline", "low", "high")
     numbers["statistics"] = [{key: v for key, v in one.items() if key not in kept} for one in found["statistics"]]
     for part in found["natural"]:
@@ -169,6 +169,7 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
     ]
     text = json.dumps(numbers, ensure_ascii=False, allow_nan=False) + "\n"
     site.files.write(f"{layer.folder}/{k}.json", text.encode())
+    found |= sharing.of_filter(site.photos, layer, context.maximized, k, found, text)
     found["npz"] = False
     if k in layer.rendered and context.wiring is not None:
         row, kernel = layer.rendered[k], context.wiring

@@ -1,5 +1,6 @@
 """The pictures made for one filter: how the picture grew, step by step, and what else drives it."""
 
+import hashlib
 import io
 import math
 import shlex
@@ -29,7 +30,7 @@ def facts(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> Fac
     """What the page of a rendered filter shows of its pictures; writes them. data: arrays of `maximize/<layer>.npz`."""
     row = layer.rendered[k]
     snapshots, steps = data["snapshots"][row], data["snapshot_steps"].tolist()
-    image = data["images"][row] if data["images"].shape[-1] == 3 else snapshots[-1]
+    image = drawn(data, row)
     found: Facts = {"reason": str(data["reason"][row]), "steps": steps}
     found |= {"height": image.shape[0], "width": image.shape[1], "times": times(*image.shape[:2])}
     found["image"] = url(*layer.folder.split("/"), f"{k}.png")
@@ -53,6 +54,11 @@ def facts(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> Fac
     return found
 
 
+def drawn(data: dict[str, NDArray], row: int) -> NDArray[np.uint8]:
+    """The finished picture of one row of `maximize/<layer>.npz`, uint8 `(h, w, 3)`."""
+    return data["images"][row] if data["images"].shape[-1] == 3 else data["snapshots"][row, -1]
+
+
 def large(photos: Photos, layer: Layer, k: int) -> Facts:
     """The larger picture of a filter, where params.yaml asks for one under `enlarge`, and the command that asks."""
     asked = shlex.join(["python", "-m", "cnnviz.enlarge", layer.model.key, layer.name, str(k), "--size", str(LARGEST)])
@@ -61,7 +67,7 @@ def large(photos: Photos, layer: Layer, k: int) -> Facts:
         source = layer.model.artifacts / "enlarge" / layer.model.key / layer.name / f"{k}.png"
         alt = f"Image that drives filter {k} of {layer.title}, on a larger canvas"
         if picture := photos.files.copy(source, f"{layer.folder}/{k}_large.png", alt):
-            found["large"] = {**settled, "picture": picture}
+            found["large"] = {**settled, "picture": picture, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
     return found
 
 
