@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from cnnviz.files import write_bytes, write_json
 from cnnviz.report import data as report_data
-from cnnviz.report import wording
+from cnnviz.report import measures, wording
 from cnnviz.report.pictures import Inliner, Picture, profile
 from cnnviz.report.site import build
 
@@ -96,7 +96,7 @@ def environment() -> jinja2.Environment:
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     env.filters.update(score=wording.score, gain=wording.gain, measure=wording.measure)
-    env.globals["photos"] = wording.photos
+    env.globals.update(photos=wording.photos, meant=measures.meaning, defined=measures.defined)
     env.globals.update(script=Markup(script), script_digest=digest, near_duplicate=report_data.NEAR_DUPLICATE)  # noqa: S704
     return env
 

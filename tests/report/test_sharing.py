@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.errors import InputError
-from cnnviz.report import docs, publishing
+from cnnviz.report import docs, measures, publishing
 from tests import site_walk
 from tests.chromium import browser_fixture  # noqa: F401
 
@@ -152,6 +152,25 @@ def test_every_address_of_the_docs_has_its_page_and_heading() -> None:
             target = urljoin(page.path, unquote(parts.path)) if parts.path else page.path
             assert target in found or target in used, (page.path, address)
             assert not parts.fragment or unquote(parts.fragment) in found[target], (page.path, address)
+
+
+def test_what_defines_a_number_is_there() -> None:
+    pages, _ = docs.read(*docs.files_of(ROOT))
+    ids = {page.path: site_walk_ids(page.body) for page in pages}
+    for name, (said, place) in measures.MEANINGS.items():
+        page, _, section = place.partition("#")
+        assert said.endswith("."), name
+        assert not section or section in ids[f"docs/{page}.html"], (name, place)
+    assert measures.meaning("median_firing_rate").startswith("Median over the filters: share of spots")
+    assert measures.meaning("title") == measures.defined("title") == ""
+
+
+@pytest.mark.pipeline
+def test_no_number_that_models_or_pairs_are_compared_by_is_without_a_meaning(project: Path) -> None:
+    found = json.loads((project / "artifacts/compare/metrics.json").read_text())
+    names = {name for kind in found.values() for one in kind.values() for name, v in one.items() if v is not None}
+    assert len(names) > 12
+    assert [name for name in sorted(names) if not measures.meaning(name)] == []
 
 
 def _parsed(body: str, tmp: Path = Path("/dev/null")) -> site_walk.Page:
