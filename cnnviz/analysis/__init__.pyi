@@ -4,7 +4,9 @@ from . import depth as depth  # what changes with depth: frequency, chroma
 from . import examples as examples  # image patches that drive a filter
 from . import subjects as subjects  # layers that params.yaml asks for, checked
 from .examples import Extremes as Extremes  # the images that drive each channel most
-from .examples import window as window  # what a receptive field shows of an image
+from .examples import cut as cut  # of an image what a receptive field sees, without what lies beyond
+from .examples import outside as outside  # what share of a receptive field lies beyond the image
+from .examples import window as window  # the same for a network, grey beyond the image
 from .files import Analysis as Analysis  # what one model's folder says
 from .files import Pixels as Pixels  # images of several sets as a network sees them
 from .files import read_analysis as read_analysis  # one model's folder, read

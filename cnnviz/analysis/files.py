@@ -74,7 +74,7 @@ def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixel
     for number, name, kind, row, rank, box in sorted(jobs, key=lambda job: job[0]):
         image = pixels[number]
         size = examples.SMALL if kind == "first" else examples.TILE
-        patch = examples.tile(examples.window(image, box), size)
+        patch = examples.tile(examples.cut(image, box), size)
         if kind == "first":
             tiles[name][kind][row] = patch
         else:
@@ -232,9 +232,11 @@ def read_analysis(folder: Path) -> Analysis:
 
 
 def top_patches(one: dict[str, NDArray], k: int, count: int, pixels: Pixels) -> list[Picture]:
-    """The patches that drive filter k most, cut out of the images again: `count` of `(t, t, 3)`, best first."""
+    """The patches that drive filter k most, cut out of the images again: `count` of `(t, t, 3)`, best first; cut off
+    where the image ends.
+    """
     numbers = pixels.starts[one["top_set"][k, :count]] + one["top_image"][k, :count]
     return [
-        examples.tile(examples.window(pixels[int(number)], box.tolist()), examples.TILE)
+        examples.tile(examples.cut(pixels[int(number)], box.tolist()), examples.TILE)
         for number, box in zip(numbers, one["top_box"][k, :count], strict=True)
     ]

@@ -14,7 +14,7 @@ from cnnviz.fields import Key, Section, Seed
 from cnnviz.filters import FixedFiltersSection, WeightsSection
 from cnnviz.images import ImagesSection
 from cnnviz.judging import JudgeSection
-from cnnviz.maximization import MaximizeSection
+from cnnviz.maximization import Enlarged, MaximizeSection
 from cnnviz.networks import ModelSection
 from cnnviz.objectives import parse
 
@@ -33,6 +33,7 @@ class Params(Section):
     fixed_filters: FixedFiltersSection
     maximize: MaximizeSection
     analyze: AnalyzeSection
+    enlarge: Enlarged
     judge: JudgeSection
     compare: CompareSection
 
@@ -63,6 +64,8 @@ class Params(Section):
                     yield f"models.{key}.{path}.{name}: no such image set; {choices(name, sets)}"
         if self.judge.network not in ("auto", *self.models):
             yield f"judge.network: no model {self.judge.network!r}; auto, or {choices(self.judge.network, self.models)}"
+        for key in sorted(set(self.enlarge) - set(self.models)):
+            yield f"enlarge.{key}: no such model; {choices(key, self.models)}"
         borrowed = self.fixed_filters.borrowed
         if borrowed is not None and borrowed.model not in self.models:
             there = choices(borrowed.model, self.models)

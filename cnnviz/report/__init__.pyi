@@ -2,3 +2,4 @@
 
 from .pages import is_whole as is_whole  # whether a report, no preview, is complete
 from .pages import render as render  # the stage `report`
+from .publishing import publish as publish  # the site with the docs, for a static host

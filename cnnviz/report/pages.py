@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from cnnviz.files import write_bytes, write_json
 from cnnviz.report import data as report_data
-from cnnviz.report import wording
+from cnnviz.report import measures, wording
 from cnnviz.report.pictures import Inliner, Picture, profile
 from cnnviz.report.site import build
 
@@ -96,7 +96,7 @@ def environment() -> jinja2.Environment:
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     env.filters.update(score=wording.score, gain=wording.gain, measure=wording.measure)
-    env.globals["photos"] = wording.photos
+    env.globals.update(photos=wording.photos, meant=measures.meaning, defined=measures.defined)
     env.globals.update(script=Markup(script), script_digest=digest, near_duplicate=report_data.NEAR_DUPLICATE)  # noqa: S704
     return env
 
@@ -146,6 +146,7 @@ def _shown_params(params: Params, key: str) -> str:
     """The part of params.yaml that shaped this model's pages, as YAML."""
     data = params.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
     data["models"] = {key: {k: v for k, v in data["models"][key].items() if v not in ([], {}, "not stated")}}
+    data["enlarge"] = {k: v for k, v in data["enlarge"].items() if k == key}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 

@@ -1,4 +1,4 @@
-"""A small project's site, made once for all tests that look at it."""
+"""The site of a small project, made once for all files of this folder."""
 
 import subprocess
 import sys

@@ -200,6 +200,7 @@ def params() -> Params:
             },
             "maximize": {"steps": 120},
             "analyze": {},
+            "enlarge": {},
             "judge": {},
             "compare": {},
         }

@@ -168,7 +168,10 @@ def _layer(writer: Writer, layer: Layer) -> None:
     pages = sorted(layer.model.pages[layer.name])
     for k, before, after in _with_neighbours(pages):
         ways = {"before": before, "after": after}
-        writer.page("filter", f"{layer.folder}/{k}.html", **filters.facts(writer.site, context, k), **ways)
+        found = filters.facts(writer.site, context, k)
+        writer.page("filter", f"{layer.folder}/{k}.html", **found, **ways)
+        if found["image"]:
+            writer.page("embed", f"{layer.folder}/{k}_embed.html", **found)
 
 
 def _with_neighbours(pages: list[int]) -> Iterator[tuple[int, str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import Placed, read_places
+from cnnviz.analysis import Placed, examples, read_places
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_csv
 from cnnviz.report import data, wording
@@ -110,16 +110,17 @@ class Layer:
 
     def tile(self, k: int) -> Tile | None:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
-        return self._tile(self.sheet, "Image that drives", k) or self.patch(k)
+        return self._tile(self.sheet, "Image", "made", k) or self.patch(k)
 
     def patch(self, k: int) -> Tile | None:
         """The patch of a natural image that drives filter k most."""
-        return self._tile(self.patches, "Patch that drives", k)
+        return self._tile(self.patches, "Patch", "natural", k)
 
-    def _tile(self, sheet: pictures.Sheet | None, what: str, k: int) -> Tile | None:
+    def _tile(self, sheet: pictures.Sheet | None, what: str, kind: str, k: int) -> Tile | None:
         if sheet is None or (place := sheet.place(k)) is None:
             return None
-        return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.title}")
+        alt = f"{what} that drives filter {k} of {self.title}"
+        return Tile(sheet.path, *place, sheet.columns, sheet.rows, alt, kind, sheet.insets.get(k))
 
     def filter(self, k: int) -> Filter:
         """How other pages name, show and link filter k."""
@@ -154,7 +155,17 @@ class Layer:
             self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
         overview = self.model.artifacts / "analysis" / self.model.key / "examples" / "every_filter" / f"{self.name}.png"
         path = f"{self.folder}/patches.webp"
-        self.patches = pictures.rewrite_overview(files, path, overview, self.filters)
+        self.patches = pictures.rewrite_overview(files, path, overview, self.filters, self._insets())
+
+    def _insets(self) -> dict[int, tuple[float, float]]:
+        """Of the first patch of each filter, where what it shows of the image is no square."""
+        path = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz"
+        if not path.is_file():
+            return {}
+        with npz.opened(path) as stored:
+            boxes = stored["top_box"][:, 0].tolist()
+        found = {k: examples.inset(box, *self.model.facts["input_shape"][:2]) for k, box in enumerate(boxes)}
+        return {k: one for k, one in found.items() if any(one)}
 
     def _read(self, stored: dict[str, NDArray]) -> None:
         for row, k in enumerate(stored["filters"].tolist()):
@@ -191,6 +202,11 @@ class Model:
     def judged(self) -> Facts:
         """Whether pictures and patches explain its filters, empty where the stage `judge` did not run."""
         return dict(data.read(self.artifacts / "judge" / self.key / "scores.json"))
+
+    @cached_property
+    def enlarged(self) -> dict[str, dict[str, Facts]]:
+        """Filters with a larger picture, by layer and number: what it was rendered with."""
+        return dict(data.read(self.artifacts / "enlarge" / "enlarge.json").get(self.key, {}))
 
     @cached_property
     def clarity(self) -> dict[tuple[str, int], Facts]:

@@ -80,6 +80,6 @@ class Photos:
         """An image as a network of this input shape sees it, drawn; rgb: see pictures.shown."""
         return shown(np.rint(fed(self.sets[name], [i], shape)[0]).astype(np.uint8), rgb)
 
-    def patch(self, name: str, i: int, box: list[int], eye: Eye) -> NDArray[np.uint8]:
-        """Cut a box out of an image as a network sees it: `(t, t, 3)`."""
-        return examples.tile(examples.window(self.seen(name, i, *eye), box), examples.TILE)
+    def patch(self, name: str, i: int, box: list[int], eye: Eye, side: int) -> NDArray[np.uint8]:
+        """Cut a box out of an image as a network sees it, off where the image ends: `(side, side, 3)`."""
+        return examples.tile(examples.cut(self.seen(name, i, *eye), box), side)

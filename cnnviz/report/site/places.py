@@ -114,10 +114,7 @@ def strongest(model: Model, levels: NDArray[np.uint8]) -> list[Facts]:
 
 def patch(layer: Layer, k: int) -> Tile | None:
     """The natural patch that drives a filter most, where its picture is another one."""
-    sheet = layer.patches
-    if sheet is None or layer.sheet is None or layer.sheet.place(k) is None or (place := sheet.place(k)) is None:
-        return None
-    return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"Patch that drives filter {k} of {layer.title} most")
+    return layer.patch(k) if k in layer.rendered else None
 
 
 def said(one: ImageSet, i: int, facts: Facts) -> str:

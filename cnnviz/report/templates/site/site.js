@@ -169,7 +169,7 @@
 
   // ---- what tracking wrote beside the site: an <object> that is missing leaves no error behind
   const boxes = [...document.querySelectorAll(".runs")];
-  if (boxes.length) {
+  if (boxes.length && document.body.dataset.published === undefined) {
     const beside = document.createElement("object");
     beside.className = "sidecar";
     beside.type = "text/html";
