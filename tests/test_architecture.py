@@ -24,6 +24,7 @@ ORDER = [
         "report",
         "tracking",
         "verify",
+        "versus",
         "notebook",
         "config",
     ),

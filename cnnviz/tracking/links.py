@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from cnnviz.files import ARTIFACTS, write_bytes
 from cnnviz.tracking import timings
@@ -31,6 +32,12 @@ def base(path: Path = PATH) -> str:
     except OSError:
         found = None
     return found[1] if found else DEFAULT
+
+
+def compared(base: str, experiment: str, runs: Iterable[str]) -> str:
+    """The page on which MLflow compares these runs, given by their ids, as its own button Compare opens it."""
+    chosen, of = (quote(json.dumps(ids, separators=(",", ":"))) for ids in (list(runs), [experiment]))
+    return f"{base}/#/compare-runs?runs={chosen}&experiments={of}"
 
 
 def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[Entry]) -> dict[str, list[Row]]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ class Entry:
 
     `name` is DVC's name (`maximize@vgg16`), `stage` what stands before the @, `model` what stands after it or None.
     `key` is the SHA-256 of the whole entry (command, dependencies, parameters, outputs): two entries with one key are
-    the same work on the same input with the same result. `params` are flat: `{"maximize.steps": 256}`.
+    the same work on the same input with the same result. `params` are flat: `{"maximize.steps": 256}`. `deps` are the
+    digests of what it was made from: code, inputs, outputs of earlier stages, by path.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Entry:
     cmd: str
     params: dict[str, Any]
     outs: tuple[Out, ...]
+    deps: dict[str, str] = field(default_factory=dict)
 
     @property
     def outs_md5(self) -> str:
@@ -111,6 +113,20 @@ def parse(text: bytes, origin: str) -> list[Entry]:
     if not entries:
         raise InputError(f"{origin}: expected a dvc.lock with finished stages; found none")
     return entries
+
+
+def pending(folder: Path = Path()) -> list[str]:
+    """Names of values in `<folder>/params.yaml` that its finished stages were not run with: `make repro` is to come."""
+    asked, found = _load(folder / "params.yaml") or {}, set()
+    for name, content in stages(folder / "dvc.lock").items():
+        for key, made in (pair for values in content.get("params", {}).values() for pair in values.items()):
+            now: Any = asked
+            for part in key.split("."):
+                now = now.get(part) if isinstance(now, dict) else None
+            if now is not None or "@" not in name:  # a model that is no longer there
+                one, other = flatten({key: made}), flatten({key: now})
+                found |= {which for which in {*one, *other} if one.get(which) != other.get(which)}
+    return sorted(found)
 
 
 def differences(before: bytes, now: bytes) -> str:
@@ -186,7 +202,8 @@ def _entry(name: str, content: dict[str, Any]) -> Entry:
     params: dict[str, Any] = {}
     for values in content.get("params", {}).values():
         params |= flatten(values)
-    return Entry(name, stage, model or None, digest(content), content.get("cmd", ""), params, tuple(outs))
+    deps = {str(one["path"]): str(one.get("md5", "")) for one in content.get("deps", [])}
+    return Entry(name, stage, model or None, digest(content), content.get("cmd", ""), params, tuple(outs), deps)
 
 
 def _measure(path: Path) -> tuple[int, int]:
