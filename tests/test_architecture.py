@@ -27,7 +27,7 @@ ORDER = [
         "notebook",
         "config",
     ),
-    *("look", "borrowing", "add", "repro"),
+    *("look", "borrowing", "add", "ask", "repro"),
 ]
 # What can't change an output is no dep of a stage: params.yaml (and the rooms' sections, which read it) is tracked by
 # its values, errors are words.

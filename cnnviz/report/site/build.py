@@ -116,8 +116,7 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
 
 def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Model]) -> str:
     """Write style, script and the index that the search reads; return what tells their versions apart."""
-    style = "\n".join(env.get_template(name).render() for name in ("style.css", *_parts(env, "css")))
-    script = "".join(env.get_template(name).render() for name in _parts(env, "js"))
+    style, script = shared_files(env)
     found = [
         [
             key,
@@ -132,6 +131,12 @@ def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Mo
     for name, text in (("site.css", style), ("site.js", script), ("index.js", index)):
         files.write(f"assets/{name}", text.encode())
     return hashlib.sha256((style + script + index).encode()).hexdigest()[:8]
+
+
+def shared_files(env: jinja2.Environment) -> tuple[str, str]:
+    """Style and script of all pages."""
+    style = "\n".join(env.get_template(name).render() for name in ("style.css", *_parts(env, "css")))
+    return style, "".join(env.get_template(name).render() for name in _parts(env, "js"))
 
 
 def _parts(env: jinja2.Environment, kind: str) -> list[str]:

@@ -161,7 +161,7 @@
     const [rendered, patches] = layer.sheets;
     const made = place(rendered, one.k);
     inset.hidden = !made || !patches;
-    link.href = root + layer.at(one.k);
+    if (layer.url) link.href = root + layer.at(one.k);
     if (made || patches) {
       put(picture, made ? rendered : patches, one.k);
       if (!inset.hidden) put(inset.firstChild, patches, one.k);
@@ -272,7 +272,7 @@
     };
     function row(layer) {
       const [item, title, chips] = [document.createElement("li"), document.createElement("a"), document.createElement("ul")];
-      title.href = root + layer.url;
+      if (layer.url) title.href = root + layer.url;
       title.textContent = layer.title;
       chips.className = "chips";
       const none = span("no filter fires here");
