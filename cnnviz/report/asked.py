@@ -83,7 +83,8 @@ def write_asked(out: Path, title: str, image: NDArray[np.uint8], asked: Sequence
 def _of_model(files: pictures.Files, one: Asked, image: NDArray[np.uint8], report: Path | None) -> Facts:
     about = _described(one, report)
     has_page = report is not None and (report / one.key / "index.html").is_file()
-    found: Facts = {"model": {"key": one.key, "url": url(one.key, "index.html") if has_page else None}}
+    model = {"key": one.key, "url": url(one.key, "index.html") if has_page else None}
+    found: Facts = {"key": one.key, "model": model}
     found |= {"saw": not one.why_not, "answer": None, "said": "", "seen": None, "levels": None, "strongest": []}
     if one.why_not:
         return found

@@ -175,7 +175,7 @@ def test_the_map_on_a_filters_page_is_where_the_layer_fires(
     read += " return Array.from({ length: side * side }, "
     read += "(_, i) => all[4 * (560 * at(Math.floor(i / side)) + at(i % side)) + 3] / 255) })()"
     drawn = (np.array(page.evaluate(read)).reshape(side, side) - 0.25) / 0.6
-    np.testing.assert_allclose(drawn, one[2, ..., k] / highest[k], atol=0.09)  # 9%: what counts as none
+    np.testing.assert_allclose(drawn, one[2, ..., k] / highest[k], atol=0.1)  # what counts as none
     strong = one[2, ..., k] > 0.3 * highest[k]
     np.testing.assert_allclose(drawn[strong], (one[2, ..., k] / highest[k])[strong], atol=0.03)
     most = one[2, ..., k].max()

@@ -59,7 +59,7 @@ def _of_model(
     site: Site, model: Model, name: str, i: int, levels: dict[str, npz.Archive], abouts: dict[str, Facts]
 ) -> Facts:
     """What one model has to do with an image. saw: whether it was shown to it at all."""
-    found: Facts = {"model": model, "saw": name in model.sets}
+    found: Facts = {"key": model.key, "model": model, "saw": name in model.sets}
     found |= {"strongest": [], "levels": None, "seen": None, "said": ""}
     if not found["saw"]:
         return found
@@ -78,7 +78,7 @@ def _of_model(
 def asks(found: list[Facts]) -> list[list[Any]]:
     """What the page's script has to know: model, its description, key and address of the levels, image as seen."""
     names = ("described", "levels", "seen", "said")
-    return [[one["model"].key, *(one[name] for name in names)] for one in found if one["levels"]]
+    return [[one["key"], *(one[name] for name in names)] for one in found if one["levels"]]
 
 
 def _answers(model: Model) -> dict[tuple[str, int], Facts]:
