@@ -15,7 +15,7 @@ from cnnviz.analysis import LEVELS, Placed, quantised
 from cnnviz.pictures import shown
 from cnnviz.report.data import Facts
 from cnnviz.report.pages import environment, is_whole
-from cnnviz.report.site import build, image_pages, pictures, places
+from cnnviz.report.site import build, image_pages, pictures, places, search
 from cnnviz.report.site.links import url
 from cnnviz.report.site.photos import LONGEST, Photo, eye
 
@@ -52,7 +52,7 @@ def write_asked(out: Path, title: str, image: NDArray[np.uint8], asked: Sequence
     there = is_whole(report) and (report / places.FOLDER).is_dir()
     root = quote(os.path.relpath(report, out).replace(os.sep, "/")) + "/" if there else ""
     style, script = build.shared_files(env)
-    own = {"site.css": style, "site.js": script} | ({} if there else {"index.js": "window.cnnvizIndex = [];\n"})
+    own = {"site.css": style, "site.js": script} | ({} if there else {"index.js": search.script()})
     for name, text in own.items():
         files.write(f"assets/{name}", text.encode())
     small = Image.fromarray(image)
@@ -101,9 +101,9 @@ def _of_model(files: pictures.Files, one: Asked, image: NDArray[np.uint8], repor
         found["seen"] = url(*path.split("/"))
     places.write_model(files, about)
     found["described"] = url(*places.model_file(one.key).split("/"))
-    levels, over, peaks = _levels(one)
+    levels, over, shares = _levels(one)
     found["levels"] = places.write_levels(files, one.key, "own", levels, over)
-    found["strongest"] = places.strongest(about, peaks)
+    found["strongest"] = places.strongest(about, shares)
     for chip, (layer, k) in ((c, (c["layer"], c["number"])) for c in found["strongest"]):
         names = [each["title"] for each in about["layers"]]
         chip["value"] = float(one.values[names.index(layer)][k].max())
@@ -111,9 +111,9 @@ def _of_model(files: pictures.Files, one: Asked, image: NDArray[np.uint8], repor
 
 
 def _levels(one: Asked) -> tuple[NDArray[np.uint8], dict[int, float], list[NDArray[np.float64]]]:
-    """Levels in one row, what is higher than on the images here (see places.write_levels), and each filter's peak."""
+    """Levels in one row, what is higher than on the images here (see places.write_levels), and shares."""
     over: dict[int, float] = {}
-    rows, peaks, first = [], [], 0
+    rows, shares, first = [], [], 0
     for placed, values in zip(one.placed.values(), one.values, strict=True):
         most, known = values.max((1, 2)), np.isfinite(placed.highest)
         highest = np.where(known, np.maximum(placed.highest, 0), 0)
@@ -123,9 +123,10 @@ def _levels(one: Asked) -> tuple[NDArray[np.uint8], dict[int, float], list[NDArr
         rows.append(quantised(values / safe).ravel())
         over |= {first + int(k): float(most[k]) for k in np.flatnonzero(above)}
         with np.errstate(divide="ignore", invalid="ignore"):
-            peaks.append(np.where(known & (most > 0), most / highest, 0))
+            at = highest[:, None, None]
+            shares.append(np.where(known[:, None, None] & (values > 0), values / at, 0))
         first += len(highest)
-    return np.concatenate(rows), over, peaks
+    return np.concatenate(rows), over, shares
 
 
 def _described(one: Asked, report: Path | None) -> Facts:

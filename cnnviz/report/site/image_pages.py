@@ -14,7 +14,6 @@ from cnnviz.report.site import places
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.links import url
-from cnnviz.report.site.photos import Photo
 
 LIKELIEST = 5  # classes, or values, of an answer on a page
 
@@ -70,7 +69,7 @@ def _of_model(
         found["described"] = url(*places.model_file(model.key).split("/"))
         found["levels"] = places.write_levels(site.files, model.key, f"{name}_{i}", own)
         found["strongest"] = places.strongest(
-            abouts[model.key], [share(one.max((1, 2))) for one in split(own, model.places).values()]
+            abouts[model.key], [share(one) for one in split(own, model.places).values()]
         )
     return found
 
@@ -120,8 +119,3 @@ def likeliest(kind: str, stored: dict[str, NDArray], name: str, i: int) -> list[
     values = stored[key][i]
     order = np.arange(len(values)) if kind == "regression" else np.argsort(-values, kind="stable")
     return [(str(stored["class_names"][c]), float(values[c])) for c in order[:LIKELIEST]]
-
-
-def searchable(photos: list[Photo]) -> list[list[str]]:
-    """What the search finds images by: [text, address]."""
-    return [[photo.title, photo.page] for photo in photos]

@@ -115,19 +115,20 @@ def write_levels(
     return address
 
 
-def strongest(about: Facts, peaks: Sequence[NDArray[np.floating]]) -> list[Facts]:
-    """Filters that fire most anywhere in an image, as links; of equal ones the deepest first.
+def strongest(about: Facts, shares: Sequence[NDArray[np.floating]]) -> list[Facts]:
+    """Filters that fire most anywhere in an image, as links; of equal ones that which fires least elsewhere in it.
 
-    about: see `described`; peaks: of each layer, each filter's share of its own highest output, `(channels,)`.
+    about: see `described`; shares: of each layer, of each filter's own highest output, `(channels, h, w)`.
     """
-    found: list[tuple[float, int, int]] = []
-    for depth, shares in enumerate(peaks):
-        best = np.argsort(-shares, kind="stable")[:OF_LAYER].tolist()
-        found += [(-float(shares[k]), -depth, k) for k in best if shares[k]]
+    found: list[tuple[float, float, int, int]] = []
+    for depth, one in enumerate(shares):
+        peaks, all_over = one.max((1, 2)), np.minimum(one, 1).mean((1, 2))
+        best = np.lexsort((all_over, -peaks))[:OF_LAYER].tolist()
+        found += [(-float(peaks[k]), float(all_over[k]), -depth, k) for k in best if peaks[k]]
     return [
         chip(about["layers"][-depth], k)
         | {"share": -peak, "value": -peak * (about["layers"][-depth]["highest"][k] or 0)}
-        for peak, depth, k in sorted(found)[:SHOWN]
+        for peak, _, depth, k in sorted(found)[:SHOWN]
     ]
 
 
