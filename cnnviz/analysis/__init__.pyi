@@ -16,6 +16,8 @@ from .grams import pool as pool  # maps averaged over a grid of cells
 from .observe import Observer as Observer  # what every unit does, a batch at a time
 from .places import LEVELS as LEVELS  # steps from 0 to a filter's highest output
 from .places import Placed as Placed  # which cells a layer's places have, and what a level means
+from .places import Places as Places  # where in an image which filters fire
+from .places import quantised as quantised  # shares of a filter's highest output as levels
 from .places import read_places as read_places  # of one model's analysis
 from .places import share as share  # what a level stands for
 from .places import split as split  # an image's levels by layer

@@ -12,7 +12,7 @@ from cnnviz.errors import InputError
 from cnnviz.files import npz
 
 CELLS = 14  # along each side at most; a smaller map has a cell for each of its positions
-LEVELS = 63  # in squares: fine where a filter is near its highest output, 0 below 9% of it
+LEVELS = 50  # in squares: fine where a filter is near its highest output, 0 below 10% of it
 
 
 def starts(side: int) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ from .feeding import fed as fed  # chosen images of a set as a network sees them
 from .feeding import fits as fits  # whether images can be shown to a network of so many channels
 from .feeding import load_sets as load_sets  # the stored sets that a network can see
 from .own import Own as Own  # a folder of one's own images, listed
+from .own import one_alone as one_alone  # a picture as a set of one's own images would hold it
 from .reading import read_known as read_known  # a set of the catalogue
 from .section import ImagesSection as ImagesSection  # `images` in params.yaml
 from .sets import ImageSet as ImageSet  # images of any size with labels and names

@@ -200,3 +200,14 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
     """A size scaled down, if need be, to `side` at most on its shorter side and LONGER times that on the other."""
     share = min(1, side / min(size), LONGER * side / max(size))
     return (max(1, round(size[0] * share)), max(1, round(size[1] * share))) if share < 1 else size
+
+
+def one_alone(path: Path, background: str = decoding.WHITE) -> Pixels:
+    """A picture file as a set of its own would hold it: uint8 RGB `(h, w, 3)`, scaled down where it is large.
+
+    Raises InputError where it is no picture, with one line that names it.
+    """
+    about, name = decoding.header(path, said(path)), said(path)
+    whole = about.height, about.width
+    size = _within(whole, SIDES[0])
+    return decoding.decoded(path, name, background, None, None if size == whole else size)[0]

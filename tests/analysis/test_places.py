@@ -57,13 +57,19 @@ def test_cells_are_the_maxima_of_what_keras_computes(
 
 
 def test_what_is_no_number_or_not_above_zero_does_not_fire() -> None:
-    unit = np.array([[-3.0, -1], [np.nan, 5], [np.inf, 1], [1e30, 5e29], [0, 0]], "f4").reshape(1, 5, 1, 2)
+    unit = np.array([[-3.0, -1], [np.nan, 5], [np.inf, 1], [1e30, 4e29], [0, 0]], "f4").reshape(1, 5, 1, 2)
     kept = places.Places(1)
     kept.update(Seen(np.array([0]), unit, unit))
     levels = kept.levels(np.array([-1, np.nan, np.inf, 1e30, 0.0]))
-    assert levels.reshape(5, 2).tolist() == [[0, 0], [0, 0], [0, 0], [places.LEVELS, round(places.LEVELS / 4)], [0, 0]]
+    assert levels.reshape(5, 2).tolist() == [
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [places.LEVELS, round(places.LEVELS * 0.16)],
+        [0, 0],
+    ]
     assert places.share(levels[0, 3, 0, 0]) == 1
-    assert places.quantised(np.array([0.08, 0.1, 5])).tolist() == [0, 1, places.LEVELS]
+    assert places.quantised(np.array([0.09, 0.11, 5])).tolist() == [0, 1, places.LEVELS]
 
 
 def test_edges_lie_halfway_between_what_neighbours_see() -> None:

@@ -112,14 +112,16 @@ def test_the_list_under_the_cursor_is_what_the_layers_do_there(
     page.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"])
     wait(
         page,
-        f"document.querySelector('.here [role=status]').textContent.startsWith('{round(100 * x)}% across, {round(100 * y)}%')",
+        "document.querySelector('.here [role=status]').textContent"
+        f".startsWith('{round(100 * x)}% across, {round(100 * y)}%')",
     )
     for name, found in zip(LAYERS, page.evaluate(LISTED), strict=True):
         values, shares = expected(outputs, name, 1, x, y)
         listed = [k for k, _ in found]
         for k, text in found:
             assert share_of(text) == near(shares[k], abs=0.05 if shares[k] < 0.3 else 0.02), (name, k)
-            assert float(text.split(", ")[1]) == near(values[k], rel=0.25 if shares[k] < 0.3 else 0.06), (name, k)
+            off = (0.05 if shares[k] < 0.3 else 0.02) * values[k] / shares[k]
+            assert float(text.split(", ")[1]) == near(values[k], abs=off), (name, k)
         assert [share_of(t) for _, t in found] == sorted((share_of(t) for _, t in found), reverse=True)
         fewer = len(found) < 4
         left = [float(shares[k]) for k in range(len(shares)) if k not in listed]
@@ -169,19 +171,18 @@ def test_the_map_on_a_filters_page_is_where_the_layer_fires(
     page.select_option(".anywhere [name=image]", "shapes/2")
     wait(page, "document.querySelector('.anywhere img').src.endsWith('shapes/2.webp')")
     side = one.shape[1]
-    read = (
-        "(() => { const all = document.querySelector('.anywhere canvas').getContext('2d').getImageData(0, 0, 560, 560);"
-    )
-    read += f" return Array.from({{length: {side * side}}}, (_, i) => all.data[4 * (560 * Math.floor((Math.floor(i / {side})"
-    read += f" + .5) * 560 / {side}) + Math.floor((i % {side} + .5) * 560 / {side})) + 3] / 255) }})()"
+    read = "(() => { const pen = document.querySelector('.anywhere canvas').getContext('2d'), side = "
+    read += f"{side}; const all = pen.getImageData(0, 0, 560, 560).data, at = (c) => Math.floor((c + .5) * 560 / side);"
+    read += " return Array.from({ length: side * side }, "
+    read += "(_, i) => all[4 * (560 * at(Math.floor(i / side)) + at(i % side)) + 3] / 255) })()"
     drawn = (np.array(page.evaluate(read)).reshape(side, side) - 0.25) / 0.6
-    np.testing.assert_allclose(drawn, one[2, ..., k] / highest[k], atol=0.09)  # 9%: what counts as none
+    np.testing.assert_allclose(drawn, one[2, ..., k] / highest[k], atol=0.1)  # what counts as none
     strong = one[2, ..., k] > 0.3 * highest[k]
     np.testing.assert_allclose(drawn[strong], (one[2, ..., k] / highest[k])[strong], atol=0.03)
     most = one[2, ..., k].max()
     assert f"({100 * most / highest[k]:.0f}% of its highest" in page.locator(".anywhere [role=status]").inner_text()
     page.check(".anywhere [name=own]")
-    assert np.max(page.evaluate(read)) == near(0.85, abs=0.01)
+    assert f"bright: {most:.3g}" in page.locator(".anywhere .scale").inner_text().replace(",", "")
     page.uncheck(".anywhere [name=on]")
     assert not page.locator(".anywhere canvas").is_visible()
 

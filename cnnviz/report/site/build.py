@@ -1,7 +1,6 @@
 """Write all pages of the site: what they share, then model by model, layer by layer, filter by filter."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from cnnviz.report.site import (
     pairs,
     pictures,
     predictions,
+    search,
     walk,
-    words,
 )
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
@@ -67,7 +66,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
         writer.shared["images"] = photos.sets
-        writer.shared["version"] = _assets(env, files, models)
+        writer.shared["version"] = _assets(env, files, models, compared, photos)
         if fixed := shared["fixed"]:
             drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
             writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
@@ -119,24 +118,21 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
     site.matches = site.alike.best(pages)
 
 
-def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Model]) -> str:
+def _assets(
+    env: jinja2.Environment, files: pictures.Files, models: dict[str, Model], compared: list[Pair], photos: Photos
+) -> str:
     """Write style, script and the index that the search reads; return what tells their versions apart."""
-    style = "\n".join(env.get_template(name).render() for name in ("style.css", *_parts(env, "css")))
-    script = "".join(env.get_template(name).render() for name in _parts(env, "js"))
-    found = [
-        [
-            key,
-            [
-                [layer.title, layer.url, layer.filters, sorted(model.pages[layer.name]), words.searchable(layer)]
-                for layer in model.ordered()
-            ],
-        ]
-        for key, model in models.items()
-    ]
-    index = "window.cnnvizIndex = " + json.dumps(found, separators=(",", ":")).replace("<", "\\u003c") + ";\n"
+    style, script = shared_files(env)
+    index = search.index(models, compared, photos)
     for name, text in (("site.css", style), ("site.js", script), ("index.js", index)):
         files.write(f"assets/{name}", text.encode())
     return hashlib.sha256((style + script + index).encode()).hexdigest()[:8]
+
+
+def shared_files(env: jinja2.Environment) -> tuple[str, str]:
+    """Style and script of all pages."""
+    style = "\n".join(env.get_template(name).render() for name in ("style.css", *_parts(env, "css")))
+    return style, "".join(env.get_template(name).render() for name in _parts(env, "js"))
 
 
 def _parts(env: jinja2.Environment, kind: str) -> list[str]:

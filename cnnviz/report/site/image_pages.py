@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.analysis import share, split
 from cnnviz.files import npz, read_csv
 from cnnviz.report import data
 from cnnviz.report.data import Facts
@@ -13,7 +14,6 @@ from cnnviz.report.site import places
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.links import url
-from cnnviz.report.site.photos import Photo
 
 LIKELIEST = 5  # classes, or values, of an answer on a page
 
@@ -22,8 +22,9 @@ def write(site: Site, writer: Any) -> None:
     """Write all pages `images/<set>/<i>.html`, their index, and the files that they load."""
     photos, models = site.photos, list(site.models.values())
     with_places = [model for model in models if model.places]
-    for model in with_places:
-        places.write_model(site.files, model)
+    abouts = {model.key: places.described(model) for model in with_places}
+    for about in abouts.values():
+        places.write_model(site.files, about)
     answers = {model.key: _answers(model) for model in models}
     kept: dict[str, int] = {}
     for name in photos.sets:
@@ -31,7 +32,10 @@ def write(site: Site, writer: Any) -> None:
         with places.stored(with_places, name) as levels:
             kept[name] = max(map(len, levels.values()), default=0)
             for i, photo in enumerate(every):
-                found = [_of_model(site, model, name, i, levels, answers) for model in models]
+                found = [
+                    _of_model(site, model, name, i, levels, abouts) | {"answer": answers[model.key].get((name, i))}
+                    for model in models
+                ]
                 facts = {"set": name, "i": i, "of": len(every), "found": found, "kept": kept[name]}
                 facts |= {
                     "before": f"{i - 1}.html" if i else "",
@@ -50,26 +54,30 @@ def _about(site: Site, name: str, i: int) -> Facts:
     return {"name": str(one.names[i]), "height": height, "width": width, "channels": one.channels}
 
 
-def _of_model(site: Site, model: Model, name: str, i: int, levels: dict[str, npz.Archive], answers: Facts) -> Facts:
+def _of_model(
+    site: Site, model: Model, name: str, i: int, levels: dict[str, npz.Archive], abouts: dict[str, Facts]
+) -> Facts:
     """What one model has to do with an image. saw: whether it was shown to it at all."""
-    found: Facts = {"model": model, "saw": name in model.sets, "answer": answers[model.key].get((name, i))}
+    found: Facts = {"key": model.key, "model": model, "saw": name in model.sets}
     found |= {"strongest": [], "levels": None, "seen": None, "said": ""}
     if not found["saw"]:
         return found
-    found["said"] = places.said(site.photos.sets[name], i, model.facts)
+    found["said"] = places.said(site.photos.sets[name].image(i).shape, model.facts)
     if model.key in levels and str(i) in levels[model.key]:
         own = levels[model.key][str(i)]
         found["seen"] = places.seen(site.photos, model, name, i)
-        found["described"] = url(*f"{places.FOLDER}/{model.key}.js".split("/"))
-        found["levels"] = places.write_levels(site.files, model, name, i, own)
-        found["strongest"] = places.strongest(model, own)
+        found["described"] = url(*places.model_file(model.key).split("/"))
+        found["levels"] = places.write_levels(site.files, model.key, f"{name}_{i}", own)
+        found["strongest"] = places.strongest(
+            abouts[model.key], [share(one) for one in split(own, model.places).values()]
+        )
     return found
 
 
 def asks(found: list[Facts]) -> list[list[Any]]:
     """What the page's script has to know: model, its description, key and address of the levels, image as seen."""
     names = ("described", "levels", "seen", "said")
-    return [[one["model"].key, *(one[name] for name in names)] for one in found if one["levels"]]
+    return [[one["key"], *(one[name] for name in names)] for one in found if one["levels"]]
 
 
 def _answers(model: Model) -> dict[tuple[str, int], Facts]:
@@ -111,8 +119,3 @@ def likeliest(kind: str, stored: dict[str, NDArray], name: str, i: int) -> list[
     values = stored[key][i]
     order = np.arange(len(values)) if kind == "regression" else np.argsort(-values, kind="stable")
     return [(str(stored["class_names"][c]), float(values[c])) for c in order[:LIKELIEST]]
-
-
-def searchable(photos: list[Photo]) -> list[list[str]]:
-    """What the search finds images by: [text, address]."""
-    return [[photo.title, photo.page] for photo in photos]

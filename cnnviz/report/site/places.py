@@ -7,31 +7,33 @@ script that calls a function is what a page can load from a folder, too, where i
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import LEVELS, share, split
+from cnnviz.analysis import LEVELS, Placed
 from cnnviz.files import npz
-from cnnviz.images import ImageSet, conversion
+from cnnviz.images import conversion
 from cnnviz.report.data import Facts
 from cnnviz.report.site import pictures
 from cnnviz.report.site.layers import Layer, Model
-from cnnviz.report.site.links import Tile, url
-from cnnviz.report.site.photos import Photos, eye
+from cnnviz.report.site.links import url
+from cnnviz.report.site.photos import LONGEST, Photos, eye
 
 FOLDER = "assets/places"
+BEGIN, END = "cnnvizPlaces(...", ");\n"
 SHOWN, OF_LAYER = 12, 3  # strongest filters of an image on its page, and of one layer at most
 
 
 def told(name: str, value: Any) -> bytes:
     """A script that hands a value to the page that loads it."""
     text = json.dumps([name, value], separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return f"cnnvizPlaces(...{text});\n".encode()
+    return f"{BEGIN}{text}{END}".encode()
 
 
 def packed(levels: NDArray[np.uint8]) -> str:
@@ -46,21 +48,28 @@ def described(model: Model) -> Facts:
 
 
 def _layer(layer: Layer) -> Facts:
-    placed = layer.placed
     pages = sorted(layer.model.pages.get(layer.name, ()))
     sheets = [
-        None if s is None else [s.src, s.columns, s.rows, None if len(s.index) == layer.filters else list(s.index)]
-        for s in (layer.sheet, layer.patches)
+        None
+        if s is None
+        else [s.src, s.columns, s.rows, None if len(s.index) == layer.filters else list(s.index), kind, _insets(s)]
+        for s, kind in ((layer.sheet, "made"), (layer.patches, "natural"))
     ]
+    shown = {"url": layer.url, "pages": None if len(pages) == layer.filters else pages, "sheets": sheets}
+    return {"title": layer.title, **shown, **measured(layer.placed)}
+
+
+def _insets(sheet: pictures.Sheet) -> dict[str, tuple[float, float]]:
+    return {str(k): (round(top, 3), round(left, 3)) for k, (top, left) in sheet.insets.items() if top or left}
+
+
+def measured(placed: Placed) -> Facts:
+    """What the levels of a layer mean."""
     return {
-        "title": layer.title,
-        "url": layer.url,
-        "pages": None if len(pages) == layer.filters else pages,
         "highest": [float(f"{v:.4g}") if np.isfinite(v) else None for v in placed.highest],
         "rows": [round(float(v), 4) for v in placed.rows],
         "columns": [round(float(v), 4) for v in placed.columns],
         "assumed": placed.assumed,
-        "sheets": sheets,
     }
 
 
@@ -72,8 +81,22 @@ def stored(models: Iterable[Model], name: str) -> Iterator[dict[str, npz.Archive
         yield {key: stack.enter_context(npz.opened(path)) for key, path in paths.items() if path.is_file()}
 
 
-def write_model(files: pictures.Files, model: Model) -> None:
-    files.write(f"{FOLDER}/{model.key}.js", told(model.key, described(model)))
+def model_file(key: str) -> str:
+    return f"{FOLDER}/{key}.js"
+
+
+def write_model(files: pictures.Files, about: Facts) -> None:
+    files.write(model_file(about["key"]), told(about["key"], about))
+
+
+def read_model(report: Path, key: str) -> Facts | None:
+    """What `write_model` wrote into a report; None where it is not there, or no such file."""
+    path = report / model_file(key)
+    try:
+        _, about = json.loads(path.read_text(encoding="utf-8").removeprefix(BEGIN).removesuffix(END))
+    except (OSError, ValueError):
+        return None
+    return dict(about)
 
 
 def write_images(files: pictures.Files, photos: Photos, kept: dict[str, int]) -> None:
@@ -85,59 +108,78 @@ def write_images(files: pictures.Files, photos: Photos, kept: dict[str, int]) ->
     files.write(f"{FOLDER}/images.js", told("images", every))
 
 
-def write_levels(files: pictures.Files, model: Model, name: str, i: int, levels: NDArray[np.uint8]) -> str:
-    """Returns the address."""
-    path = f"{FOLDER}/{model.key}/{name}_{i}.js"
+def write_levels(
+    files: pictures.Files, key: str, name: str, levels: NDArray[np.uint8], over: dict[int, float] | None = None
+) -> str:
+    """Returns the address. name: of the image; over: highest outputs of filters, by their number among all of the
+    model, that are above what they are on the images here: the levels are shares of these instead."""
+    path = f"{FOLDER}/{key}/{name}.js"
     address = url(*path.split("/"))
-    files.later(path, lambda: told(address, [packed(levels), {}]))
+    files.later(
+        path, lambda: told(address, [packed(levels), {str(k): float(f"{v:.4g}") for k, v in (over or {}).items()}])
+    )
     return address
 
 
-def strongest(model: Model, levels: NDArray[np.uint8]) -> list[Facts]:
-    """Filters that fire most anywhere in an image, by share of their own highest output; of equal ones the deepest."""
-    found: list[tuple[float, Layer, int]] = []
-    for name, one in split(levels, model.places).items():
-        peaks = share(one.max((1, 2)))
-        best = np.argsort(-peaks, kind="stable")[:OF_LAYER].tolist()
-        found += [(float(peaks[k]), model.layers[name], k) for k in best if peaks[k]]
-    found.sort(key=lambda one: (-one[0], -one[1].index, one[2]))
+def strongest(about: Facts, shares: Sequence[NDArray[np.floating]]) -> list[Facts]:
+    """Filters that fire most anywhere in an image, as links; of equal ones that which fires least elsewhere in it.
+
+    about: see `described`; shares: of each layer, of each filter's own highest output, `(channels, h, w)`.
+    """
+    found: list[tuple[float, float, int, int]] = []
+    for depth, one in enumerate(shares):
+        peaks, all_over = one.max((1, 2)), np.minimum(one, 1).mean((1, 2))
+        best = np.lexsort((all_over, -peaks))[:OF_LAYER].tolist()
+        found += [(-float(peaks[k]), float(all_over[k]), -depth, k) for k in best if peaks[k]]
     return [
-        {
-            "filter": layer.filter(k),
-            "patch": patch(layer, k),
-            "share": peak,
-            "value": peak * float(layer.placed.highest[k]),
-        }
-        for peak, layer, k in found[:SHOWN]
+        chip(about["layers"][-depth], k)
+        | {"share": -peak, "value": -peak * (about["layers"][-depth]["highest"][k] or 0)}
+        for peak, _, depth, k in sorted(found)[:SHOWN]
     ]
 
 
-def patch(layer: Layer, k: int) -> Tile | None:
-    """The natural patch that drives a filter most, where its picture is another one."""
-    return layer.patch(k) if k in layer.rendered else None
+def chip(layer: Facts, k: int) -> Facts:
+    """A filter as a link: `tile`, its picture or else its best natural patch; `patch`, that where it is another one."""
+    tiles = [found for sheet in layer["sheets"] if (found := _tile(sheet, k))]
+    at = layer["url"]
+    if at is not None:
+        own = layer["pages"] is None or k in layer["pages"]
+        at = f"{at.removesuffix('index.html')}{k}.html" if own else f"{at}#{k}"
+    found = {"layer": layer["title"], "number": k, "url": at, "tile": tiles[0] if tiles else None}
+    return found | {"patch": tiles[1] if len(tiles) > 1 else None}
 
 
-def said(one: ImageSet, i: int, facts: Facts) -> str:
-    """In words, how a network sees an image where that is not what a person sees; empty where it is."""
-    (height, width, channels), (h, w) = facts["input_shape"], one.sizes[i].tolist()
-    parts = []
-    if height * w != width * h:
-        parts.append(f"squashed from {w} × {h} to {width} × {height} pixels")
-    elif height < h:
-        parts.append(f"scaled from {w} × {h} to {width} × {height} pixels")
-    elif height > h:
-        parts.append(f"enlarged from {w} × {h} to {width} × {height} pixels")
-    if converted := conversion(one.channels, channels):
+def _tile(sheet: list[Any] | None, k: int) -> Facts | None:
+    """As links.Tile."""
+    if sheet is None or (sheet[3] is not None and k not in sheet[3]):
+        return None
+    src, columns, rows, index, kind, insets = sheet
+    y, x = divmod(k if index is None else index.index(k), columns)
+    place = {"x": x, "y": y, "columns": columns, "rows": rows}
+    return {"src": src, **place, "alt": "", "kind": kind, "inset": insets.get(str(k))}
+
+
+def said(shape: tuple[int, int, int], facts: Facts) -> str:
+    """In words, how a network sees an image `(h, w, channels)` where that is not what a person sees; else empty."""
+    (height, width, wanted), (h, w, channels) = facts["input_shape"], shape
+    how = "squashed" if height * w != width * h else "scaled" if height < h else "enlarged"
+    parts = [f"{how} from {w} × {h} to {width} × {height} pixels"] if (h, w) != (height, width) else []
+    if converted := conversion(channels, wanted):
         parts.append(converted.partition(": ")[2])
     return "; ".join(parts)
 
 
+def differs(shape: tuple[int, int, int], facts: Facts) -> bool:
+    """Whether an image `(h, w, channels)` of a page is another one as a network sees it: in form, detail, colour."""
+    (height, width, wanted), (h, w, channels) = facts["input_shape"], shape
+    return (
+        height * w != width * h or height < min(h, LONGEST * h // max(h, w)) or wanted != channels or "bands" in facts
+    )
+
+
 def seen(photos: Photos, model: Model, name: str, i: int) -> str | None:
-    """Address of the image as the network sees it; None where a person sees as much or less in the image itself."""
-    one, (height, width, channels) = photos.sets[name], model.facts["input_shape"]
-    h, w = one.sizes[i].tolist()
-    alike = height * w == width * h and height >= min(h, photos.photo(name, i).height)
-    if alike and channels == one.channels and eye(model.facts)[1] is None:
+    """Address of the image as the network sees it; None where a person sees as much in the image itself."""
+    if not differs(photos.sets[name].image(i).shape, model.facts):
         return None
     path = f"{FOLDER}/{model.key}/{name}_{i}.webp"
     photos.files.later(path, partial(pictures.webp, photos.seen(name, i, *eye(model.facts))))

@@ -46,6 +46,18 @@
     const [text, over] = await ask(address, base + address);
     return { levels: await unpacked(text), over };
   }
+  // how much each filter fires all over the image: of equally strong ones that which fires least elsewhere comes first
+  function everywhere(of, shown) {
+    shown.all = new Float32Array(of.layers.reduce((sum, layer) => sum + layer.highest.length, 0));
+    for (const layer of of.layers) {
+      for (let k = 0, at = layer.start; k < layer.highest.length; k += 1) {
+        let sum = 0;
+        for (const end = at + layer.cells; at < end; at += 1) sum += shown.levels[at];
+        shown.all[layer.first + k] = sum / (layer.cells * of.levels);
+      }
+    }
+    return shown;
+  }
   const cellOf = (edges, share) => {
     let i = edges.length - 2;
     while (i > 0 && edges[i] > share) i -= 1;
@@ -65,10 +77,11 @@
       const level = shown.levels[at];
       if (!level) continue;
       const [value, share] = output(of, layer, shown, k, level);
-      if (best.length === count && best[count - 1].share >= share) continue;
+      const rank = share - 1e-4 * shown.all[layer.first + k];
+      if (best.length === count && best[count - 1].rank >= rank) continue;
       let i = best.length;
-      while (i > 0 && best[i - 1].share < share) i -= 1;
-      best.splice(i, 0, { k, value, share });
+      while (i > 0 && best[i - 1].rank < rank) i -= 1;
+      best.splice(i, 0, { k, value, share, rank });
       if (best.length > count) best.pop();
     }
     return best;
@@ -133,7 +146,10 @@
   function put(tile, sheet, k) {
     const at = place(sheet, k);
     if (!at) return;
-    tile.style.cssText = `--c:${sheet[1]};--r:${sheet[2]};--x:${at[0]};--y:${at[1]}`;
+    const inset = sheet[5][k] || [0, 0];
+    tile.dataset.kind = sheet[4];
+    tile.style.cssText = `--c:${sheet[1]};--r:${sheet[2]};--x:${at[0]};--y:${at[1]}` +
+      (inset[0] || inset[1] ? `;--t:${inset[0]};--l:${inset[1]}` : "");
     const src = root + sheet[0];
     if (tile.firstChild.getAttribute("src") !== src) tile.firstChild.src = src;
   }
@@ -161,7 +177,7 @@
     const [rendered, patches] = layer.sheets;
     const made = place(rendered, one.k);
     inset.hidden = !made || !patches;
-    link.href = root + layer.at(one.k);
+    if (layer.url) link.href = root + layer.at(one.k);
     if (made || patches) {
       put(picture, made ? rendered : patches, one.k);
       if (!inset.hidden) put(inset.firstChild, patches, one.k);
@@ -210,7 +226,8 @@
       said.textContent = "loading …";
       const got = await Promise.all([model(key, local + described), image(levels, local)]);
       if (mine !== turn) return; // another model was chosen meanwhile
-      [of, shown] = got;
+      of = got[0];
+      shown = everywhere(...got);
       picture.src = seen ? local + seen : plain[0];
       stage.style.cssText = plain[1];
       if (seen) picture.onload = () => {
@@ -272,7 +289,7 @@
     };
     function row(layer) {
       const [item, title, chips] = [document.createElement("li"), document.createElement("a"), document.createElement("ul")];
-      title.href = root + layer.url;
+      if (layer.url) title.href = root + layer.url;
       title.textContent = layer.title;
       chips.className = "chips";
       const none = span("no filter fires here");
