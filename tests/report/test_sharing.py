@@ -190,10 +190,14 @@ def addresses(body: str) -> list[str]:
 # ---- the published folder
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.mark.pipeline
 def test_all_addresses_of_the_published_folder_are_answered_by_a_server(published: Path) -> None:
-    handler = partial(SimpleHTTPRequestHandler, directory=str(published.parent))
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    handler = partial(Quiet, directory=str(published.parent))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}/{quote(published.name)}/"
@@ -218,6 +222,7 @@ def test_all_addresses_of_the_published_folder_are_answered_by_a_server(publishe
                 assert unquote(parts.fragment) in known[target.resolve()].ids, (path, url)
     finally:
         server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.pipeline
