@@ -69,7 +69,10 @@ class Files:
             self.waiting.popleft().result()
 
     def copy(self, source: Path, path: str, alt: str) -> Picture | None:
-        """Take a picture over as it is, with its SVG where that lies beside it; None where there is none. Raises InputError if it is no image."""
+        """Take a picture over as it is, with its SVG where that lies beside it; None where there is none.
+
+        Raises InputError if it is no image.
+        """
         if not source.is_file():
             return None
         width, height = size(source)
