@@ -270,6 +270,11 @@ def test_what_would_be_lost_or_is_local_is_refused(project: Path, site: Path, pu
     publishing.publish(site, project, published)  # again, over what it wrote itself
     local = shutil.copytree(site, tmp_path / "site")
     (local / "before/second/0.json").write_text(json.dumps({"path": f"{project.resolve()}/inputs"}))
-    with pytest.raises(InputError, match=r"names .*, a folder of this machine"):
+    with pytest.raises(InputError, match=r"names .*, a place on this machine"):
+        publishing.publish(local, project, tmp_path / "out")
+    shutil.copy(site / "before/second/0.json", local / "before/second/0.json")
+    page = local / "before/index.html"
+    page.write_text(page.read_text().replace("file: inputs/models/before.keras", "file: /data/mine/before.keras"))
+    with pytest.raises(InputError, match=r"index.html: names /data/mine/before.keras, a place"):
         publishing.publish(local, project, tmp_path / "out")
     assert not (tmp_path / "out").exists()
