@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from cnnviz import config, maximization
+from cnnviz import config, maximization, networks
 from cnnviz.errors import InputError, choices
 from cnnviz.files import ARTIFACTS, command, write_bytes
 
@@ -75,8 +75,9 @@ def write(model: str, layer: str, k: int, size: int) -> None:
         trial = Path(folder) / PARAMS.name
         trial.write_text(changed, encoding="utf-8")
         asked = config.load(trial).enlarge
-    if (ARTIFACTS / "models" / model / "model.json").is_file():  # else the stage says it
-        maximization.check_enlarged(model, asked[model], params.maximize, ARTIFACTS)
+    stored = ARTIFACTS / "models" / model
+    if (stored / "model.json").is_file():  # else the stage says it
+        maximization.check_enlarged(model, asked[model], params.maximize, networks.read_description(stored))
     write_bytes(PARAMS, changed.encode())
 
 

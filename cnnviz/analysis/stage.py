@@ -81,8 +81,8 @@ def run(
         say(f"{key}: {note}")
     write_json(folder / "notes.json", notes)
     write_json(folder / "metrics.json", layers.headline(entries, columns) | predicted)
-    for name, png in plots.draw(key, found, columns):
-        write_bytes(folder / name, png)
+    for name, data in plots.draw(key, found, columns):
+        write_bytes(folder / name, data)
 
 
 def _kernels_alike(weights: Path, described: Mapping[str, Any], names: Collection[str]) -> dict[str, np.ndarray]:

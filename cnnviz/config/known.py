@@ -12,6 +12,7 @@ from cnnviz.config.schema import Params
 from cnnviz.errors import InputError, choices
 from cnnviz.filters import lendable
 from cnnviz.images import Own
+from cnnviz.maximization import check_enlarged
 from cnnviz.networks import ModelSection, read_description, recognise, selection
 from cnnviz.objectives import Term, parse
 from cnnviz.tracking import lockfile
@@ -113,6 +114,8 @@ def _of_stored(key: str, model: ModelSection, params: Params, described: Mapping
             params.maximize.max_size,
         ),
     ]
+    if enlarged := params.enlarge.get(key):
+        checks.append(lambda: check_enlarged(key, enlarged, params.maximize, described))
     if (borrowed := params.fixed_filters.borrowed) and borrowed.model == key:
         checks.append(lambda: lendable(described, borrowed.layer, borrowed.filters))
     yield from dict.fromkeys(line for check in checks if (line := _refused(check)))

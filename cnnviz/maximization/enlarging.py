@@ -32,24 +32,22 @@ def enlarge(
 
     Raises InputError for a model, layer or filter that is not there, and for a canvas that its network does not take.
     """
-    known = {
-        key: check_enlarged(key, layers, section, artifacts) for key, layers in asked.items() if any(layers.values())
-    }
+    known = {key: read_description(artifacts / "models" / key) for key, layers in asked.items() if any(layers.values())}
+    for key, described in known.items():
+        check_enlarged(key, asked[key], section, described)
     folder, found = fresh(artifacts / "enlarge"), {}
     for key, described in known.items():
         found[key] = _model(key, asked[key], described, section, seed, sets, artifacts, watch)
     write_json(folder / LIST, found)
 
 
-def check_enlarged(key: str, asked: Asked, section: MaximizeSection, artifacts: Path) -> dict[str, Any]:
-    """The model's description, if these filters and canvases can be had of it; else raises InputError."""
-    described = read_description(artifacts / "models" / key)
+def check_enlarged(key: str, asked: Asked, section: MaximizeSection, described: dict[str, Any]) -> None:
+    """Raises InputError where these filters or canvases can't be had of a model; described: model.json."""
     where = f"params.yaml: enlarge.{key}"
-    selection.filters({layer: list(sides) for layer, sides in asked.items()}, described, where)
+    selection.filters({layer: list(sides) for layer, sides in asked.items() if sides}, described, where)
     for layer, sides in asked.items():
         for k, side in sides.items():
             selection.check_canvas(described, {layer}, side, section.max_size, f"{where}.{layer}.{k}")
-    return described
 
 
 def _model(

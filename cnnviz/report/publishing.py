@@ -14,6 +14,8 @@ MARK = ".nojekyll"  # tells GitHub Pages to leave names as they are, and us that
 TEXTS = (".html", ".js", ".json", ".csv", ".css", ".svg")
 # How pages of the site name a page of the docs: as text, a link once they are published with it (parts.html, `docs`)
 NAMED = re.compile(r'<span class="docs" data-docs="([\w./#-]+)"(?: hidden)?>([^<]*)</span>')
+# A key of params.yaml whose file lies outside of the project, as pages quote it
+ELSEWHERE = re.compile(r"\b(?:file|folder|code): (?:&#3[49];)?(/[\w.-][^\s,}&]*)")
 
 
 def publish(site: Path, project: Path, out: Path) -> int:
@@ -45,8 +47,9 @@ def _write(site: Path, project: Path, out: Path) -> None:
         data = path.read_bytes()
         if path.suffix in TEXTS:
             text = data.decode()
-            if found := next((one for one in local if re.search(rf"{re.escape(one)}(?![\w-])", text)), None):
-                raise InputError(f"{path}: names {found}, a folder of this machine; mend params.yaml, then make repro")
+            found = next((one for one in local if re.search(rf"{re.escape(one)}(?![\w-])", text)), None)
+            if found := found or next(iter(ELSEWHERE.findall(text)), None):
+                raise InputError(f"{path}: names {found}, a place on this machine; mend params.yaml, then make repro")
             data = (_linked(text, name, known) if path.suffix == ".html" else text).encode()
         write_bytes(out / name, data)
     for name in used:
@@ -72,7 +75,7 @@ def _linked(text: str, name: str, known: set[str]) -> str:
         page, _, fragment = match[1].partition("#")
         path = f"{docs.FOLDER}/{page}.html"
         if path not in known:
-            return f"<span>{match[2]}</span>"
+            return match[0]
         return f'<a href="{root}{path}{"#" + fragment if fragment else ""}">{match[2]}</a>'
 
     return NAMED.sub(link, text).replace("<body ", '<body data-published="" ', 1)

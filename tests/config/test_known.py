@@ -167,3 +167,14 @@ def test_what_is_of_another_network_is_not_heeded(said: Complaints, how: str) ->
 
 def test_a_network_of_another_size_is_another_one(said: Complaints) -> None:
     assert said({"layers": {"frist": 1}, "input_size": 64}) == []
+
+
+def test_filters_to_be_enlarged_are_held_against_the_model(said: Complaints, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said({}, enlarge={"net": {"second": {7: 512}}}) == []
+    (line,) = said({}, enlarge={"net": {"third": {0: 512}}})
+    assert line.startswith("params.yaml: enlarge.net: net has no conv layer 'third'")
+    (line,) = said({}, enlarge={"net": {"second": {8: 512}}})
+    assert "filter 8 asked, out of range; the layer has filters 0..7" in line
+    monkeypatch.setattr(machine, "memory", lambda: 10**8)
+    (line,) = said({}, enlarge={"net": {"first": {0: 2048}}})
+    assert line.startswith("params.yaml: enlarge.net.first.0.size: the maps of one image of 2048x2048 pixels")

@@ -190,10 +190,14 @@ def addresses(body: str) -> list[str]:
 # ---- the published folder
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.mark.pipeline
 def test_all_addresses_of_the_published_folder_are_answered_by_a_server(published: Path) -> None:
-    handler = partial(SimpleHTTPRequestHandler, directory=str(published.parent))
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    handler = partial(Quiet, directory=str(published.parent))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}/{quote(published.name)}/"
@@ -218,6 +222,7 @@ def test_all_addresses_of_the_published_folder_are_answered_by_a_server(publishe
                 assert unquote(parts.fragment) in known[target.resolve()].ids, (path, url)
     finally:
         server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.pipeline
@@ -265,6 +270,11 @@ def test_what_would_be_lost_or_is_local_is_refused(project: Path, site: Path, pu
     publishing.publish(site, project, published)  # again, over what it wrote itself
     local = shutil.copytree(site, tmp_path / "site")
     (local / "before/second/0.json").write_text(json.dumps({"path": f"{project.resolve()}/inputs"}))
-    with pytest.raises(InputError, match=r"names .*, a folder of this machine"):
+    with pytest.raises(InputError, match=r"names .*, a place on this machine"):
+        publishing.publish(local, project, tmp_path / "out")
+    shutil.copy(site / "before/second/0.json", local / "before/second/0.json")
+    page = local / "before/index.html"
+    page.write_text(page.read_text().replace("file: inputs/models/before.keras", "file: /data/mine/before.keras"))
+    with pytest.raises(InputError, match=r"index.html: names /data/mine/before.keras, a place"):
         publishing.publish(local, project, tmp_path / "out")
     assert not (tmp_path / "out").exists()

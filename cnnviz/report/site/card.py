@@ -4,8 +4,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+from matplotlib import get_data_path
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -29,8 +31,9 @@ class Card:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib: people's notes have letters that Pillow's own font lacks."""
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def png(card: Card) -> bytes:
@@ -42,24 +45,24 @@ def png(card: Card) -> bytes:
     sheet.paste(shown, (left, top))
     _tag(draw, left, top + shown.height, "made", MADE)
     x, y, most = EDGE + SIDE + EDGE, EDGE, WIDTH - 3 * EDGE - SIDE
-    for text, size, colour in ((card.title, 30, INK), (card.place, 16, SOFT), *((n, 16, INK) for n in card.numbers)):
+    for text, size, colour in ((card.title, 28, INK), (card.place, 15, SOFT), *((n, 15, INK) for n in card.numbers)):
         draw.text((x, y), _cut(text, size, most), colour, _font(size))
         y += round(size * 1.45)
     bottom = EDGE + SIDE - (PATCH + 22 if card.patches else 0)
     for text in card.words:
-        for line in _wrapped(text, 15, most):
+        for line in _wrapped(text, 14, most):
             if y + 20 <= bottom:
-                draw.text((x, y + 4), line, INK, _font(15))
-                y += 21
+                draw.text((x, y + 4), line, INK, _font(14))
+                y += 20
     if card.patches:
-        draw.text((x, bottom), "in natural images it reacts most to", SOFT, _font(13))
+        draw.text((x, bottom), "in natural images it reacts most to", SOFT, _font(12))
         for i, patch in enumerate(card.patches[:PATCHES]):
             at = (x + i * (PATCH + 8), bottom + 22)
             sheet.paste(Image.fromarray(patch).resize((PATCH, PATCH), Image.Resampling.BOX), at)
             if not i:
                 _tag(draw, at[0], at[1] + PATCH, "natural", NATURAL)
     for i, text in enumerate(card.source[:2]):
-        draw.text((EDGE, EDGE + SIDE + 16 + 19 * i), _cut(text, 13, WIDTH - 2 * EDGE), SOFT, _font(13))
+        draw.text((EDGE, EDGE + SIDE + 16 + 19 * i), _cut(text, 12, WIDTH - 2 * EDGE), SOFT, _font(12))
     buffer = io.BytesIO()
     sheet.quantize(COLOURS, Image.Quantize.FASTOCTREE).save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()

@@ -69,12 +69,19 @@ class Files:
             self.waiting.popleft().result()
 
     def copy(self, source: Path, path: str, alt: str) -> Picture | None:
-        """Take a picture over as it is; None where there is none. Raises InputError if it is no image."""
+        """Take a picture over as it is, with its SVG where that lies beside it; None where there is none.
+
+        Raises InputError if it is no image.
+        """
         if not source.is_file():
             return None
         width, height = size(source)
         self.write(path, source.read_bytes())
-        return Picture(url(*path.split("/")), width, height, alt)
+        vector = ""
+        if source.with_suffix(".svg").is_file():
+            vector = path.removesuffix(".png") + ".svg"
+            self.write(vector, source.with_suffix(".svg").read_bytes())
+        return Picture(url(*path.split("/")), width, height, alt, url(*vector.split("/")))
 
     def unpack(self, picture: Picture, path: str) -> Picture:
         """Write a picture that was made for the inside of a page into a file of its own."""
