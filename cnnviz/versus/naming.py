@@ -87,7 +87,7 @@ def _committed(name: str, commit: str, experiment: bool) -> State:
     title = f"commit {short}" + ("" if commit.startswith(name) else f" ({name})")
     title = f"experiment {name}" if experiment else title
     remedy = f"dvc fetch -A {{}} brings them where a remote has them; else: git worktree add ../then {short}, "
-    remedy += "make repro there, and give that folder"
+    remedy += "make repro there, and give that folder; what lay here but was not committed: by its run of MLflow"
     return State(title, verify.find(commit).entries, None, remedy)
 
 
