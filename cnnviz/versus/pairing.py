@@ -16,7 +16,7 @@ from cnnviz.versus.naming import Chosen
 
 SCORES = (*report.SCORES, "score")
 _EXPECTED = {
-    **{"filters": "iu1", "images": "u4", "snapshots": "u5", "snapshot_steps": "iu1", "snapshot_scores": "f2"},
+    **{"filters": "iu1", "images": "u4", "snapshot_steps": "iu1", "snapshot_scores": "f2"},
     **{"status": "U1", "reason": "U1"},
 }
 _OPTIONAL = dict.fromkeys(report.SCORES, "fiu1")
@@ -183,13 +183,21 @@ def read(path: Path, step: int | None) -> Side:
     """A layer's filters as they were after a step, None: the last. Raises InputError for a step that was not kept."""
     found = verify.arrays.read(path, _EXPECTED, _OPTIONAL)
     count, steps = len(found["filters"]), found.pop("snapshot_steps").tolist()
-    if {len(array) for array in found.values()} != {count} or not steps:
-        raise InputError(f"{path}: damaged (as many filters as images, verdicts and scores expected)")
+    damaged = InputError(f"{path}: damaged (as many filters as images, verdicts and scores at each step expected)")
+    if {len(array) for array in found.values()} != {count} or not 0 < len(steps) == found["snapshot_scores"].shape[1]:
+        raise damaged
     last = step is None or step == steps[-1]
     if not last and step not in steps:
         raise InputError(f"{path.name}: step {step} was not kept; kept: {', '.join(map(str, steps))}")
     at = -1 if last else steps.index(step)
-    drawn = found["images"] if last and found["images"].shape[-1] == 3 else found["snapshots"][:, at]
+    drawn = found["images"]
+    if not last or drawn.shape[-1] != 3:  # the snapshots are as many times as large as there are steps
+        drawn = verify.arrays.read(path, {"snapshots": "u5"})["snapshots"]
+        if drawn.shape[:2] != (count, len(steps)):
+            raise damaged
+        drawn = drawn[:, at]
+    if len(drawn) != count or drawn.dtype != np.uint8 or drawn.shape[-1] != 3 or 0 in drawn.shape[1:]:
+        raise damaged
     unknown = np.full(count, np.nan)
     scores = {name: found[name].astype(float) if last and name in found else unknown for name in report.SCORES}
     rank = scores["selectivity_rank"]

@@ -184,6 +184,21 @@ def test_damaged_and_unexpected_arrays(here: Path, there: Path, versus: Versus) 
     file.write_bytes(whole[: len(whole) // 2])
     (line,) = versus(there, ".", fails=True)
     assert line.startswith(f"error: {file}: damaged (")
+    with np.load(here / "artifacts/maximize/net/conv.npz") as stored:
+        arrays = dict(stored)
+    for other in (
+        {"images": arrays["images"][:3]},
+        {"images": arrays["images"].astype(np.uint16)},
+        {"images": arrays["images"][:, :, :0]},
+        {"images": arrays["images"][..., :1], "snapshots": arrays["snapshots"][:, :0]},
+        {"images": arrays["images"][..., :1], "snapshots": arrays["snapshots"][..., :1]},
+        {"snapshot_scores": arrays["snapshot_scores"][:, :2]},
+        {"snapshot_steps": arrays["snapshot_steps"][:0]},
+        {"filters": np.zeros(6, np.int32)},
+    ):
+        np.savez(file, **{**arrays, **other})
+        (line,) = versus(there, ".", fails=True)
+        assert line.startswith(f"error: {file}: damaged ("), other
     np.savez(file, filters=np.array([{}], object))
     (line,) = versus(there, ".", fails=True)
     assert "it holds pickled objects, which are not opened" in line
