@@ -122,7 +122,7 @@ def pair(a: Chosen, b: Chosen, names: tuple[str, str]) -> Pair:
     kernels = [side.state.files("weights", name) for side, name in zip((a, b), names, strict=True)]
     for place in both:
         sides = [read(path[n], s.step) for path, n, s in zip(layers, place, (a, b), strict=True)]
-        filters, *rows = verify.arrays.common(layers[1][place[1]], sides[0].filters, sides[1].filters)
+        filters, *rows = np.intersect1d(sides[0].filters, sides[1].filters, assume_unique=True, return_indices=True)
         only = [sorted(set(side.filters.tolist()) - set(filters.tolist())) for side in sides]
         about = [_conv(one, name) for one, name in zip(facts, place, strict=True)]
         if not len(filters):
@@ -186,6 +186,8 @@ def read(path: Path, step: int | None) -> Side:
     damaged = InputError(f"{path}: damaged (as many filters as images, verdicts and scores at each step expected)")
     if {len(array) for array in found.values()} != {count} or not 0 < len(steps) == found["snapshot_scores"].shape[1]:
         raise damaged
+    if len(np.unique(found["filters"])) != count:
+        raise InputError(f"{path}: damaged (a filter is there twice)")
     last = step is None or step == steps[-1]
     if not last and step not in steps:
         raise InputError(f"{path.name}: step {step} was not kept; kept: {', '.join(map(str, steps))}")
