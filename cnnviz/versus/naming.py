@@ -52,7 +52,8 @@ def find(given: str) -> Chosen:
         return Chosen(given, state, parts["model"], parts["layer"], step)
     names = [*_experiments(), *(run.name for run in _runs() if run.tags.get("kind") == "model")]
     wanted = parts["state"] if parts and parts["state"] else given
-    raise InputError(f"{quoted(given)}: {EXPECTED}" + (f"; {choices(wanted, dict.fromkeys(names))}" if names else ""))
+    near = f"; {choices(wanted, dict.fromkeys(names))}" if names else ""
+    raise InputError(f"{quoted(given)}: {EXPECTED}{near}{_unasked()}")
 
 
 def _state(name: str) -> State | None:
@@ -119,6 +120,15 @@ def _runs() -> list[tracking.Run]:
     with suppress(OSError):
         return tracking.past_runs(tracking.target())
     return []
+
+
+def _unasked() -> str:
+    """Why no run of MLflow was looked for; empty where they were."""
+    try:
+        tracking.past_runs(tracking.target())
+    except OSError as error:
+        return f"; MLflow's store can't be asked: {error}"
+    return ""
 
 
 def _of_run(name: str) -> State | None:

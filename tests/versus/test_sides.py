@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.files import write_json
 from cnnviz.versus import __main__ as command
 from cnnviz.versus import page
 from tests.versus import states
@@ -161,6 +162,17 @@ def test_a_changed_params_file_is_said(here: Path, there: Path, versus: Versus) 
     file = here / "params.yaml"
     file.write_text(file.read_text().replace("steps: 64", "steps: 65"))
     assert versus(there, ".")[-2] == "this folder was made with other values than params.yaml has now: maximize.steps"
+
+
+def test_a_measurement_that_has_no_state_yet_is_given_to_none(here: Path, there: Path, versus: Versus) -> None:
+    file = here / ".cache/timings/maximize@net.json"
+    times = dict.fromkeys(("seconds", "network_seconds", "peak_memory_mb", "started", "ended", "cpu_seconds"), 1)
+    write_json(file, {**times, "cpu": "a processor"})
+    before = file.read_bytes()
+    versus(there, ".", "--out", "out")
+    assert "made on processor unknown unknown" in texts(here / "out")
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("words", [("nothing",), ("nothing:net",), (".", ":nte"), ("/no/such/folder",)])
