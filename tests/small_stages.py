@@ -84,7 +84,14 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
         images = rng.integers(0, 256, (FILTERS, 3, 16, 16, 3), np.uint8)
         seen = images[:, -1] if i else images[:, -1, ..., :1]  # the first layer's network sees one channel
         kept = {"filters": np.arange(FILTERS), "images": seen, "snapshots": images}
-        np.savez(folder / f"{layer}.npz", **kept, scores=scores, snapshot_steps=np.array([1, 10, STEPS]))
+        kept |= {
+            "scores": scores,
+            "snapshot_steps": np.array([1, 10, STEPS]),
+            "snapshot_scores": scores[:, [1, 10, -1]],
+        }
+        kept |= {"status": np.array(["ok", "weak", "dead"]), "reason": np.array(["", "weak", "dead"])}
+        kept["robust_score"] = gain * np.array([1, -2, np.nan])
+        np.savez(folder / f"{layer}.npz", **kept)
         _png(folder / layer / "0.png", np.full((16, 16, 3), 20 * int(gain), np.uint8))
         _png(folder / f"{layer}.png", np.concatenate(images[:, -1], axis=1))
         metrics[layer] = {str(k): _entry(float(scores[k, -1]), k) for k in range(FILTERS)}

@@ -91,18 +91,19 @@ def past_runs(where: Target) -> list[Run]:
 
     Raises OSError where it can't be asked: a server that does not answer, a database elsewhere, a damaged file.
     """
-    if where.on_server:
-        found = [Run(**one) for one in server.runs(where.uri)]
-    elif where.file is None:
-        raise OSError("a database elsewhere, which only MLflow can ask")
-    elif not where.file.is_file():
-        return []
-    else:
-        try:
-            found = _runs(where.file)
-        except sqlite3.Error as error:
-            raise OSError(str(error)) from error
+    try:
+        found = _told(where)
+    except (OSError, sqlite3.Error) as error:
+        raise OSError(server.reason(error, where.uri)) from error
     return [run for run in found if run.tags.get("complete") == "true" and "dvc.lock_key" in run.tags]
+
+
+def _told(where: Target) -> list[Run]:
+    if where.on_server:
+        return [Run(**one) for one in server.runs(where.uri)]
+    if where.file is None:
+        raise OSError("a database elsewhere, which only MLflow can ask")
+    return _runs(where.file) if where.file.is_file() else []
 
 
 def _runs(file: Path) -> list[Run]:

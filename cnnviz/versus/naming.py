@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnviz import tracking, verify
+from cnnviz import verify
 from cnnviz.errors import InputError, choices, quoted
 from cnnviz.files import ARTIFACTS
-from cnnviz.tracking import lockfile
+from cnnviz.tracking import lockfile, target
 from cnnviz.verify import Folder
 from cnnviz.versus.states import State, key_of
 
@@ -52,7 +52,8 @@ def find(given: str) -> Chosen:
         return Chosen(given, state, parts["model"], parts["layer"], step)
     names = [*_experiments(), *(run.name for run in _runs() if run.tags.get("kind") == "model")]
     wanted = parts["state"] if parts and parts["state"] else given
-    raise InputError(f"{quoted(given)}: {EXPECTED}" + (f"; {choices(wanted, dict.fromkeys(names))}" if names else ""))
+    near = f"; {choices(wanted, dict.fromkeys(names))}" if names else ""
+    raise InputError(f"{quoted(given)}: {EXPECTED}{near}{_unasked()}")
 
 
 def _state(name: str) -> State | None:
@@ -87,7 +88,7 @@ def _committed(name: str, commit: str, experiment: bool) -> State:
     title = f"commit {short}" + ("" if commit.startswith(name) else f" ({name})")
     title = f"experiment {name}" if experiment else title
     remedy = f"dvc fetch -A {{}} brings them where a remote has them; else: git worktree add ../then {short}, "
-    remedy += "make repro there, and give that folder"
+    remedy += "make repro there, and give that folder; what lay here but was not committed: by its run of MLflow"
     return State(title, verify.find(commit).entries, None, remedy)
 
 
@@ -115,10 +116,19 @@ def _experiments() -> dict[str, list[str]]:
     return found
 
 
-def _runs() -> list[tracking.Run]:
+def _runs() -> list[target.Run]:
     with suppress(OSError):
-        return tracking.past_runs(tracking.target())
+        return target.past_runs(target.target())
     return []
+
+
+def _unasked() -> str:
+    """Why no run of MLflow was looked for; empty where they were."""
+    try:
+        target.past_runs(target.target())
+    except OSError as error:
+        return f"; MLflow's store can't be asked: {error}"
+    return ""
 
 
 def _of_run(name: str) -> State | None:
@@ -140,7 +150,7 @@ def _of_run(name: str) -> State | None:
     return State(f"run {run.name}", _told(run, model), None, remedy, run.tags, model)
 
 
-def _candidates(run: tracking.Run) -> Iterator[State | None]:
+def _candidates(run: target.Run) -> Iterator[State | None]:
     """Where the dvc.lock of a run may be: here, in its experiment, in its commit."""
     yield _folder(Path())
     for name in (run.tags.get("dvc.experiment"), run.tags.get("git.commit")):
@@ -148,13 +158,13 @@ def _candidates(run: tracking.Run) -> Iterator[State | None]:
             yield _state(name) if name and name != "none" else None
 
 
-def _is(run: tracking.Run, entries: list[lockfile.Entry], model: str) -> bool:
+def _is(run: target.Run, entries: list[lockfile.Entry], model: str) -> bool:
     if run.tags.get("kind") == "model":
         return key_of(entries, model) == run.tags["dvc.lock_key"]
     return any(entry.key == run.tags["dvc.lock_key"] for entry in entries)
 
 
-def _told(run: tracking.Run, model: str) -> list[lockfile.Entry]:
+def _told(run: target.Run, model: str) -> list[lockfile.Entry]:
     """The stages of a model's state as the runs of MLflow tell them, by the digests of their outputs."""
     wanted = run.tags.get("dvc.outs_md5", "").split()
     found = []

@@ -12,6 +12,7 @@ import numpy as np
 from cnnviz import pictures, report, tracking
 from cnnviz.errors import InputError
 from cnnviz.files import ARTIFACTS, LOCAL, fresh, write_bytes, write_csv
+from cnnviz.tracking import target
 from cnnviz.versus import chance
 from cnnviz.versus.facts import Row, Told
 from cnnviz.versus.naming import Chosen
@@ -66,11 +67,11 @@ def _draw(out: Path, name: str, row: Row) -> None:
 
 def _mlflow(a: Chosen, b: Chosen, models: Sequence[Told]) -> tuple[dict[str, str], list[str]]:
     """MLflow's page that compares both, by model, and why there is none."""
-    where = tracking.target()
+    where = target.target()
     try:
         runs = {
             (run.tags.get("model"), run.tags["dvc.lock_key"]): run
-            for run in tracking.past_runs(where)
+            for run in target.past_runs(where)
             if run.tags.get("kind") == "model"
         }
     except OSError as error:

@@ -16,7 +16,7 @@ from cnnviz.versus.naming import Chosen
 
 SCORES = (*report.SCORES, "score")
 _EXPECTED = {
-    **{"filters": "iu1", "images": "u4", "snapshots": "u5", "snapshot_steps": "iu1", "snapshot_scores": "f2"},
+    **{"filters": "iu1", "images": "u4", "snapshot_steps": "iu1", "snapshot_scores": "f2"},
     **{"status": "U1", "reason": "U1"},
 }
 _OPTIONAL = dict.fromkeys(report.SCORES, "fiu1")
@@ -122,7 +122,7 @@ def pair(a: Chosen, b: Chosen, names: tuple[str, str]) -> Pair:
     kernels = [side.state.files("weights", name) for side, name in zip((a, b), names, strict=True)]
     for place in both:
         sides = [read(path[n], s.step) for path, n, s in zip(layers, place, (a, b), strict=True)]
-        filters, *rows = verify.arrays.common(layers[1][place[1]], sides[0].filters, sides[1].filters)
+        filters, *rows = np.intersect1d(sides[0].filters, sides[1].filters, assume_unique=True, return_indices=True)
         only = [sorted(set(side.filters.tolist()) - set(filters.tolist())) for side in sides]
         about = [_conv(one, name) for one, name in zip(facts, place, strict=True)]
         if not len(filters):
@@ -183,13 +183,23 @@ def read(path: Path, step: int | None) -> Side:
     """A layer's filters as they were after a step, None: the last. Raises InputError for a step that was not kept."""
     found = verify.arrays.read(path, _EXPECTED, _OPTIONAL)
     count, steps = len(found["filters"]), found.pop("snapshot_steps").tolist()
-    if {len(array) for array in found.values()} != {count} or not steps:
-        raise InputError(f"{path}: damaged (as many filters as images, verdicts and scores expected)")
+    damaged = InputError(f"{path}: damaged (as many filters as images, verdicts and scores at each step expected)")
+    if {len(array) for array in found.values()} != {count} or not 0 < len(steps) == found["snapshot_scores"].shape[1]:
+        raise damaged
+    if len(np.unique(found["filters"])) != count:
+        raise InputError(f"{path}: damaged (a filter is there twice)")
     last = step is None or step == steps[-1]
     if not last and step not in steps:
         raise InputError(f"{path.name}: step {step} was not kept; kept: {', '.join(map(str, steps))}")
     at = -1 if last else steps.index(step)
-    drawn = found["images"] if last and found["images"].shape[-1] == 3 else found["snapshots"][:, at]
+    drawn = found["images"]
+    if not last or drawn.shape[-1] != 3:  # the snapshots are as many times as large as there are steps
+        drawn = verify.arrays.read(path, {"snapshots": "u5"})["snapshots"]
+        if drawn.shape[:2] != (count, len(steps)):
+            raise damaged
+        drawn = drawn[:, at]
+    if len(drawn) != count or drawn.dtype != np.uint8 or drawn.shape[-1] != 3 or 0 in drawn.shape[1:]:
+        raise damaged
     unknown = np.full(count, np.nan)
     scores = {name: found[name].astype(float) if last and name in found else unknown for name in report.SCORES}
     rank = scores["selectivity_rank"]

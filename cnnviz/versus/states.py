@@ -87,8 +87,7 @@ class State:
     def environment(self, model: str) -> tuple[str, str]:
         """Processor and packages that its filters were rendered on and with; empty where that is not known."""
         entry = self.entry("maximize", model)
-        timing = timings.of(entry.name, entry.key) if entry else None
-        if timing:
+        if timing := timings.noted(entry.name, entry.key) if entry else {}:
             packages = ", ".join(f"{name} {version}" for name, version in timing.get("packages", {}).items())
             return str(timing.get("cpu", "")), packages
         tags = self.tags or {}
