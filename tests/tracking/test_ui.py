@@ -259,7 +259,7 @@ def test_from_a_model_to_its_maximize_run_which_begins_with_its_final_images(ser
     show(page, served.links["models"])
     page.get_by_role("link", name="two", exact=True).click()
     page.get_by_role("link", name="maximize@two", exact=True).click()
-    page.wait_for_function("() => document.querySelector(\"img[src*='filters.png']\")?.naturalWidth === 3 * 58")
+    page.wait_for_function("() => document.querySelector(\"img[src*='filters.png']\")?.naturalWidth === 3 * 52")
     strip = page.locator("img[src*='get-artifact?path=filters.png']")
     metrics = page.get_by_text("Metrics (").first
     metrics.wait_for()
@@ -269,30 +269,34 @@ def test_from_a_model_to_its_maximize_run_which_begins_with_its_final_images(ser
 
 @pytest.mark.pipeline
 @needs_chromium
-def test_a_first_visit_shows_commit_params_and_picture_of_a_run_at_once(project: Project, served: Served) -> None:
+def test_a_first_visit_shows_commit_params_and_picture_of_a_run_at_once(
+    project: Project, served: Served, page: Any
+) -> None:
     """In a laptop's window, without a scroll or a click: in model training, without the panel that MLflow opens."""
     commit = project.run("git", "rev-parse", "HEAD").stdout[:7]
-    with chromium() as browser:
-        page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-        show(page, served.links["models"], 1280, 800)
-        page.get_by_role("link", name="two", exact=True).click()  # whose address says nothing of GenAI or training
-        assert "workflowType" not in page.url.partition("/runs/")[2]
-        seen = {
-            "commit": page.get_by_text(commit, exact=True).first,
-            "params": page.get_by_text(f"maximize.steps={STEPS}", exact=True).first,
-            "picture": page.locator("img[src*='get-artifact?path=filters.png']"),
-            "numbers": page.get_by_text("parameters", exact=True).first,
-            "tags": page.get_by_text("git.commit").first,
-        }
-        for name, place in seen.items():
-            place.wait_for()
-            settles(page, lambda place=place: place.evaluate(IN_SIGHT), True)
-            assert place.bounding_box()["x"] + place.bounding_box()["width"] <= 1280, name
-        assert seen["picture"].evaluate("i => i.naturalWidth") == 3 * 58
-        assert page.get_by_text("Evaluation", exact=True).count() == page.get_by_text("Ask a question").count() == 0
-        page.get_by_text("GenAI", exact=True).click()  # their own choice stays
-        show(page, served.links["models"].partition("?")[0], 1280, 800)
-        page.get_by_text("Prompts", exact=True).wait_for()
+    first = page.context.browser.new_context(viewport={"width": 1280, "height": 800})
+    first.set_default_timeout(60_000)
+    page = first.new_page()
+    show(page, served.links["models"], 1280, 800)
+    page.get_by_role("link", name="two", exact=True).click()  # whose address says nothing of GenAI or training
+    assert "workflowType" not in page.url.partition("/runs/")[2]
+    seen = {
+        "commit": page.get_by_text(commit, exact=True).first,
+        "params": page.get_by_text(f"maximize.steps={STEPS}", exact=True).first,
+        "picture": page.locator("img[src*='get-artifact?path=filters.png']"),
+        "numbers": page.get_by_text("parameters", exact=True).first,
+        "tags": page.get_by_text("git.commit").first,
+    }
+    for name, place in seen.items():
+        place.wait_for()
+        settles(page, lambda place=place: place.evaluate(IN_SIGHT), True)
+        assert place.bounding_box()["x"] + place.bounding_box()["width"] <= 1280, name
+    assert seen["picture"].evaluate("i => i.naturalWidth") == 3 * 52
+    assert page.get_by_text("Evaluation", exact=True).count() == page.get_by_text("Ask a question").count() == 0
+    page.get_by_text("GenAI", exact=True).click()  # their own choice stays
+    show(page, served.links["models"].partition("?")[0], 1280, 800)
+    page.get_by_text("Prompts", exact=True).wait_for()
+    first.close()
 
 
 @pytest.mark.long
