@@ -120,7 +120,7 @@ def test_a_first_look_has_real_pictures_and_says_that_it_is_one(clone: Clone) ->
         assert picture.shape == (48, 48, 3)
         assert picture.std() > 30
     assert (site / "cifar10-cnn/conv2d_3/index.html").is_file()
-    assert not any((site / name).exists() for name in ("metrics.json", "layers.csv", "plots", "vgg16.html"))
+    assert not any((site / name).exists() for name in ("metrics", "layers.csv", "plots", "vgg16.html"))
 
 
 def test_of_a_first_look_nothing_is_left(clone: Clone) -> None:

@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from cnnviz.files import write_bytes, write_json
 from cnnviz.report import data as report_data
-from cnnviz.report import measures, wording
+from cnnviz.report import measures, metrics, wording
 from cnnviz.report.pictures import Inliner, Picture, profile
 from cnnviz.report.site import build
 
@@ -186,7 +186,7 @@ def is_whole(out: Path) -> bool:
 def render(
     artifacts: Path, params: Params, out: Path, preview: str = "", notes: report_data.Notes | None = None
 ) -> None:
-    """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv, layers.csv, plots/.
+    """Write the whole report into `out`, an empty folder: pages, metrics/, curves.csv, layers.csv, plots/.
 
     preview: what the artifacts are a first part of, "2 of 4 models": the site alone, marked as a preview, without what
     DVC or MLflow would take for results. notes: what people wrote, {model: {layer: {filter: text}}}.
@@ -220,6 +220,7 @@ def render(
     build.build(env, artifacts, out, models, shared, notes or {})
     if preview:
         return
-    write_json(out / "metrics.json", {facts["key"]: facts["headline"] for facts in models})
+    for key in params.models:
+        write_json(out / "metrics" / f"{key}.json", metrics.of_model(artifacts, key))
     write_bytes(out / "curves.csv", _curves_csv(models))
     write_bytes(out / LAST, _layers_csv(models))

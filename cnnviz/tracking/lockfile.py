@@ -68,6 +68,14 @@ def stages(path: Path = Path("dvc.lock")) -> dict[str, Any]:
         return {}
 
 
+def models(path: Path = Path("params.yaml")) -> list[str]:
+    """The models in the order of params.yaml; none where that has no list of them that can be read."""
+    try:
+        return [str(name) for name in yaml.load(path.read_bytes(), _LOADER)["models"]]  # noqa: S506 (a safe loader)
+    except (OSError, yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError):
+        return []
+
+
 def parsed(text: bytes, origin: str) -> dict[str, Any]:
     """What the text of a dvc.lock holds, by stage.
 

@@ -128,7 +128,7 @@ def _prepare(file: Path, mlruns: Path) -> None:
                 partial.replace(file)
                 say(f"{file.name}: of an older MLflow, upgraded; as it was: {before.name}")
         except Exception as error:  # alembic's own are of no common kind
-            problem = f"of another MLflow: {' '.join(str(error).split())[:200]}"
+            problem = f"of another MLflow: {server.reason(error, str(file))}"
         if problem:
             aside = file.replace(_free(file, "damaged"))
             say(f"{file.name}: {problem}; set aside as {aside.name}, and made anew from dvc.lock")
@@ -211,6 +211,8 @@ def _common() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     held = commit and _git("cat-file", "-t", "HEAD:./dvc.lock") and _git("status", "--porcelain", "-uno") == ""
     tags = {"git.commit": commit or "none", "git.dirty": "false" if held else "true"}
+    if commit:
+        tags["mlflow.source.git.commit"] = commit  # which MLflow's pages show beside the run's source
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = experiment
     return tags

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from cnnviz.tracking import content, links
@@ -122,22 +124,50 @@ def test_a_layer_says_how_many_photos_there_are_and_which_is_everywhere(project:
     assert f"does so with {most} of {len(first)} filters ({most / len(first):.0%}) that tell photos apart" in text
 
 
-def test_one_name_is_one_number(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In MLflow, where the numbers of a model's stages stand side by side, on the site and in `dvc metrics show`."""
+def test_one_name_is_one_number(project: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In MLflow, where the numbers of a model's stages stand side by side, in `dvc metrics show`, and on the site."""
     monkeypatch.chdir(project)
-    told = [json.loads((project / f"artifacts/{stage}/metrics.json").read_text()) for stage in ("report", "compare")]
-    told[1] = told[1]["models"]
-    for model in told[0]:
+    compared = json.loads((project / "artifacts/compare/metrics.json").read_text())["models"]
+    for model in compared:
         logged = [content.of_stage(stage, model).metrics for stage in content.STAGES]
         names = [name for one in logged for name in one]
         assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
         whole = content.of_model(model).metrics
-        for numbers in told:
-            shared = {name: value for name, value in numbers[model].items() if name in whole}
-            assert len(shared) > 8
+        of_dvc = json.loads((site / "metrics" / f"{model}.json").read_text())
+        assert {name for name, value in of_dvc.items() if value is not None} <= set(whole)
+        for numbers in (of_dvc, compared[model]):
+            shared = {name: value for name, value in numbers.items() if name in whole}
+            assert len(shared) > 2
             assert shared == pytest.approx({name: whole[name] for name in shared}, rel=1e-5)
-        share = told[0][model]["never_active"] / told[1][model]["analyzed_filters"]
+        page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", (site / model / "index.html").read_text()))
+
+        def on_page(name: str, page: str = page) -> float:
+            return float(re.search(rf"{name} ([\d,.]+)", page)[1].replace(",", ""))  # type: ignore[index]
+
+        states = {state: int(re.search(rf"(\d+) {state}", page)[1]) for state in ("ok", "weak", "dead")}  # type: ignore[index]
+        assert sum(states.values()) == whole["rendered_filters"]
+        for state, count in states.items():
+            assert whole[f"{state}_share"] == pytest.approx(count / whole["rendered_filters"], rel=1e-5)
+        assert on_page("filters in them") == whole["conv_filters"]
+        assert on_page("parameters") == whole["parameters"]
+        share = on_page("never active on our images") / whole["analyzed_filters"]
         assert whole["never_active_share"] == pytest.approx(share, abs=1e-6)
+
+
+def test_dvc_shows_the_numbers_on_one_screen(project: Path, tmp_path: Path) -> None:
+    """With the longest of the default models' names, in 120 columns, without a value that is cut or wrapped."""
+    shown = shutil.copytree(project / "artifacts/report/metrics", tmp_path / "artifacts/report/metrics")
+    (shown / "before.json").rename(shown / "mobilenetv2-dogs.json")
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["metrics"]
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"metrics": declared}))
+    env = {**os.environ, "COLUMNS": "120", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in (("dvc", "init", "--no-scm", "-q"), ("dvc", "metrics", "show")):
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= 120
+    assert lines[0].split() == ["Path", *sorted(json.loads((shown / "after.json").read_text()))]
 
 
 def test_twins_matches_and_connections_lead_to_the_right_filters(project: Path, site: Path) -> None:

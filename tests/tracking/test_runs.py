@@ -44,7 +44,7 @@ def test_accuracy_is_a_headline_number_where_the_analysis_has_one(
     assert content.of_model("m").metrics == {"parameters": 7, "conv_layers": 0, "conv_filters": 0, "accuracy": 0.75}
     analyzed = content.of_stage("analyze", "m")
     assert analyzed.files == [(Path(f"artifacts/analysis/m/{name}.json"), "") for name in ("metrics", "statistics")]
-    assert analyzed.curves == {"by layer/population_sparsity/photos": [(0, 0.5)]}
+    assert set(analyzed.shown) == {"by_layer.png"}
     assert "accuracy" in views.FIRST
 
 

@@ -39,6 +39,24 @@ NONE = {
 }
 
 
+def test_of_a_long_error_the_reason_stays() -> None:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = create_engine("sqlite://")
+    with engine.connect() as database, pytest.raises(SQLAlchemyError) as caught:
+        database.execute(text("SELECT :a FROM nowhere"), {"a": "x" * 5000})
+    for error in (caught.value, MlflowException(str(caught.value))):
+        assert server.reason(error, "sqlite://").endswith("no such table: nowhere")
+    said = server.reason(MlflowException(f"API failed: 500 {'<p>' * 900} no space left on device"), "http://h")
+    assert said.startswith("API failed: 500 <p>")
+    assert said.endswith(" no space left on device")
+    assert len(said) == 200
+    trace = "Traceback (most recent call last):\n  File 'x'\n" + "    y\n" * 900 + "ValueError: the reason\n"
+    assert server.reason(trace, "http://h") == "ValueError: the reason"
+
+
 @pytest.mark.parametrize("uri", NONE)
 def test_an_address_that_is_none_is_said(uri: str) -> None:
     assert NONE[uri] in (server.fault(uri) or "")
