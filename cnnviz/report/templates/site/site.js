@@ -45,7 +45,7 @@
     for (const [model, layers] of window.cnnvizIndex) {
       for (const [layer, url, filters, pages, told] of layers) {
         const text = `${model} ${layer}`.toLowerCase();
-        const at = (n) => has(pages, n) ? url.replace(/index\.html$/, `${n}.html`) : `${url}#${n}`;
+        const at = (n) => url.replace(/index\.html$/, `${n}.html`);
         for (const [n, said] of words.every((word) => text.includes(word)) ? [] : told) {
           const all = `${text} filter ${n} ${said}`.toLowerCase();
           if (names.length && words.every((word) => all.includes(word))) {
