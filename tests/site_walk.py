@@ -1,5 +1,6 @@
 """Every link and picture of a site, followed as a browser would."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,7 +22,8 @@ class Page(HTMLParser):
         values = dict(attrs)
         self.tags.append((tag, values))
         self.ids |= {str(values["id"])} if values.get("id") else set()
-        self.asked += [(tag, str(values[name])) for name in ("href", "src") if values.get(name)]
+        self.asked += [(tag, str(values[name])) for name in ("href", "src", "data-src") if values.get(name)]
+        self.asked += [("img-style", address) for address in re.findall(r"url\(([^)]*)\)", str(values.get("style")))]
 
 
 def follow(site: Path) -> tuple[dict[Path, Page], set[Path]]:

@@ -124,8 +124,7 @@ class Layer:
 
     def filter(self, k: int) -> Filter:
         """How other pages name, show and link filter k."""
-        page = self.model.pages.get(self.name, ())
-        at = url(self.model.key, self.name, f"{k}.html") if k in page else f"{self.url}#{k}"
+        at = url(self.model.key, self.name, f"{k}.html")
         return Filter(self.model.key, self.title, k, at, self.tile(k), self.status.get(k, ""))
 
     def telling(self) -> int:
@@ -178,7 +177,7 @@ class Layer:
 
 @dataclass
 class Model:
-    """A model and its layers. pages: per layer the filters with a page of their own."""
+    """A model and its layers. pages: per layer the filters whose page is a whole one, with files beside it."""
 
     artifacts: Path
     key: str
@@ -227,6 +226,11 @@ class Model:
     @cached_property
     def statistics(self) -> dict[str, dict[str, NDArray]]:
         return {name: npz.read(self.artifacts / "analysis" / self.key / name / "statistics.npz") for name in self.sets}
+
+    @cached_property
+    def redundancy(self) -> dict[str, NDArray]:
+        """`<layer>/…`: clusters and nearest filters of analysis/<model>/redundancy.npz."""
+        return npz.read(self.artifacts / "analysis" / self.key / "redundancy.npz")
 
     @cached_property
     def words(self) -> dict[str, dict[int, list[Facts]]]:

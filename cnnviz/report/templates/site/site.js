@@ -56,7 +56,7 @@
     for (const [model, layers] of window.cnnvizIndex.layers) {
       for (const [layer, url, filters, pages, told] of layers) {
         const text = `${model} ${layer}`.toLowerCase();
-        const at = (n) => has(pages, n) ? url.replace(/index\.html$/, `${n}.html`) : `${url}#${n}`;
+        const at = (n) => url.replace(/index\.html$/, `${n}.html`);
         for (const [n, said] of names.every((word) => text.includes(word)) ? [] : told) {
           if (!names.length || !holds(`${text} filter ${n} ${said}`.toLowerCase(), words)) continue;
           yield { text: `${model} / ${layer} / filter ${n}: ${said}`, url: at(n), rank: 1 };
