@@ -257,8 +257,10 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
         "notes": facts.get("notes", []) + [x for room in NOTING for x in read(artifacts / room / key / "notes.json")],
         "outputs": [(name, picture) for name, picture in outputs if picture],
     }
-    facts["asked"] = params.models[key].layers
-    facts["headline"] = _headline(facts, statistics, maps, read(rendering / "metrics.json"))
+    facts["asked"], facts["headline"] = (
+        params.models[key].layers,
+        _headline(facts, statistics, maps, read(rendering / "metrics.json")),
+    )
     return facts
 
 

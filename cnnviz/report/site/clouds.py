@@ -42,7 +42,7 @@ def _by_layer(pair: Pair, layers: Sequence[Layer], key: str, title: str) -> Pane
     panel = Panel(title, width, [], axis.ticks(), height=height)
     drawn = ""
     for i, (layer, values) in enumerate(zip(layers, columns, strict=True)):
-        values = np.where((values > 0) | (not log), values, np.nan)
+        values = np.maximum(values, low) if log else values  # what did not move at all stands at the bottom
         n = np.arange(len(values))
         x = LEFT + step * (i + 0.5 + 0.76 * (n * 0.618034 % 1 - 0.5))
         drawn += path(x, axis.at(values))

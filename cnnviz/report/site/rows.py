@@ -155,13 +155,30 @@ def _literal(column: Sequence[Value]) -> str:
 
 
 def rankings(model: Model, whole: Table, shown: Iterable[Column]) -> list[tuple[Column, int, list[tuple[Filter, str]]]]:
-    """The first of each measure over all filters of a network: column, how many are known, (filter, value)."""
+    """The first of each measure over all filters of a network: column, how many are known, (filter, value).
+
+    What changed most comes first, with kernel distance and correlation of activations.
+    """
     places = list(zip(whole["layer"], whole["filter"], strict=True))
     found = []
-    for column in (one for one in shown if one.name.partition("/")[0] in RANKED):
+    asked = [one for one in shown if one.name.partition("/")[0] in RANKED]
+    for column in sorted(asked, key=lambda one: not one.name.startswith("drift_")):
         values = whole[column.name]
         known = list(compress(range(len(values)), [v is not None for v in values]))
         known.sort(key=lambda i: values[i], reverse=column.first == "high")  # type: ignore[arg-type,return-value]
-        rows = [(model.layers[str(places[i][0])].filter(int(places[i][1])), text(values[i])) for i in known[:TOP]]  # type: ignore[arg-type]
+        rows = []
+        for i in known[:TOP]:
+            layer, k = str(places[i][0]), int(places[i][1])  # type: ignore[arg-type]
+            rows.append((model.layers[layer].filter(k), _said(whole, column, i)))
         found.append((column, len(known), rows))
     return found
+
+
+def _said(whole: Table, column: Column, i: int) -> str:
+    """A value; of drift distance and correlation."""
+    start, _, other = column.name.partition("/")
+    if not start.startswith("drift_"):
+        return text(whole[column.name][i])
+    moved, alike = (text(whole[f"drift_{key}/{other}"][i]) or "unknown" for key in ("distance", "correlation"))
+    cosine = f", cosine {text(whole[column.name][i])}" if start == "drift_cosine" else ""
+    return f"moved {moved}, correlation {alike}{cosine}"
