@@ -20,6 +20,7 @@ from cnnviz.errors import InputError
 from cnnviz.report import docs, measures, publishing
 from tests import site_walk
 from tests.chromium import browser_fixture  # noqa: F401
+from tests.report.test_site import axe  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 PAGE = "before/second/0.html"
@@ -250,6 +251,21 @@ def test_published_pages_ask_for_nothing_that_is_not_there(published: Path, page
         page.wait_for_timeout(200)
         assert page.evaluate("document.querySelector('object.sidecar') === null")
     assert missed == []
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("path", ["docs/scores.html", "docs/index.html", "before/second/0_embed.html", "nested.html"])
+def test_contrast_names_and_roles_of_docs_frames_and_files(published: Path, browser, axe: str, path: str) -> None:  # noqa: F811
+    context = browser.new_context(color_scheme="light", bypass_csp=True, viewport={"width": 390, "height": 800})
+    opened = context.new_page()
+    opened.goto((published / path).as_uri())
+    opened.add_script_tag(content=axe)
+    found = opened.evaluate("axe.run()")["violations"]
+    opened.emulate_media(color_scheme="dark")
+    found += opened.evaluate("axe.run({runOnly: ['color-contrast']})")["violations"]
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+    assert [(v["id"], [n["html"][:160] for n in v["nodes"]][:3]) for v in found] == []
 
 
 @pytest.mark.pipeline
