@@ -19,7 +19,7 @@ from cnnviz.report.site.layers import Layer
 from cnnviz.report.site.links import url
 from cnnviz.report.site.tables import Table
 
-EXAMPLES = {"top": 9, "bottom": 3}  # patches on a page
+EXAMPLES = {"top": 6, "bottom": 2}  # patches on a page
 LINKS = 4  # channels of each sign, fewer where there are several layers to name
 SMOOTH = 40  # pixels of a patch below which its pixels are shown as squares
 PLAIN = re.compile(r"[A-Za-z0-9_-]+")  # keys that `dvc exp run -S` takes as they are
@@ -199,7 +199,7 @@ def _asked(layer: Layer, asked: Any) -> tuple[str, str]:
     if not all(PLAIN.fullmatch(name) for name in rendered):
         return "", ""
     others = "".join(f"{name}:[{','.join(map(str, ks))}]," for name, ks in rendered.items())
-    return f"dvc exp run -S '{key}={{{others}{layer.name}:[{own}", "]}'"
+    return f"dvc exp run -S '++{key}={{{others}{layer.name}:[{own}", "]}'"
 
 
 def _sees(layer: Layer) -> str:

@@ -33,7 +33,7 @@ COLUMNS = {
     "lifetime_sparsity": ("sparsity", "high", "0: responds alike everywhere, 1: at one spot only"),
     "class_selectivity": ("class selectivity", "high", "0: all classes alike, 1: one class alone"),
     "l2": ("norm", "high", "L2 norm of its weights"),
-    "nearest_cosine": ("nearest kernel", "high", "cosine to the most similar kernel of the layer"),
+    "kernel_nearest_cosine": ("nearest kernel", "high", "cosine to the most similar kernel of the layer"),
     "nearest_correlation": ("nearest activity", "high", "highest correlation with another filter of the layer"),
     "activation_cluster": ("cluster by activity", "low", "filters of one number react almost alike"),
     "kernel_cluster": ("cluster by kernel", "low", "filters of one number have almost the same weights"),

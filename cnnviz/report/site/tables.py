@@ -18,7 +18,7 @@ from cnnviz.report.site.pictures import Files
 Value = bool | int | float | str | None
 Table = dict[str, list[Value]]  # columns of equal length; None: unknown
 WEIGHTS = ("l1", "l2", "mean", "std", "near_zero_share", "nearest", "nearest_cosine")
-ALIKE = ("activation_cluster", "kernel_cluster", "nearest_correlation")
+ALIKE = ("activation_cluster", "kernel_cluster", "nearest", "nearest_correlation")
 MEASURED = ("firing_rate", "maximum", "lifetime_sparsity", "class_selectivity", "class_selectivity_chance")
 TEXTS = {"set", "name", "class", "layer", "model"}  # last words of the names of columns that never are numbers
 DRIFT = ("distance", "cosine", "correlation")
@@ -43,13 +43,14 @@ def of_layer(layer: Layer, compared: Iterable[Pair]) -> Table:
         if layer.scores:
             found[name] = values(layer.scores.get(k, {}).get(name) for k in every)
     found |= {_kernel(name): values(layer.weights[name]) for name in WEIGHTS if name in layer.weights}
-    if "nearest" in found:
-        found["nearest"] = [None if k == -1 else k for k in found["nearest"]]  # the only one, or all weights are 0
     for name in layer.model.sets:
         stored = layer.statistics(name)
         found |= {f"{key}/{name}": values(stored[key]) for key in MEASURED if key in stored}
     alike = layer.model.redundancy
     found |= {name: values(alike[f"{layer.name}/{name}"]) for name in ALIKE if f"{layer.name}/{name}" in alike}
+    for name in ("nearest", "kernel_nearest"):  # -1: the only filter, or one of zeros
+        if name in found:
+            found[name] = [None if k == -1 else k for k in found[name]]
     for pair in compared:
         if pair.drift and layer.model in (pair.one, pair.other):
             found |= _drift(layer, pair)
@@ -66,7 +67,8 @@ def of_layer(layer: Layer, compared: Iterable[Pair]) -> Table:
 
 
 def _kernel(name: str) -> str:
-    return f"kernel_{name}" if name in ("mean", "std") else name
+    """What filters.csv of the analysis calls likewise, of activations, is named after the kernel here."""
+    return f"kernel_{name}" if name in ("mean", "std", "nearest", "nearest_cosine") else name
 
 
 def _drift(layer: Layer, pair: Pair) -> Table:
