@@ -167,7 +167,7 @@ def test_the_map_on_a_filters_page_is_where_the_layer_fires(
     k = int(highest[:4].argmax())  # one of those that are rendered
     page.goto((site / f"before/second/{k}.html").as_uri())
     page.locator(".anywhere").scroll_into_view_if_needed()
-    wait(page, "document.querySelector('.anywhere canvas').width === 560")
+    wait(page, "document.querySelector('.anywhere canvas')?.width === 560")
     page.select_option(".anywhere [name=image]", "shapes/2")
     wait(page, "document.querySelector('.anywhere img').src.endsWith('shapes/2.webp')")
     side = one.shape[1]
