@@ -41,7 +41,7 @@ class Answer(Shown):
     pages: tuple[Path, ...]
     images: tuple[NDArray[np.uint8], ...]
     names: tuple[str, ...]
-    asked: tuple[tuple[report.Asked, ...], ...]
+    asked: "tuple[tuple[report.Asked, ...], ...]"
 
     def _line(self) -> str:
         return f"{len(self.pages)} image{'s' * (len(self.pages) != 1)} asked of {len(self.asked[0])} models"
@@ -69,7 +69,7 @@ class Answer(Shown):
         }
 
 
-def _said(one: report.Asked) -> Iterator[str]:
+def _said(one: "report.Asked") -> Iterator[str]:
     """The answer of a model in a line."""
     if one.why_not:
         yield f"{one.key}: {one.why_not}"
@@ -91,7 +91,12 @@ def ask(images: str | Path | Sequence[str | Path], *, show: bool = False) -> Ans
         raise InputError(f"images: {said(images)} given; expected 1 to {MOST} paths of image files")
     files = [Path(path) for path in paths]
     pixels = [_read(path) for path in files]
-    known = _known(config.load().models)
+    try:
+        known = _known(config.load().models)
+    except ModuleNotFoundError as error:  # a plain install has no pipeline
+        raise InputError(
+            f"ask: needs {error.name}, as a project of cnnviz has; pip install 'cnnviz[pipeline]'"
+        ) from None
     sets = _together(pixels, files)
     every = [list(_seen(key, described, placed, sets)) for key, (described, placed) in known.items()]
     answers, pages = list(zip(*every, strict=True)), []
@@ -144,7 +149,7 @@ def _together(pixels: Sequence[NDArray[np.uint8]], files: Sequence[Path]) -> Ima
 
 def _seen(
     key: str, described: dict[str, Any], placed: dict[str, analysis.Placed], images: ImageSet
-) -> Iterator[report.Asked]:
+) -> "Iterator[report.Asked]":
     """What a model makes of each image."""
     shape = described["input_shape"]
     if not fits(3, shape[2]):

@@ -270,7 +270,9 @@ def test_nothing_is_loaded_and_every_link_leads_somewhere(site: Path, name: str)
     page = Page(site / name)
     assert {tag for tag, _ in page.tags}.isdisjoint({"iframe", "object", "embed", "base", "form"})
     assert [link["href"] for link in page.all("link")] == ["data:,"]
-    assert "url(" not in (site / name).read_text().split("</style>")[0].replace("url(data:", "")
+    assert "url(" not in (site / name).read_text().split("</style>")[0].replace("url(data:", "").replace(
+        "url('data:", ""
+    )
     for link in page.all("a"):
         target, _, fragment = link["href"].partition("#")
         assert re.fullmatch(r"\w[\w-]*\.html", target) or not target
@@ -296,8 +298,8 @@ def test_names_stay_text_and_links_work_on_every_page_of_the_site(site: Path) ->
         assert EVIL not in path.read_text(encoding="utf-8")
         assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
         scripts = [attrs for tag, attrs in page.tags if tag == "script"]
-        assert len(scripts) == 1
-        assert path.parent == site or str(scripts[0]["src"]).partition("?")[0].endswith("assets/site.js")
+        assert len(scripts) == (not path.name.endswith("_embed.html"))
+        assert path.parent == site or not scripts or str(scripts[0]["src"]).partition("?")[0].endswith("assets/site.js")
 
 
 def test_the_same_bytes_when_rendered_again(site: Path, artifacts: Path, params: Params, tmp_path: Path) -> None:
@@ -339,7 +341,6 @@ def test_scores_of_a_card_and_a_dash_where_there_is_none(site: Path) -> None:
     assert "robust score – against nature – selectivity rank – more numbers nature percentile – seed" in text
     assert "gain 10 → 100 +2.5 gain 10 → 120 –" in text
     assert "nan" not in re.findall(r"\w+", page.text.lower())
-    assert "filters rendered: 12 ok, 2 weak, 3 dead17" in text
     assert "nature percentile 98% seed stability – spectrum distance 0.12 score gain +3.5" in text  # the medians
     index = " ".join(Page(site / "index.html").words)  # of the site: tests/report/test_site.py
     assert index.count("17 12 2 3 31.5 1.25× 2 98% – 0.12 +3.5") == 2
@@ -420,7 +421,7 @@ def test_layers_are_called_as_the_user_calls_them(artifacts: Path, params: Param
     for page in ("first.html", "first/index.html", "first/conv_a/index.html", "first/conv_a/0.html"):
         text = Page(out / page).text
         assert "erste Lage ü <i>" in text, page
-        as_in_params = "conv_a" in Page(out / page).text.replace("it is conv_a.", "")
+        as_in_params = "conv_a" in re.sub("it is conv_a|cnnviz.enlarge first conv_a", "", Page(out / page).text)
         assert as_in_params == ("conv_a" not in page), page  # the part of params.yaml stands on the model's pages
 
 
@@ -526,7 +527,9 @@ def test_dvc_shows_metrics_curves_and_images(site: Path, tmp_path: Path) -> None
         return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
     dvc("init", "--no-scm", "-q")
-    assert "first.median_score_gain" in dvc("metrics", "show")
+    shown = dvc("metrics", "show")
+    assert "median_against_nature" in shown
+    assert "metrics/first.json" in shown
     dvc("plots", "show", "-o", "shown")
     page = (tmp_path / "shown" / "index.html").read_text()
     assert '"conv_a"' in page

@@ -151,12 +151,13 @@
     tile.style.cssText = `--c:${sheet[1]};--r:${sheet[2]};--x:${at[0]};--y:${at[1]}` +
       (inset[0] || inset[1] ? `;--t:${inset[0]};--l:${inset[1]}` : "");
     const src = root + sheet[0];
-    if (tile.firstChild.getAttribute("src") !== src) tile.firstChild.src = src;
+    const picture = tile.firstChild
+      ?? tile.appendChild(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
+    if (picture.getAttribute("src") !== src) picture.src = src;
   }
   function tile() {
     const made = span("");
     made.className = "tile";
-    made.append(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
     return made;
   }
   function chip() {
@@ -352,10 +353,9 @@
   function anywhere(box) {
     const [select, on, whole] = ["[name=image]", "[name=on]", "[name=own]"].map((name) => box.querySelector(name));
     const [stage, scale, said] = [".stage", ".scale", "[role=status]"].map((name) => box.querySelector(name));
-    const picture = stage.querySelector("img");
+    const picture = document.createElement("img");
     const canvas = document.createElement("canvas");
     const { model: key, layer: index, filter, first } = box.dataset;
-    stage.append(canvas);
     let turn = 0;
     let shown = null;
     const group = (label, options) => {
@@ -391,6 +391,7 @@
       if (mine !== turn) return;
       picture.src = root + src;
       picture.alt = `The image: ${title}`;
+      stage.replaceChildren(picture, canvas);
       stage.style.setProperty("--ratio", `${width} / ${height}`);
       shown = [...got, page];
       paint();
