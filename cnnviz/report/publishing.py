@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from cnnviz.errors import InputError
 from cnnviz.files import write_bytes
@@ -16,6 +17,7 @@ TEXTS = (".html", ".js", ".json", ".csv", ".css", ".svg")
 NAMED = re.compile(r'<span class="docs" data-docs="([\w./#-]+)"(?: hidden)?>([^<]*)</span>')
 # A key of params.yaml whose file lies outside of the project, as pages quote it
 ELSEWHERE = re.compile(r"\b(?:file|folder|code): (?:&#3[49];)?(/[\w.-][^\s,}&]*)")
+OWN = ("compare", "images", docs.FOLDER)  # folders that are no models
 
 
 def publish(site: Path, project: Path, out: Path) -> int:
@@ -85,10 +87,14 @@ def _docs(out: Path, pages: list[docs.Page]) -> None:
     """Write the pages of the docs, in the frame of the site whose front page is in `out`."""
     env, home = environment(), (out / "index.html").read_text(encoding="utf-8")
     version = re.search(r'data-version="(\w+)"', home)
-    keys = [path.parent.name for path in out.glob("*/index.html") if path.parent.name not in ("compare", docs.FOLDER)]
+    keys = [path.parent.name for path in out.glob("*/index.html") if path.parent.name not in OWN]
     keys.sort(key=lambda key: home.find(f'"{url(key, "index.html")}"'))  # as the front page has them
     models = [{"key": key, "url": url(key, "index.html")} for key in keys]
-    shared = {"models": models, "pairs": (out / "compare" / "index.html").is_file(), "preview": ""}
+    shared: dict[str, Any] = {"models": models, "preview": "", "walk": (out / "walk.html").is_file()}
+    shared |= {
+        "pairs": (out / "compare" / "index.html").is_file(),
+        "with_images": (out / "images" / "index.html").is_file(),
+    }
     shared |= {"version": version[1] if version else "", "root": "../", "pages": pages}
     template = env.get_template("site/docs.html")
     for page in pages:

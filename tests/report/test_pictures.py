@@ -23,8 +23,9 @@ def page_fixture(browser):
 
 
 def kinds(path: Path) -> list[str | None]:
-    """Kinds of the tiles of a page, in order."""
-    return [a.get("data-kind") for _, a in site_walk.Page(path).tags if "tile" in (a.get("class") or "").split()]
+    """Kinds of the tiles and rows of a page, in order."""
+    tags = site_walk.Page(path).tags
+    return [a.get("data-kind") for tag, a in tags if tag == "tr" or "tile" in (a.get("class") or "").split()]
 
 
 def test_every_filter_of_a_layer_is_marked_as_made_or_natural(project: Path, site: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from cnnviz.analysis import examples
 from cnnviz.errors import InputError
 from cnnviz.report.data import Facts
-from cnnviz.report.site import circuit, filters, layers, links, patches, pictures
+from cnnviz.report.site import circuit, layers, links, patches, pictures
 
 
 def _wired(network) -> dict[str, tuple[str, ...]]:

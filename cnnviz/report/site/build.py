@@ -68,7 +68,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         site = Site(files, models, photos, pairs.twins(compared), Alike(models))
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
-        writer.shared["images"] = photos.sets
+        writer.shared["with_images"] = bool(photos.sets)
         writer.shared["version"] = _assets(env, files, models, compared, photos)
         if fixed := shared["fixed"]:
             drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}

@@ -91,7 +91,7 @@ def _head(layer: Layer, k: int) -> str:
 
 def _kind(layer: Layer, k: int) -> str:
     status = layer.status.get(k)
-    return "" if status is None else f' class="m {status}"'
+    return ' data-kind="natural"' if status is None else f' class="m {status}" data-kind="made"'
 
 
 def _picture(layer: Layer, k: int) -> str:

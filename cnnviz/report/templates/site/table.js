@@ -15,7 +15,7 @@
     const rows = [...table.tBodies[0].rows];
     const numbers = rows.map((row) => row.cells[0].textContent);
     const columns = [...table.tHead.rows[0].cells].slice(1).map((head, c) => {
-      const texts = rows.map((row) => row.cells[c + 1].textContent);
+      const texts = rows.map((row) => row.cells[c + 1].textContent.trim());
       const values = head.dataset.first ? texts.map((text) => (text === "" ? undefined : Number(text))) : texts;
       return { name: head.dataset.name, title: head.textContent, first: head.dataset.first, values };
     });
@@ -54,6 +54,7 @@
       const link = make("a", { href: `${root}${folder}/${k}.html` }, picture(which, k), `${title} ${k}`);
       const found = make("tr", {}, make("th", { scope: "row" }, link));
       if (made[which].has(k)) found.className = "m";
+      found.dataset.kind = found.className ? "made" : "natural";
       for (const column of columns) found.append(make("td", {}, String(column.values[i] ?? "")));
       return found;
     }
