@@ -17,6 +17,7 @@ from .experiment import check_brought as check_brought  # files that DVC's tempo
 from .experiment import home as home  # the project's own folder, also for an experiment in a temporary one
 from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
 from .interrupting import WITHIN as WITHIN  # in the environment: another process says it
+from .interrupting import exit_status as exit_status  # of a process, as a shell has it
 from .interrupting import interrupted as interrupted  # what it says
 from .keras_settings import use_defaults as use_defaults  # Keras with its own defaults, whatever the user has set
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal

@@ -14,7 +14,7 @@ from dvc.ui import ui
 from dvc_data.hashfile.cache import DiskError
 
 from cnnviz.errors import InputError
-from cnnviz.files import STATUSES, interrupted, say
+from cnnviz.files import STATUSES, exit_status, interrupted, say
 
 UNREADABLE = (sqlite3.DatabaseError, DiskError)
 
@@ -51,10 +51,10 @@ def _status(error: Exception, causes: list[BaseException]) -> int:
     if busy := next((one for one in causes if isinstance(one, LockError)), None):
         raise InputError(f"another DVC is at work in this folder: {' '.join(str(busy).split())}")
     ended = re.search(r"exited with (-?\d+)$", str(causes[-1]))
-    status = int(ended[1]) if ended else 1
+    status = exit_status(int(ended[1])) if ended else 1
     if status in STATUSES:
         say(interrupted("make repro"))
-        return abs(status)
+        return status
     if not isinstance(error, DvcException):
         raise error
     with suppress(ValueError):  # its word for nothing to show
