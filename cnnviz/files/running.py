@@ -110,11 +110,12 @@ def _note(name: str, watch: Stopwatch, started: float, paces: Mapping[str, float
 def put_back(name: str) -> None:
     """Bring back a stage's outputs that dvc.lock names: DVC removed them before it started, without DVC `fresh` did.
 
-    Out of DVC's cache, by DVC itself, which lets go of its lock while a stage runs; nothing where the cache lacks them.
+    Out of DVC's cache, by DVC itself, which lets go of its lock while a stage runs; nothing where the cache lacks them,
+    or has others under their digests.
     """
     if "DVC_STAGE" in os.environ or emptied:
         quiet = subprocess.DEVNULL
-        command = [sys.executable, "-m", "dvc", "checkout", "--force", name]
+        command = [sys.executable, "-m", "cnnviz.repro.objects", name]
         subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False)
 
 

@@ -15,6 +15,7 @@ from dvc_data.hashfile.cache import DiskError
 
 from cnnviz.errors import InputError
 from cnnviz.files import STATUSES, exit_status, interrupted, say
+from cnnviz.repro.objects import Checked
 
 UNREADABLE = (sqlite3.DatabaseError, DiskError)
 
@@ -28,7 +29,7 @@ def run() -> int:
     try:
         with Repo() as repo:
             try:
-                done = repo.reproduce()
+                done = _reproduce(repo)
             except Exception as error:
                 if not any(isinstance(one, UNREADABLE) for one in _causes(error)):
                     raise
@@ -36,12 +37,19 @@ def run() -> int:
                 say(f"{repo.site_cache_dir}: DVC's notes on files cannot be read; removed")
                 repo.close()
                 shutil.rmtree(repo.site_cache_dir)
-                done = Repo().reproduce()
+                done = _reproduce(Repo())
     except Exception as error:
         return _status(error, list(_causes(error)))
     if not done:
         ui.write("Data and pipelines are up to date.")
     return 0
+
+
+def _reproduce(repo: Repo) -> list[Any]:
+    """The stages that were made, or taken out of DVC's cache."""
+    repo.stage_cache = Checked(repo)
+    done: list[Any] = repo.reproduce()
+    return done
 
 
 def _status(error: Exception, causes: list[BaseException]) -> int:

@@ -1,6 +1,7 @@
 """dvc.lock and DVC's list of locked files after an accident; DVC itself is the judge."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,53 @@ def test_a_merge_conflict_is_a_line_for_all_that_read_it(whole: bytes) -> None:
     assert state.LOCK.read_bytes() == CONFLICT  # it is the user's to decide
 
 
+def test_a_copy_with_a_merge_conflict_is_none(whole: bytes, capfd: pytest.CaptureFixture) -> None:
+    subprocess.run([*GIT, "add", "-A"], check=True)
+    subprocess.run([*GIT, "commit", "-qm", "all"], check=True)
+    state.mend()
+    state.KEPT.write_bytes(CONFLICT)
+    state.LOCK.write_bytes(b"")
+    state.mend()  # out of the commit
+    assert state.LOCK.read_bytes() == whole
+    Path("dvc.lock").write_bytes(CONFLICT)
+    subprocess.run([*GIT, "commit", "-qam", "of both"], check=True)
+    state.KEPT.write_bytes(CONFLICT)
+    state.LOCK.write_bytes(b"")
+    capfd.readouterr()
+    state.mend()
+    assert capfd.readouterr().err.startswith("dvc.lock: damaged (empty); removed: ")
+    assert not state.LOCK.exists()
+
+
+@pytest.mark.parametrize("place", ["dvc.lock", ".cache/dvc.lock", ".dvc/tmp/rwlock"])
+def test_a_pipe_is_not_waited_for(whole: bytes, place: str) -> None:
+    state.mend()
+    Path(place).unlink(missing_ok=True)
+    os.mkfifo(place)
+    if place == "dvc.lock":
+        with pytest.raises(InputError, match=r"^dvc\.lock: damaged \(no plain file\)"):
+            lockfile.stages()
+    state.mend()
+    assert not Path(place).is_fifo()
+    assert state.LOCK.read_bytes() == whole
+    assert taken()
+
+
+DEEP = {"lists": b"[", "items": b"- ", "keys": b"? ", "mappings": b"{a: "}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_thousands_of_lists_in_one_another_are_a_damage_as_any(whole: bytes, kind: str) -> None:
+    """For the reader in C they are the end of the process."""
+    state.mend()
+    state.LOCK.write_bytes(DEEP[kind] * 100_000)
+    with pytest.raises(InputError, match=r"^dvc\.lock: damaged \(too many lists in one another\)"):
+        lockfile.stages()
+    assert lockfile.differences(whole, state.LOCK.read_bytes()) == ""
+    state.mend()
+    assert state.LOCK.read_bytes() == whole
+
+
 @pytest.mark.parametrize("command", ["", "python -m dvc repro"])
 def test_a_list_of_locked_files_that_nobody_holds_is_removed(whole: bytes, command: str) -> None:
     """Nobody: the process of that number is another one by now."""
@@ -133,9 +181,15 @@ def test_a_list_of_locked_files_that_nobody_holds_is_removed(whole: bytes, comma
     assert not locked.exists()
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"\0\0", b'{"write": 1}', b'{"read": {"a": [{"pid": "x"}]}}', b"[" * 9999]
-)
+def held_by(number: str) -> bytes:
+    return b'{"write": {"x": {"pid": %s, "cmd": "dvc repro"}}, "read": {}}' % number.encode()
+
+
+UNREADABLE = [b"", b"{", b"[]", b"\0\0", b'{"write": 1}', b'{"read": {"a": [{"pid": "x"}]}}', b"[" * 9999]
+NUMBERS = ("-5", "0", "1e400", "1.5", "true", "null", "[]", "9" * 30, "9" * 5000)
+
+
+@pytest.mark.parametrize("content", [*UNREADABLE, *map(held_by, NUMBERS)])
 def test_a_list_of_locked_files_that_cannot_be_read_is_removed(whole: bytes, content: bytes) -> None:
     state.LOCKED[0].write_bytes(content)
     Path("one").unlink()
