@@ -7,6 +7,7 @@ from .disk import CACHE as CACHE  # downloads and rendered filters, shared with 
 from .disk import LOCAL as LOCAL  # timings and notes of this working folder
 from .disk import alone as alone  # one process at a time
 from .disk import fresh as fresh  # an output folder, emptied
+from .disk import lfs_pointer as lfs_pointer  # what to say of a note of Git LFS in place of a file
 from .disk import read_json as read_json  # a JSON file
 from .disk import read_kept as read_kept  # a JSON object of a cache, empty where it can't be read
 from .disk import unusable as unusable  # an error of the operating system in one line

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from dvc.config import ConfigError
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
@@ -69,7 +70,11 @@ def _status(error: Exception, causes: list[BaseException]) -> int:
         if hasattr(error, "__pretty_exc__"):  # dvc.yaml, line by line
             error.__pretty_exc__()
             return 1
-    say(f"ERROR: {': '.join(filter(None, map(str, causes)))}")
+    reasons = list(dict.fromkeys(" ".join(str(cause).split()) for cause in causes))
+    told = [one for i, one in enumerate(reasons) if one and not any(one in other for other in reasons[:i])]
+    of_config = isinstance(error, ConfigError)
+    remedy = "; mend .dvc/config or .dvc/config.local, or take it back: git checkout .dvc/config" if of_config else ""
+    say(f"ERROR: {': '.join(told)}{remedy}")
     return 1
 
 

@@ -88,12 +88,11 @@ def parsed(text: bytes, origin: str) -> dict[str, Any]:
     Raises InputError, one line, where it has the marks of a merge conflict; Damaged where it is damaged, as DVC leaves
     it when it is killed while it writes it.
     """
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith((b"<<<<<<< ", b">>>>>>> ")) or line == b"=======":
-            raise InputError(
-                f"{origin}: line {number} is the mark of a merge conflict; keep one side (git checkout --ours "
-                "dvc.lock, or --theirs), then: make repro, which makes the rest"
-            )
+    if number := conflict(text.decode("latin-1")):
+        raise InputError(
+            f"{origin}: line {number} is the mark of a merge conflict; keep one side (git checkout --ours "
+            "dvc.lock, or --theirs), then: make repro, which makes the rest"
+        )
     if not text.strip(b"\0 \n"):
         raise Damaged(origin, "empty")
     try:
@@ -106,6 +105,12 @@ def parsed(text: bytes, origin: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise Damaged(origin, " ".join(str(error).split())[:200]) from None
     return found
+
+
+def conflict(text: str) -> int | None:
+    """The first line that is the mark of a merge conflict, None where none is."""
+    mark = re.search(r"^(<{7} |>{7} |={7}\r?$)", text, re.MULTILINE)
+    return text.count("\n", 0, mark.start()) + 1 if mark else None
 
 
 def read(folder: Path = Path()) -> list[Entry]:

@@ -12,7 +12,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from cnnviz.errors import InputError
-from cnnviz.repro import state
+from cnnviz.repro import pipeline, state
 from cnnviz.tracking import lockfile
 
 # DVC's own code warns of what it uses
@@ -197,3 +197,19 @@ def test_a_list_of_locked_files_that_cannot_be_read_is_removed(whole: bytes, con
     with Repo() as repo:
         repo.reproduce()
     assert taken()
+
+
+CONFIGS = {
+    b"\xff\xfe[core]\n": "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+    b"[core\nx\n": "Parsing failed with several errors. First error at line 1.",
+    b"[core]\n    foo = 1\n": "extra keys not allowed @ data['core']['foo']",
+}
+
+
+@pytest.mark.parametrize("content", CONFIGS)
+def test_a_config_that_dvc_does_not_take_is_a_line(whole: bytes, content: bytes, capfd: pytest.CaptureFixture) -> None:
+    Path(".dvc/config").write_bytes(content)
+    assert pipeline.run() == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    remedy = "mend .dvc/config or .dvc/config.local, or take it back: git checkout .dvc/config"
+    assert line == f"ERROR: config file error: {CONFIGS[content]}; {remedy}"
