@@ -37,9 +37,12 @@ def complaints(params: Params, artifacts: Path, lock: Path = Path()) -> Iterator
         written = notes.parsed(params, lock / notes.PATH)
     except InputError as problem:
         yield from str(problem).splitlines()
-    name, _, index = params.maximize.start.partition("/")
-    if index and int(index) >= counts.get(name, UNKNOWN):
-        yield f"params.yaml: maximize.start: the set {name!r} has {counts[name]} images, from 0 on"
+    for line in params.of_images({**params.images.counts, **counts}):
+        yield f"params.yaml: {line}"
+    lowest = min(params.feature_maps.images)
+    for name, count in counts.items():
+        if lowest >= count:
+            yield f"params.yaml: feature_maps.images: {lowest} is out of range; {name} has 0..{count - 1}"
     with suppress(InputError):  # of a dvc.lock that can't be read
         entries = {entry.name: entry for entry in lockfile.read(lock)}
     for key, model in params.models.items():

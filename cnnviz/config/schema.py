@@ -1,6 +1,6 @@
 """params.yaml as a whole: the sections that the rooms own, and what has to agree between them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -39,7 +39,13 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _refer(self) -> "Params":
-        if found := [*self.complaints(), *self._of_names(), *self._of_models(), *self._of_images()]:
+        if found := [
+            *self.complaints(),
+            *self._of_names(),
+            *self._of_models(),
+            *self.of_images(self.images.counts),
+            *self._of_maps(),
+        ]:
             raise ValueError("\n".join(found))
         return self
 
@@ -71,9 +77,8 @@ class Params(Section):
             there = choices(borrowed.model, self.models)
             yield f"fixed_filters.borrowed.model: no model {borrowed.model!r}; {there}; or remove `borrowed`"
 
-    def _of_images(self) -> Iterator[str]:
-        """What asks for an image that is not there, as far as it can be known before the images are read."""
-        sets = self.images.counts
+    def of_images(self, sets: Mapping[str, int | None]) -> Iterator[str]:
+        """What asks for an image that is not there; sets: how many each has, None where that is not known."""
         if self.maximize.start != "noise":
             name, index = self.maximize.start.split("/")
             if name not in sets:
@@ -85,8 +90,11 @@ class Params(Section):
             yield f"fixed_filters.set: no image set {fixed.set!r}; {choices(fixed.set, sets)}"
         elif (count := sets[fixed.set]) is not None and fixed.images > count:
             yield f"fixed_filters.images: {fixed.images} asked, the set has {count}"
+
+    def _of_maps(self) -> Iterator[str]:
+        """Of a folder's images those that are there are shown, if it is one: `known` looks."""
         highest = max(self.feature_maps.images)
-        for name, count in sets.items():
+        for name, count in self.images.counts.items():
             if count is not None and highest >= count:
                 yield f"feature_maps.images: {highest} is out of range; {name} has 0..{count - 1}"
 

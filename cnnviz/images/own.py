@@ -12,7 +12,7 @@ from cnnviz.errors import InputError
 from cnnviz.images import decoding, ranges, stacks
 from cnnviz.images.classes import classes
 from cnnviz.images.levels import as_bytes
-from cnnviz.images.listing import ARRAYS, evenly, listed, said
+from cnnviz.images.listing import ARRAYS, evenly, hidden, listed, said
 from cnnviz.images.sets import MAX_BYTES, ImageSet, Pixels, too_large
 
 ROOT = Path("inputs/images")  # which DVC watches
@@ -68,6 +68,8 @@ class Own:
                 if left
                 else "; put more there"
             )
+            if not items and (one := hidden(self.folder)):
+                others = f" and hidden ones ({said(one)[:80]}) do not{others}"
             raise InputError(
                 f"{said(self.folder)}: {asked}, there are {len(items)}; {decoding.KINDS}, .npy and .npz count{others} "
                 "or ask for fewer"

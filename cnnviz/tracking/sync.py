@@ -37,7 +37,7 @@ def run() -> str:
     where, entries = target(), lockfile.read()
     if not entries:
         return "track: no finished stage in dvc.lock yet"
-    if fault := server.fault(where.uri):
+    if fault := where.fault:
         return _warning(where, f"MLFLOW_TRACKING_URI: {fault}")
     states = [(e.name, e.key, e.present()) for e in entries]
     asked = lockfile.digest([where.uri, metadata.version("mlflow"), states])
@@ -119,7 +119,7 @@ def _prepare(file: Path, mlruns: Path) -> None:
 
     partial = file.with_name("mlflow.db.part")
     partial.unlink(missing_ok=True)
-    if file.exists():
+    if os.path.lexists(file):
         problem = _problem(file)
         try:
             if not problem and client.upgrade(file, partial):
@@ -152,6 +152,8 @@ def _prepare(file: Path, mlruns: Path) -> None:
 
 def _problem(file: Path) -> str:
     """Why this is no database of MLflow; "" where it is one. Raises sqlite3.Error where it cannot be asked now."""
+    if not file.is_file():
+        return "a folder, a pipe or a link to nothing"
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
             (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
@@ -174,7 +176,7 @@ def _problem(file: Path) -> str:
 def _free(file: Path, word: str) -> Path:
     """`mlflow.db.<word>`, or with a number behind it where that is taken."""
     names = (file.with_name(f"{file.name}.{word}{number or ''}") for number in count())
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _up_to_date(where: Target, asked: str) -> bool:

@@ -46,6 +46,17 @@ class Target:
         return (self.file.parent if self.file else self.root) / "mlruns"
 
     @property
+    def fault(self) -> str | None:
+        """Why nothing can be kept there, and what is expected; None where it may be. Without asking a server."""
+        if fault := server.fault(self.uri):
+            return fault
+        if self.file is None or self.own:
+            return None
+        if not self.file.parent.is_dir():
+            return f"there is no folder {server.public(str(self.file.parent))}; make it"
+        return "no database but something else has this name" if _is_no_file(self.file) else None
+
+    @property
     def shown(self) -> str:
         """The address without a password."""
         return server.public(self.uri)
@@ -72,10 +83,17 @@ def target() -> Target:
     return Target(root, uri.rstrip("/"))
 
 
+def _is_no_file(path: Path) -> bool:
+    """A folder, a pipe, a link to nothing: SQLite would not begin a database there, or wait."""
+    return os.path.lexists(path) and not path.is_file()
+
+
 def in_sqlite(file: Path, runs: list[str]) -> bool:
     """Whether the database has all these runs, complete, with their folders of files, and no run that is not whole."""
     query = "SELECT run_uuid, artifact_uri, value FROM runs JOIN tags USING (run_uuid) "
     query += "WHERE lifecycle_stage = 'active' AND key = 'complete'"
+    if not file.is_file():  # a pipe would be waited for
+        return False
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
             found = {run: (uri, complete) for run, uri, complete in database.execute(query)}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import socket
 import sqlite3
@@ -240,6 +241,25 @@ def test_a_damaged_database_is_set_aside_and_made_anew(synced: Project, tmp_path
     assert done.stderr.endswith("; set aside as mlflow.db.damaged, and made anew from dvc.lock\n")
     project.check()
     assert (project.folder / "mlflow.db.damaged").read_bytes() == damaged
+
+
+@pipeline
+@pytest.mark.parametrize("what", ["folder", "pipe", "link"])
+def test_what_is_no_file_is_set_aside(synced: Project, tmp_path: Path, what: str) -> None:
+    project = synced.copy(tmp_path / "p")
+    project.db.unlink()
+    if what == "folder":
+        (project.db / "within").mkdir(parents=True)
+    elif what == "pipe":
+        os.mkfifo(project.db)
+    else:
+        project.db.symlink_to(tmp_path / "nowhere")
+    done = project.begin("stages.track").wait()
+    assert done.stdout == "track: 12 runs made, 12 show what dvc.lock holds\n"
+    told = "a folder, a pipe or a link to nothing; set aside as mlflow.db.damaged, and made anew from dvc.lock"
+    assert done.stderr == f"mlflow.db: {told}\n"
+    project.check()
+    assert os.path.lexists(project.folder / "mlflow.db.damaged")
 
 
 @pipeline
