@@ -114,7 +114,7 @@ def writing(path: Path) -> Iterator[None]:
         raise
 
 
-LONGEST = 300  # characters of a path in a line
+LONGEST = 500  # characters of a path in a line
 
 # What a user can do about the errors of the operating system
 _REMEDIES = {
