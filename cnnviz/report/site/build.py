@@ -175,12 +175,12 @@ def _layer(writer: Writer, layer: Layer, table: tables.Table) -> None:
     """The page of a layer, and those of its filters."""
     context, site = Context.of(layer), writer.site
     writer.page("layer", f"{layer.folder}/index.html", layer=layer, **layer_page.facts(site, context, table))
-    whole = layer.model.pages[layer.name]
+    whole, asked = layer.model.pages[layer.name], every.command(layer, layer.model.facts["asked"])
     light = every.Light(site, context, table, layer.model.facts["asked"]) if len(whole) < layer.filters else None
     for k in range(layer.filters):
         ways = {"before": f"{k - 1}.html" if k else "", "after": f"{k + 1}.html" if k + 1 < layer.filters else ""}
         if light is None or k in whole:
-            found = filters.facts(site, context, k)
+            found = filters.facts(site, context, k) | {"asked": asked}
             writer.page("filter", f"{layer.folder}/{k}.html", **found, **ways)
             if found["image"]:
                 writer.page("embed", f"{layer.folder}/{k}_embed.html", **found)

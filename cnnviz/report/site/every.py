@@ -50,7 +50,7 @@ class Light:
         self.site, self.context, self.table, self.layer = site, context, table, context.layer
         self.crops = {kind: self._crops(kind, count) for kind, count in EXAMPLES.items()}
         self.sides, self.slots, self.kernels = self._sides()
-        self.asked = _asked(self.layer, asked)
+        self.asked = command(self.layer, asked)
         squares = "" if smooth(self.layer) else " px"
         images = sum(len(site.photos.sets[name]) for name in self.layer.model.sets if name in site.photos.sets)
         self.common: Facts = {"squares": squares, "images": images, "seen": _sees(self.layer), "sheets": sheets}
@@ -182,7 +182,7 @@ def _sheet(blocks: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return every.transpose(0, 2, 1, 3, 4).reshape(n * high, m * wide, 3)
 
 
-def _asked(layer: Layer, asked: Any) -> tuple[str, str]:
+def command(layer: Layer, asked: Any) -> tuple[str, str]:
     """What stands before and after a filter's number in the command that renders it; empty where `dvc exp run -S` has
     no words for it, as for a name with a dot.
 

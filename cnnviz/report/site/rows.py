@@ -69,7 +69,9 @@ def columns(table: Table) -> list[Column]:
 
 def text(value: Value) -> str:
     """A cell: four digits, empty where nothing is known."""
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+    return "" if value is None else str(value)
 
 
 def _cells(column: Sequence[Value]) -> list[str]:

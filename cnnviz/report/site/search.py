@@ -36,6 +36,8 @@ def script(layers: Sequence[Any] = (), pages: Iterable[Entry] = ()) -> str:
 
 def _pages(models: Mapping[str, Model], compared: Sequence[Pair]) -> Iterator[Entry]:
     yield "home: all models", "index.html", "start overview numbers fixed filters", "home"
+    if any(layer.rendered for model in models.values() for layer in model.ordered()):
+        yield "walk: how a network sees, step by step", "walk.html", "start tour learn explanation pixels", "walk"
     yield "images: all images", "images/index.html", "pictures photos", "images"
     if compared:
         yield "compare: how alike the models are", "compare/index.html", "comparison CKA similar", "compare"

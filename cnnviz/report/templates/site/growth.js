@@ -1,7 +1,7 @@
 // How a picture grew: a slider through its snapshots.
 (() => {
   "use strict";
-  const said = (mark) => (mark === null ? "–" : String(Number(mark.toPrecision(3))));
+  const said = (mark) => (mark === null ? "–" : Math.abs(mark) >= 100 ? Math.round(mark).toLocaleString("en") : String(Number(mark.toPrecision(3))));
   for (const film of document.querySelectorAll(".film")) {
     const [slider, tile, output] = ["input", ".tile", "output"].map((name) => film.querySelector(name));
     const { steps, marks, side, column } = slider.dataset;

@@ -35,7 +35,8 @@
   const line = document.createElement("p");
   line.className = "since";
   line.setAttribute("role", "status");
-  if (picture !== pictureNow) line.textContent = "This picture has changed since that link was made.";
+  if (!/^([0-9a-f]{12}|none)-[0-9a-f]{12}$/.test(meant)) line.textContent = "That link says of no picture which one it meant: it was cut or changed.";
+  else if (picture !== pictureNow) line.textContent = "This picture has changed since that link was made.";
   else if (numbers !== numbersNow) line.textContent = `${picture === "none" ? "Numbers" : "The picture is the one that the link meant; numbers"} on this page have changed since it was made.`;
   else line.textContent = "As it was when that link was made: picture and numbers are the same.";
   line.classList.toggle("changed", meant !== share.dataset.version);

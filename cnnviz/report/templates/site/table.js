@@ -58,8 +58,9 @@
       for (const column of columns) found.append(make("td", {}, String(column.values[i] ?? "")));
       return found;
     }
+    const first = (i) => made[at(i)].has(i - starts[at(i)]); // rendered filters, of which there is most to say
     return {
-      count: starts[starts.length - 1], columns, number: (i) => String(i - starts[at(i)]),
+      first, count: starts[starts.length - 1], columns, number: (i) => String(i - starts[at(i)]),
       place: (i) => head.layers[at(i)][0].toLowerCase(), row, step: STEP,
     };
   }
@@ -129,6 +130,8 @@
         const rest = picked.filter((i) => values[i] === undefined || values[i] === "");
         known.sort((a, b) => sign * order(values[a], values[b]) || a - b);
         picked = known.concat(rest);
+      } else if (source.first) {
+        picked = picked.filter(source.first).concat(picked.filter((i) => !source.first(i)));
       }
       heads.forEach((head, c) => {
         if (c - 1 === state.by && state.by >= 0) head.setAttribute("aria-sort", state.down ? "descending" : "ascending");
