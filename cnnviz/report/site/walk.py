@@ -75,7 +75,7 @@ def _image(site: Site, model: Model, answer: Facts) -> Facts:
             break
     else:
         return found
-    told = {(e["set"], e["image"]) for e in _explained(answer) if e["right"]}
+    told = {(e["set"], e["image"]) for e in _explained(answer) if e.get("right")}
     rows = stored["images"].tolist()
     row = next((r for r, i in enumerate(rows) if (name, i) in told), 0)
     image = site.photos.seen(name, rows[row], *eye(model.facts))
@@ -178,8 +178,8 @@ def _answers(answer: Facts) -> Facts:
     """answer: a prediction that is right, else one of which nobody knows; mistake: a wrong one, found or made."""
     told = _explained(answer)
     layer = answer["predictions"]["layer"] if answer["predictions"] else ""
-    right = [e for e in told if e["right"]] or [e for e in told if e["right"] is None]
-    wrong = next((e for e in told if e["right"] is False), None)
+    right = [e for e in told if e.get("right")] or [e for e in told if e.get("right") is None]
+    wrong = next((e for e in told if e.get("right") is False), None)
     made = next(iter(answer["altered"]["pairs"]), None) if answer["altered"] else None
     mistake = {"found": wrong, "made": None if wrong else made, "layer": layer}
     return {
