@@ -21,6 +21,7 @@ STAGES = "from stages import {0} as one, {1} as two; one.main('cifar10-cnn'); tw
 
 
 @pipeline
+@pytest.mark.long
 def test_make_repro_in_a_folder_of_any_name(tmp_path: Path) -> None:
     made = Clone(tmp_path / FOLDER)
     made.change(ONE_MODEL)
@@ -122,6 +123,7 @@ def wheel(folder: Path, version: str) -> None:
 
 
 @pipeline
+@pytest.mark.long
 def test_another_projects_keras_changes_no_byte(tmp_path: Path) -> None:
     home = tmp_path / "keras"
     home.mkdir()
