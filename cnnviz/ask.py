@@ -103,26 +103,30 @@ def ask(images: str | Path | Sequence[str | Path], *, show: bool = False) -> Ans
     for path, image, asked in zip(files, pixels, answers, strict=True):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:40] or "image"
-        title = "".join(c if c.isprintable() else "?" for c in path.name)
         out = fresh(FOLDER / f"{name}-{digest}")
-        pages.append(report.write_asked(out, title, image, asked, ARTIFACTS / "report"))
+        pages.append(report.write_asked(out, _plain(path.name), image, asked, ARTIFACTS / "report"))
     if show:
         for page in pages:
             webbrowser.open(page.resolve().as_uri())
     return Answer(tuple(pages), tuple(pixels), tuple(path.name for path in files), tuple(answers))
 
 
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _read(path: Path) -> NDArray[np.uint8]:
     """Raises InputError for what is no image file."""
+    name = _plain(str(path))
     try:
         size = path.stat().st_size if path.is_file() else None
     except (OSError, ValueError) as error:  # ValueError: a zero byte
-        raise InputError(f"{said(str(path))}: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
     if size is None:
         what = "not a file" if path.exists() else "not found"
-        raise InputError(f"{said(str(path))}: {what}; expected an image file, such as photo.jpg")
+        raise InputError(f"{name}: {what}; expected an image file, such as photo.jpg")
     if size > LARGEST:
-        raise InputError(f"{said(str(path))}: over {LARGEST // 10**6} MB; scale it down first")
+        raise InputError(f"{name}: over {LARGEST // 10**6} MB; scale it down first")
     return one_alone(path)
 
 

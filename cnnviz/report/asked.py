@@ -139,4 +139,4 @@ def _described(one: Asked, report: Path | None) -> Facts:
         if told and len(told["layers"]) == len(one.placed) and told["layers"][i]["title"] == titles[name]:
             bare = {key: told["layers"][i][key] for key in bare}
         layers.append({"title": titles[name], **bare, **places.measured(placed)})
-    return {"key": one.key, "levels": LEVELS, "layers": layers}
+    return {"key": one.key, "levels": LEVELS, "faint": places.FAINT, "layers": layers}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -121,7 +122,10 @@ def _parser() -> MarkdownIt:
         return f'<pre class="scroll" tabindex="0"><code>{html.escape(tokens[i].content)}</code></pre>\n'
 
     def math(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
-        return f'<code class="math">{html.escape(tokens[i].content)}</code>'
+        try:
+            return convert(tokens[i].content, display="block" if tokens[i].markup == "$$" else "inline")
+        except (ValueError, IndexError, KeyError):  # what it does not know stays as it is written
+            return f'<code class="math">{html.escape(tokens[i].content)}</code>'
 
     for name, rule in (("table_open", table_open), ("table_close", table_close), ("math", math)):
         parser.add_render_rule(name, rule)
@@ -131,7 +135,7 @@ def _parser() -> MarkdownIt:
 
 
 def _math(state: StateInline, silent: bool) -> bool:
-    """`$…$` and `$$…$$` as one token, so that nothing in it is taken for Markdown; drawn as it is written."""
+    """`$…$` and `$$…$$` as one token, so that nothing in it is taken for Markdown."""
     start = state.pos
     if state.src[start] != "$":
         return False
@@ -142,7 +146,7 @@ def _math(state: StateInline, silent: bool) -> bool:
         return False
     if not silent:
         token = state.push("math", "code", 0)
-        token.content = " ".join(inside.split())
+        token.content, token.markup = " ".join(inside.split()), mark
     state.pos = end + len(mark)
     return True
 

@@ -2,13 +2,16 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cnnviz.errors import InputError
 from cnnviz.files import write_bytes
 from cnnviz.report import docs
 from cnnviz.report.pages import environment, is_whole
+from cnnviz.report.site import search
 from cnnviz.report.site.links import url
 
 MARK = ".nojekyll"  # tells GitHub Pages to leave names as they are, and us that the folder is ours
@@ -57,6 +60,8 @@ def _write(site: Path, project: Path, out: Path) -> None:
     for name in used:
         write_bytes(out / name, (project / name).read_bytes())
     _docs(out, pages)
+    index = out / "assets" / "index.js"
+    write_bytes(index, search.extended(index.read_text(encoding="utf-8"), _found(pages)).encode())
     write_bytes(out / MARK, b"")
 
 
@@ -81,6 +86,14 @@ def _linked(text: str, name: str, known: set[str]) -> str:
         return f'<a href="{root}{path}{"#" + fragment if fragment else ""}">{match[2]}</a>'
 
     return NAMED.sub(link, text).replace("<body ", '<body data-published="" ', 1)
+
+
+def _found(pages: list[docs.Page]) -> Iterator[search.Entry]:
+    """What the search finds the docs by: pages and their sections."""
+    for page in pages:
+        yield f"docs: {page.title}", page.path, "documentation help", page.title
+        for name, words in page.contents:
+            yield f"docs: {page.title}, {words}", f"{page.path}#{quote(name)}", "documentation help", words
 
 
 def _docs(out: Path, pages: list[docs.Page]) -> None:

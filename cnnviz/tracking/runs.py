@@ -39,9 +39,11 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
     models = _by_model(entries)
     places = {model: place for place, model in enumerate(models)}
     for model, stages in models.items():
-        key = digest(sorted(entry.key for entry in stages))
+        key, whole = digest(sorted(entry.key for entry in stages)), all(entry.name in present for entry in stages)
+        if whole:
+            store.renew("model", key)
         new = store.find("model", key) is None
-        if new and all(entry.name in present for entry in stages):
+        if new and whole:
             _make_model(store, model, key, stages, {"current": current})
             done.made += 1
         if run := store.find("model", key):
@@ -52,6 +54,8 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
                 _refresh_report(store, model, key)
     for entry in entries:
         nested = {"mlflow.parentRunId": parents[entry.model]} if entry.model in parents else {}
+        if entry.name in present:
+            store.renew("stage", entry.key)
         if store.find("stage", entry.key) is None:
             if entry.name not in present:
                 done.absent.append(entry.name)

@@ -1,7 +1,8 @@
 """The runs of cnnviz in an MLflow store. Nothing but this and client.py imports mlflow.
 
-A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; `logged` says when and
-from where. A run that a killed sync left is closed, deleted and made again.
+A run is known by its tags `kind` and `dvc.lock_key`; `layout` says what kind of content it was given. Its tag
+`complete` becomes `true` last; `logged` says when and from where. A run that a killed sync left is closed, deleted and
+made again.
 """
 
 import json
@@ -106,10 +107,20 @@ class Store:
             return False
         if run.info.status == "RUNNING":
             self.client.set_terminated(run.info.run_id, "KILLED")
+        self._delete(run)
+        return True
+
+    def _delete(self, run: Any) -> None:
         self.client.delete_run(run.info.run_id)
         if self.only_here and _folder(run).parent.name == run.info.run_id:
             shutil.rmtree(_folder(run).parent, ignore_errors=True)
-        return True
+
+    def renew(self, kind: str, key: str) -> None:
+        """Forget a run that an older cnnviz made with other content, so that it is made again; only in a store of
+        one's own: what others see stays as it is."""
+        run = self.runs.get((kind, key))
+        if run and self.only_here and run.data.tags.get("layout") != views.LAYOUT:
+            self._delete(self.runs.pop((kind, key)))
 
     def _now(self) -> str:
         return f"{time.time():.3f} {self.writer}"
@@ -121,7 +132,8 @@ class Store:
     def make(self, name: str, tags: dict[str, str], content: Content, times: tuple[float, float]) -> str:
         """Write one run and return its id. times: start and end in Unix seconds."""
         start, end = (round(1000 * t) for t in times)
-        tags = {**self.common, **content.tags, **tags, "complete": "false", "logged": self._now()}
+        state = {"complete": "false", "layout": views.LAYOUT, "logged": self._now()}
+        tags = {**self.common, **content.tags, **tags, **state}
         run = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=name)
         key = run.info.run_id
         if content.inputs:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.files import LOCAL, read_kept, say, write_json
-from cnnviz.tracking import links, lockfile, server
+from cnnviz.tracking import links, lockfile, server, views
 from cnnviz.tracking.target import Target, in_sqlite, target
 
 SIDECAR = LOCAL / "tracked.json"
@@ -40,7 +40,7 @@ def run() -> str:
     if fault := where.fault:
         return _warning(where, f"MLFLOW_TRACKING_URI: {fault}")
     states = [(e.name, e.key, e.present()) for e in entries]
-    asked = lockfile.digest([where.uri, metadata.version("mlflow"), states])
+    asked = lockfile.digest([where.uri, metadata.version("mlflow"), views.LAYOUT, states])
     try:
         if _up_to_date(where, asked):
             return "track: nothing new"

@@ -11,6 +11,7 @@ from typing import Any
 
 from cnnviz.tracking.links import TRAINING
 
+LAYOUT = "2"  # of what a run holds: raised when runs of an older cnnviz have to be made again to show it
 TAG = "mlflow.sharedViewState."
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # that of an experiment; some MLflows ask for it
 CURRENT = "tags.kind = 'model' and tags.current = 'true'"

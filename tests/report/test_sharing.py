@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -128,7 +129,8 @@ def test_addresses_lead_to_pages_files_or_nowhere() -> None:
     sources = {
         "README.md": "# Home\n[site](docs/site.md#keys) [other](examples/x.ipynb) ![p](docs/images/a.jpg)",
         "docs/site.md": "# Site\n## Keys & `more`\n## Keys & `more`\n[home](../README.md) [here](#keys--more) [web](https://x.org)\n"
-        "![p](images/a.jpg) [bad](javascript:alert(1)) $a_b*c*$ and <b>raw</b>\n\n|a|b|\n|-|-|\n|1|$|x|$|\n",
+        "![p](images/a.jpg) [bad](javascript:alert(1)) $a_b*c*$ and <b>raw</b> "
+        "$\\tfrac1{n} < \\mu$\n\n|a|b|\n|-|-|\n|1|$|x|$|\n",
     }
     (home, site), used = docs.read(sources, ["docs/images/a.jpg", "docs/images/b.jpg"])
     assert (home.path, home.title, site.path, site.title) == ("docs/index.html", "Home", "docs/site.html", "Site")
@@ -136,7 +138,12 @@ def test_addresses_lead_to_pages_files_or_nowhere() -> None:
     assert '<a href="index.html">home</a> <a href="#keys--more">here</a> <a href="https://x.org">web</a>' in site.body
     assert site.contents == [("keys--more", "Keys & more"), ("keys--more-1", "Keys & more")]
     assert "javascript" not in site.body.replace("[bad](javascript:alert(1))", "")
-    assert '<code class="math">a_b*c*</code> and &lt;b&gt;raw&lt;/b&gt;' in site.body
+    assert "</math> and &lt;b&gt;raw&lt;/b&gt; <math" in site.body
+    first, second = re.findall(r"<math[^>]*>(.*?)</math>", site.body)
+    times, less = "&#x0002A;", "&#x0003C;"
+    assert first == f"<mrow><msub><mi>a</mi><mi>b</mi></msub><mo>{times}</mo><mi>c</mi><mo>{times}</mo></mrow>"
+    assert "<mfrac><mn>1</mn><mrow><mi>n</mi></mrow></mfrac>" in second
+    assert f"<mo>{less}</mo><mi>&#x003BC;</mi>" in second
     assert used == {"docs/images/a.jpg"}
 
 
@@ -239,6 +246,20 @@ def test_published_pages_name_docs_as_links_and_nothing_local(project: Path, sit
         p.relative_to(published) for p in published.rglob("*.json")
     }
     assert not list(published.rglob("report-links.html"))
+
+
+@pytest.mark.pipeline
+def test_formulas_of_published_docs_are_drawn_and_their_sections_found(published: Path, page) -> None:
+    page.goto((published / "docs/analysis.html").as_uri())
+    fraction = page.locator("mfrac").first.bounding_box()
+    letter = page.locator("mi").first.bounding_box()
+    assert fraction["height"] > letter["height"]  # one above the other
+    assert "\\frac" not in page.locator("main").inner_text()
+    page.keyboard.press("/")
+    page.fill("#query", "population sparsity")
+    page.wait_for_selector("#hits li")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/docs/analysis.html#lifetime-and-population-sparsity")
 
 
 @pytest.mark.pipeline

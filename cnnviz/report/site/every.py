@@ -12,7 +12,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from cnnviz.report.data import Facts
-from cnnviz.report.site import pictures
+from cnnviz.report.site import patches, pictures
 from cnnviz.report.site.circuit import Strongest
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer
@@ -63,6 +63,7 @@ class Light:
         found |= {"crops": {kind: crops[k] for kind, crops in self.crops.items() if crops}, "slots": self.slots}
         found["sides"] = [(side, chips) for side in self.sides if (chips := self._chips(side, k))]
         found |= {"kernels": self.kernels, "asked": self.asked, "first": self._first(k)} | self.common
+        found["strongest"] = patches.driving(self.context.examples, k)
         found["twins"] = self.site.twins.get((self.layer.model.key, self.layer.name, k), ())
         return found
 

@@ -87,6 +87,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     found: Facts = {"here": here, "k": k, "layer": layer, "status": layer.status.get(k, "")}
     found |= {"scores": layer.scores.get(k), "reason": "", "image": None, "first": None}
     found["natural"] = patches.of_filter(site.photos, layer, context.examples, k)
+    found["strongest"] = patches.driving(context.examples, k)
     found["seen"] = site.photos.said(layer.model.sets, layer.analysis.get("photos")) if found["natural"] else ""
     found["statistics"] = _statistics(context, k)
     found["clarity"] = context.layer.model.clarity.get((context.layer.name, k))

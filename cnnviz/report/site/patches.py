@@ -58,6 +58,14 @@ def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) ->
     return found
 
 
+def driving(data: dict[str, NDArray], k: int) -> list[str]:
+    """The images that drive filter k most, strongest first, as `<set>/<number>`; data: see `of_filter`."""
+    if not data:
+        return []
+    places = zip(data["top_set"][k].tolist(), data["top_image"][k].tolist(), strict=True)
+    return [f"{data['sets'][s]}/{i}" for s, i in places]
+
+
 def _drawn(photos: Photos, places: Sequence[Place], of: Eye, side: int) -> bytes:
     return pictures.strip([photos.patch(*one, of, side) for one in places], side)
 

@@ -28,6 +28,7 @@ from cnnviz.report.site.photos import LONGEST, Photos, eye
 FOLDER = "assets/places"
 BEGIN, END = "cnnvizPlaces(...", ");\n"
 SHOWN, OF_LAYER = 12, 3  # strongest filters of an image on its page, and of one layer at most
+FAINT = 0.01  # of the highest output of any filter of its layer: one that never reaches that comes after all others
 
 
 def told(name: str, value: Any) -> bytes:
@@ -44,7 +45,8 @@ def packed(levels: NDArray[np.uint8]) -> str:
 
 def described(model: Model) -> Facts:
     """What a page has to know of a model to name its filters and to read its levels."""
-    return {"key": model.key, "levels": LEVELS, "layers": [_layer(model.layers[name]) for name in model.places]}
+    layers = [_layer(model.layers[name]) for name in model.places]
+    return {"key": model.key, "levels": LEVELS, "faint": FAINT, "layers": layers}
 
 
 def _layer(layer: Layer) -> Facts:
@@ -123,18 +125,21 @@ def write_levels(
 
 def strongest(about: Facts, shares: Sequence[NDArray[np.floating]]) -> list[Facts]:
     """Filters that fire most anywhere in an image, as links; of equal ones that which fires least elsewhere in it.
+    Those that are FAINT come last, as a share of next to nothing says little.
 
     about: see `described`; shares: of each layer, of each filter's own highest output, `(channels, h, w)`.
     """
-    found: list[tuple[float, float, int, int]] = []
+    found: list[tuple[bool, float, float, int, int]] = []
     for depth, one in enumerate(shares):
         peaks, all_over = one.max((1, 2)), np.minimum(one, 1).mean((1, 2))
-        best = np.lexsort((all_over, -peaks))[:OF_LAYER].tolist()
-        found += [(-float(peaks[k]), float(all_over[k]), -depth, k) for k in best if peaks[k]]
+        highest = np.array([v or 0 for v in about["layers"][depth]["highest"]])
+        faint = np.where(np.isinf(peaks), False, highest < FAINT * highest.max(initial=0))
+        best = np.lexsort((all_over, -peaks, faint))[:OF_LAYER].tolist()
+        found += [(bool(faint[k]), -float(peaks[k]), float(all_over[k]), -depth, k) for k in best if peaks[k]]
     return [
         chip(about["layers"][-depth], k)
         | {"share": -peak, "value": -peak * (about["layers"][-depth]["highest"][k] or 0)}
-        for peak, _, depth, k in sorted(found)[:SHOWN]
+        for _, peak, _, depth, k in sorted(found)[:SHOWN]
     ]
 
 

@@ -10,6 +10,7 @@ from cnnviz.report.site.pairs import Pair
 from cnnviz.report.site.photos import Photos
 
 CLASSES = 2000  # of a model at most
+BEGIN, END = "window.cnnvizIndex = ", ";\n"
 
 Entry = tuple[str, str, str, str]  # what is shown, its address, more words that find it, its very name
 
@@ -29,9 +30,15 @@ def index(models: Mapping[str, Model], compared: Sequence[Pair], photos: Photos)
     return script(layers, [*_pages(models, compared), *_classes(models), *_images(photos)])
 
 
+def extended(index: str, pages: Iterable[Entry]) -> str:
+    """The script with more pages."""
+    found = json.loads(index.removeprefix(BEGIN).removesuffix(END))
+    return script(found["layers"], [*found["pages"], *pages])
+
+
 def script(layers: Sequence[Any] = (), pages: Iterable[Entry] = ()) -> str:
     found = json.dumps({"layers": list(layers), "pages": list(pages)}, separators=(",", ":"))
-    return "window.cnnvizIndex = " + found.replace("<", "\\u003c") + ";\n"
+    return BEGIN + found.replace("<", "\\u003c") + END
 
 
 def _pages(models: Mapping[str, Model], compared: Sequence[Pair]) -> Iterator[Entry]:

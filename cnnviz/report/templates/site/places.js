@@ -35,6 +35,7 @@
       layer.cells = (layer.rows.length - 1) * layer.across;
       layer.start = start;
       layer.first = filters; // in the numbering of `over`
+      layer.faint = found.faint * Math.max(...layer.highest); // a share of next to nothing says little: such come last
       layer.at = (k) => !layer.pages || layer.pages.includes(k)
         ? layer.url.replace(/index\.html$/, `${k}.html`) : `${layer.url}#${k}`;
       start += layer.highest.length * layer.cells;
@@ -77,7 +78,7 @@
       const level = shown.levels[at];
       if (!level) continue;
       const [value, share] = output(of, layer, shown, k, level);
-      const rank = share - 1e-4 * shown.all[layer.first + k];
+      const rank = share - 1e-4 * shown.all[layer.first + k] - (share <= 1 && layer.highest[k] < layer.faint ? 2 : 0);
       if (best.length === count && best[count - 1].rank >= rank) continue;
       let i = best.length;
       while (i > 0 && best[i - 1].rank < rank) i -= 1;
@@ -270,7 +271,7 @@
         });
         [...chips.children].slice(top.length).forEach((one) => { one.hidden = true; });
         item.querySelector(".none").hidden = top.length > 0;
-        if (top.length && (!best || top[0].share > best[1].share)) best = [layer, top[0]];
+        if (top.length && (!best || top[0].rank > best[1].rank)) best = [layer, top[0]];
       });
       const last = found[found.length - 1];
       const [row0, column0] = [cellOf(last.rows, y), cellOf(last.columns, x)];
@@ -350,7 +351,13 @@
   document.querySelectorAll(".look[data-asks]").forEach(look);
 
   // ---- a filter's page: where does it fire in any image?
+  const FORM = `<h2>Where it fires in any image</h2>
+    <div class="choose"><label>Image <select name="image"></select></label>
+    <label><input type="checkbox" name="on" checked> map over the image</label>
+    <label><input type="checkbox" name="own"> scaled to this image</label></div>
+    <div class="stage" style="--ratio: 1"></div><div class="scale"></div><p class="small said" role="status"></p>`;
   function anywhere(box) {
+    box.innerHTML = FORM;
     const [select, on, whole] = ["[name=image]", "[name=on]", "[name=own]"].map((name) => box.querySelector(name));
     const [stage, scale, said] = [".stage", ".scale", "[role=status]"].map((name) => box.querySelector(name));
     const picture = document.createElement("img");

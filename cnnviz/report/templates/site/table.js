@@ -70,7 +70,7 @@
     const body = table.tBodies[0];
     const state = { by: -1, down: true, text: "", status: "any", column: -1, low: -Infinity, high: Infinity, below: false };
     const status = source.columns.findIndex((column) => column.name === "status");
-    const texts = source.columns.filter((column) => !column.first && column.name !== "status");
+    const texts = source.columns.filter((column) => !column.first);
     let picked = [];
     let limit = source.step;
 
