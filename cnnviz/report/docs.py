@@ -122,8 +122,10 @@ def _parser() -> MarkdownIt:
         return f'<pre class="scroll" tabindex="0"><code>{html.escape(tokens[i].content)}</code></pre>\n'
 
     def math(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
+        alone = tokens[i].markup == "$$"
         try:
-            return convert(tokens[i].content, display="block" if tokens[i].markup == "$$" else "inline")
+            drawn: str = convert(tokens[i].content, display="block" if alone else "inline")
+            return f'<span class="formula" tabindex="0">{drawn}</span>' if alone else drawn
         except (ValueError, IndexError, KeyError):  # what it does not know stays as it is written
             return f'<code class="math">{html.escape(tokens[i].content)}</code>'
 

@@ -26,6 +26,14 @@
   main.addEventListener("pointermove", drag);
   main.addEventListener("dragstart", (event) => { if (event.target.closest(".both")) event.preventDefault(); });
 
+  // the bar lies over the page only while pictures are in sight
+  const sights = new Map();
+  const sight = new IntersectionObserver((found) => {
+    for (const one of found) sights.set(one.target, one.isIntersecting);
+    bar.classList.toggle("away", ![...sights.values()].some(Boolean) && !bar.contains(document.activeElement));
+  });
+  document.querySelectorAll(".pairs").forEach((one) => sight.observe(one));
+
   // ---- sorting: first where B gained most, then where A did
   for (const table of document.querySelectorAll("table.each")) {
     const heads = [...table.tHead.rows[0].cells];

@@ -352,14 +352,16 @@
 
   // ---- a filter's page: where does it fire in any image?
   const FORM = `<h2>Where it fires in any image</h2>
+    <div class="sides"><div class="stage" style="--ratio: 1"></div><div>
     <div class="choose"><label>Image <select name="image"></select></label>
     <label><input type="checkbox" name="on" checked> map over the image</label>
     <label><input type="checkbox" name="own"> scaled to this image</label></div>
-    <div class="stage" style="--ratio: 1"></div><div class="scale"></div><p class="small said" role="status"></p>`;
+    <div class="thumbs" role="group" aria-label="Images that drive it most"></div>
+    <p class="small said" role="status"></p><div class="scale"></div></div></div>`;
   function anywhere(box) {
     box.innerHTML = FORM;
     const [select, on, whole] = ["[name=image]", "[name=on]", "[name=own]"].map((name) => box.querySelector(name));
-    const [stage, scale, said] = [".stage", ".scale", "[role=status]"].map((name) => box.querySelector(name));
+    const [stage, scale, said, thumbs] = [".stage", ".scale", "[role=status]", ".thumbs"].map((name) => box.querySelector(name));
     const picture = document.createElement("img");
     const canvas = document.createElement("canvas");
     const { model: key, layer: index, filter, first } = box.dataset;
@@ -385,6 +387,16 @@
         ...(strongest.length ? [group("that drive it most", strongest.map(option))] : []),
         ...sets.filter((one) => one[1]).map(([name, kept]) => group(name, Array.from({ length: kept }, (_, i) => option(`${name}/${i}`)))),
       );
+      thumbs.replaceChildren(...strongest.map((id) => {
+        const [title, src] = entries.get(id);
+        const picture = Object.assign(document.createElement("img"), { src: root + src, alt: "", loading: "lazy" });
+        const button = Object.assign(document.createElement("button"), { type: "button", title });
+        button.setAttribute("aria-label", `Show ${title}`);
+        button.dataset.image = id;
+        button.append(picture);
+        button.addEventListener("click", () => { select.value = id; select.dispatchEvent(new Event("change")); });
+        return button;
+      }));
       return entries;
     }
     async function show(entries) {
@@ -392,6 +404,7 @@
       const mine = turn += 1;
       const [title, src, page, width, height] = entries.get(id);
       said.textContent = "loading …";
+      for (const one of thumbs.children) one.setAttribute("aria-pressed", String(one.dataset.image === id));
       const own = `assets/places/${encodeURIComponent(key)}`;
       const got = await Promise.all([model(key, `${root}${own}.js`),
         image(`${own}/${id.split("/").map(encodeURIComponent).join("_")}.js`, root)]);
