@@ -24,7 +24,7 @@ look: $(VENV)/ready
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
+	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.tracking.ui

@@ -20,8 +20,8 @@ from cnnviz.comparison import plots as compare_plots
 from cnnviz.files import write_csv, write_json
 from cnnviz.images.sets import ImageSet
 from cnnviz.networks import receptive_field
-from cnnviz.tracking import content as run_content
-from cnnviz.tracking import inputs as run_inputs
+from cnnviz.tracking.content import inputs as run_inputs
+from cnnviz.tracking.content import stages as run_content
 
 pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
 

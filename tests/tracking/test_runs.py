@@ -250,6 +250,7 @@ def test_an_experiment_here_leaves_the_baseline_its_name_and_has_its_own_times(s
 
 
 @pipeline
+@pytest.mark.long
 def test_a_fresh_clone_on_another_processor_says_what_differs(synced: Project, tmp_path: Path) -> None:
     here = Project(tmp_path / "there")
     synced.run("git", "clone", "-q", ".", str(here.folder))
