@@ -30,7 +30,7 @@
   const sights = new Map();
   const sight = new IntersectionObserver((found) => {
     for (const one of found) sights.set(one.target, one.isIntersecting);
-    bar.classList.toggle("away", ![...sights.values()].some(Boolean) && !bar.contains(document.activeElement));
+    bar.classList.toggle("away", ![...sights.values()].some(Boolean));
   });
   document.querySelectorAll(".pairs").forEach((one) => sight.observe(one));
 
