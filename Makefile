@@ -1,4 +1,4 @@
-# make repro | make look | make test | make ui | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
+# make repro | make look | make test | make ui | make publish | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(value PATH)
@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # An environment whose Python is gone, as after an upgrade of the system, is made anew
 $(shell test ! -e $(VENV)/ready || $(PY) -c '' 2>/dev/null || rm -f $(VENV)/ready)
 
-.PHONY: repro look test ui teams bench clean
+.PHONY: repro look test ui publish teams bench clean
 .DEFAULT_GOAL := repro
 
 repro: $(VENV)/ready
@@ -24,10 +24,14 @@ look: $(VENV)/ready
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
+	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.tracking.ui
+
+# The report and the docs as one folder for any static host. TO=folder: another one than public/
+publish: $(VENV)/ready
+	@$(PY) -m cnnviz.publish $(if $(TO),'$(TO)')
 
 # What S3 remotes and PostgreSQL need: docs/teams.md
 teams: $(VENV)/ready-teams

@@ -1,6 +1,8 @@
 """The public names of cnnviz."""
 
 from . import objectives as objectives  # what can be maximised: channel, neuron, logit, layer, direction, diversity
+from .ask import Answer as Answer  # pages of one's own images
+from .ask import ask as ask  # which filters fire in one's own image, a page for all models of params.yaml
 from .errors import InputError as InputError  # something given is wrong: one line
 from .filters import Borrowed as Borrowed  # filters taken out of a network
 from .filters import borrow as borrow  # take filters out of a network, put them into another

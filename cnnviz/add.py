@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="a .keras, .h5 or .hdf5 file")
     parser.add_argument("--name", help="the model's key in params.yaml, the file's name where nothing is said")
     given = parser.parse_args()
-    with stage("add"):
+    with stage("add", "python -m cnnviz.add"):
         key = add(given.file, given.name)
     print(f"added {key} to {PARAMS}; look at its block, then: make repro")
 

@@ -26,6 +26,8 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def _folder_name(key: str) -> str:
+    if isinstance(key, bool):
+        raise ValueError(f"expected a name; put true, false, yes, no, on and off in quotes: '{str(key).lower()}'")
     if isinstance(key, int | float) and KEY.fullmatch(str(key)):
         raise ValueError(f"expected a name, which a number is in quotes: '{key}'")
     if not isinstance(key, str) or not KEY.fullmatch(key):
@@ -39,6 +41,19 @@ def no_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("expected a number")
     return value
+
+
+LONGEST_NAME, LONGEST_PATH = 255, 1000  # bytes, which every system takes
+
+
+def too_long(path: str) -> str | None:
+    """Why no system takes a path, with what is expected; None where it may be one."""
+    parts = [part.encode("utf-8", "surrogatepass") for part in path.split("/")]
+    if max(map(len, parts)) > LONGEST_NAME:
+        return f"a name of over {LONGEST_NAME} bytes, which no folder takes; give it a shorter one"
+    if sum(map(len, parts)) + len(parts) > LONGEST_PATH:
+        return f"a path of over {LONGEST_PATH} bytes; put it into fewer folders"
+    return None
 
 
 LARGEST = 2**31 - 1  # of whole numbers, which become int32 in files

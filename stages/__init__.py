@@ -3,5 +3,6 @@
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # as `python -m stages.…`: until `stage` begins, Ctrl-C ends it without a traceback
+# As `python -m stages.…`: until `stage` begins, Ctrl-C ends it without a traceback
+if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)

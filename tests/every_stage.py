@@ -13,6 +13,7 @@ def main() -> None:
         compute_feature_maps,
         download_images,
         download_model,
+        enlarge_filters,
         extract_weights,
         judge_explanations,
         maximize_filters,
@@ -25,6 +26,7 @@ def main() -> None:
             one.main(key)
     for key in config.load().models:
         judge_explanations.main(key)
+    enlarge_filters.main()
     apply_fixed_filters.main()
     compare_models.main()
     render_report.main()

@@ -40,6 +40,7 @@ PARAMS: dict[str, Any] = {
     "weights": {},
     "feature_maps": {"images": [0, 5]},
     "analyze": {"mistakes": 1, "doubtful": 1},
+    "enlarge": {"after": {"second": {0: 40}}},
     "judge": {},
     "compare": {},
     "fixed_filters": {

@@ -1,5 +1,6 @@
 """Every link and picture of a site, followed as a browser would."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,8 +21,11 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self.tags.append((tag, values))
-        self.ids |= {str(values["id"])} if values.get("id") else set()
-        self.asked += [(tag, str(values[name])) for name in ("href", "src") if values.get(name)]
+        if values.get("id"):
+            self.ids.add(str(values["id"]))
+        self.asked += [(tag, str(values[name])) for name in ("href", "src", "data-src") if values.get(name)]
+        if style := values.get("style"):
+            self.asked += [("img-style", address) for address in re.findall(r"url\(([^)]*)\)", style)]
 
 
 def follow(site: Path) -> tuple[dict[Path, Page], set[Path]]:
@@ -30,7 +34,19 @@ def follow(site: Path) -> tuple[dict[Path, Page], set[Path]]:
     Fails where an address leaves the site, has no file or no fragment, and where a picture cannot be read or says
     nothing to those who cannot see it (`alt` missing; an ornament has an empty one).
     """
-    pages = {path: Page(path) for path in site.resolve().rglob("*.html")}
+    site = site.resolve()
+    pages = {path: Page(path) for path in site.rglob("*.html")}
+    found: dict[tuple[Path, str], Path] = {}
+
+    def target(page: Path, path: str) -> Path:
+        """The file of an address, asked of the disk once for each folder that pages lie in."""
+        key = page.parent, path
+        if key not in found:
+            found[key] = (page.parent / unquote(path)).resolve()
+            assert found[key].is_relative_to(site), (page, path)
+            assert found[key].is_file(), (page, path)
+        return found[key]
+
     reached, pictures = set(), set()
     for path, page in pages.items():
         for tag, address in page.asked:
@@ -39,13 +55,11 @@ def follow(site: Path) -> tuple[dict[Path, Page], set[Path]]:
             parts = urlsplit(address)
             assert not parts.scheme, (path, address)
             assert not parts.netloc, (path, address)
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            assert target.is_relative_to(site.resolve()), (path, address)
-            assert target.is_file(), (path, address)
+            file = target(path, parts.path) if parts.path else path
             if parts.fragment:
-                assert unquote(parts.fragment) in pages[target].ids, (path, address)
-            reached.add(target)
-            pictures |= {target} if tag == "img" else set()
+                assert unquote(parts.fragment) in pages[file].ids, (path, address)
+            reached.add(file)
+            pictures |= {file} if tag == "img" else set()
         assert all("alt" in attrs for tag, attrs in page.tags if tag == "img"), path
     for picture in pictures:
         with Image.open(picture) as image:

@@ -13,10 +13,10 @@ import yaml
 
 from cnnviz.files import machine
 from cnnviz.files.disk import CACHE
-from cnnviz.tracking import content
+from cnnviz.tracking.content import maximized
 
 MODELS = {"one": ["conv", "in.ner"], "two": ["first", "second", "third"]}  # conv layers of each
-FILTERS, STEPS = 3, 40
+FILTERS, TELLING, STEPS = 3, 2, 40  # TELLING: those that are not dead
 STARTED = float(os.environ.get("SMALL_STARTED", 1_700_000_000.25))
 
 
@@ -84,21 +84,28 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
         images = rng.integers(0, 256, (FILTERS, 3, 16, 16, 3), np.uint8)
         seen = images[:, -1] if i else images[:, -1, ..., :1]  # the first layer's network sees one channel
         kept = {"filters": np.arange(FILTERS), "images": seen, "snapshots": images}
-        np.savez(folder / f"{layer}.npz", **kept, scores=scores, snapshot_steps=np.array([1, 10, STEPS]))
+        kept |= {
+            "scores": scores,
+            "snapshot_steps": np.array([1, 10, STEPS]),
+            "snapshot_scores": scores[:, [1, 10, -1]],
+        }
+        kept |= {"status": np.array(["ok", "weak", "dead"]), "reason": np.array(["", "weak", "dead"])}
+        kept["robust_score"] = gain * np.array([1, -2, np.nan])
+        np.savez(folder / f"{layer}.npz", **kept)
         _png(folder / layer / "0.png", np.full((16, 16, 3), 20 * int(gain), np.uint8))
         _png(folder / f"{layer}.png", np.concatenate(images[:, -1], axis=1))
         metrics[layer] = {str(k): _entry(float(scores[k, -1]), k) for k in range(FILTERS)}
         rows += [(layer, k, s, f"{scores[k, s]:.6g}") for k in range(FILTERS) for s in range(STEPS + 1)]
     head: dict[str, Any] = {f"{state}_filters": len(layers) for state in ("ok", "weak", "dead")}
     head |= {"rendered_filters": FILTERS * len(layers)}
-    head |= {f"median_{key}": 1.5 for key in ("score_gain", *content.FILTER_SERIES)}
+    head |= {f"median_{key}": 1.5 for key in ("score_gain", *maximized.FILTER_SERIES)}
     objectives = {"logit-6": {"score": 2.0}}
     _png(folder / "objectives" / "logit-6.png")
     (folder / "metrics.json").write_text(json.dumps({**head, "layers": metrics, "objectives": objectives}))
     with (folder / "history.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("layer", "filter", "step", "score"), *rows])
     with (folder / "filters.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, ["layer", "filter", "status", "reason", "score", *content.FILTER_SERIES])
+        table = csv.DictWriter(file, ["layer", "filter", "status", "reason", "score", *maximized.FILTER_SERIES])
         table.writeheader()
         table.writerows({"layer": x, "filter": k, **e} for x, entries in metrics.items() for k, e in entries.items())
     settings: dict[str, Any] = {layer: {"precision": "float32"} for layer in layers}
@@ -109,7 +116,7 @@ def _maximize(folder: Path, rng: Any, layers: list[str], gain: float) -> None:
 def _entry(score: float, k: int) -> dict[str, Any]:
     """Numbers of one filter: the last one is dead, so nothing of it could be measured."""
     status = ("ok", "weak", "dead")[k]
-    measured = dict.fromkeys(content.FILTER_SERIES, None if status == "dead" else k + 0.5)
+    measured = dict.fromkeys(maximized.FILTER_SERIES, None if status == "dead" else k + 0.5)
     return {"score": score, "status": status, "reason": f'It is "{status}", <b>really</b>', **measured}
 
 

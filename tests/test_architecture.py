@@ -24,10 +24,11 @@ ORDER = [
         "report",
         "tracking",
         "verify",
+        "versus",
         "notebook",
         "config",
     ),
-    *("look", "borrowing", "add", "repro"),
+    *("look", "borrowing", "add", "ask", "repro", "enlarge", "publish"),
 ]
 # What can't change an output is no dep of a stage: params.yaml (and the rooms' sections, which read it) is tracked by
 # its values, errors are words.

@@ -4,7 +4,9 @@ from . import depth as depth  # what changes with depth: frequency, chroma
 from . import examples as examples  # image patches that drive a filter
 from . import subjects as subjects  # layers that params.yaml asks for, checked
 from .examples import Extremes as Extremes  # the images that drive each channel most
-from .examples import window as window  # what a receptive field shows of an image
+from .examples import cut as cut  # of an image what a receptive field sees, without what lies beyond
+from .examples import outside as outside  # what share of a receptive field lies beyond the image
+from .examples import window as window  # the same for a network, grey beyond the image
 from .files import Analysis as Analysis  # what one model's folder says
 from .files import Pixels as Pixels  # images of several sets as a network sees them
 from .files import read_analysis as read_analysis  # one model's folder, read
@@ -12,6 +14,13 @@ from .files import rendered_images as rendered_images  # maximized images of a l
 from .files import top_patches as top_patches  # the patches that drive a filter most
 from .grams import pool as pool  # maps averaged over a grid of cells
 from .observe import Observer as Observer  # what every unit does, a batch at a time
+from .places import LEVELS as LEVELS  # steps from 0 to a filter's highest output
+from .places import Placed as Placed  # which cells a layer's places have, and what a level means
+from .places import Places as Places  # where in an image which filters fire
+from .places import quantised as quantised  # shares of a filter's highest output as levels
+from .places import read_places as read_places  # of one model's analysis
+from .places import share as share  # what a level stands for
+from .places import split as split  # an image's levels by layer
 from .predictions import covered as covered  # what share of a map is covered
 from .predictions import gradcam as gradcam  # where in an image a class score comes from
 from .section import AnalyzeSection as AnalyzeSection  # `analyze` in params.yaml

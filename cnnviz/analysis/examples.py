@@ -68,8 +68,31 @@ def crop(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
     return image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
 
 
+def cut(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
+    """`crop`, and one grey pixel where nothing of the box is in the image: a unit may see padding alone."""
+    part = crop(image, box)
+    return part if part.size else np.full((1, 1, image.shape[2]), GREY, np.uint8)
+
+
+def outside(box: Sequence[int], height: int, width: int) -> float:
+    """The share of a box (top, left, bottom, right) that lies outside an image of this size, from 0 to 1."""
+    top, left, bottom, right = box
+    within = max(min(bottom, height) - max(top, 0), 0) * max(min(right, width) - max(left, 0), 0)
+    return 1 - within / ((bottom - top) * (right - left))
+
+
+def inset(box: Sequence[int], height: int, width: int) -> tuple[float, float]:
+    """What `tile` leaves empty above and below, left and right, of what an image of this size has of a box: shares."""
+    high, wide = (max(min(box[2], height) - max(box[0], 0), 0), max(min(box[3], width) - max(box[1], 0), 0))
+    longest = max(high, wide)
+    if not high or not wide:
+        return 0.0, 0.0
+    return round((1 - high / longest) / 2, 3), round((1 - wide / longest) / 2, 3)
+
+
 def window(image: NDArray[np.uint8], box: Sequence[int]) -> NDArray[np.uint8]:
-    """What the box shows of an image `(h, w, channels)`, in the box's own size, grey where there is no image.
+    """What the box shows of an image `(h, w, channels)`, in the box's own size, grey where there is no image: for
+    networks that look at it (`judge`). What people look at is `cut`.
 
     No side is longer than the image's.
     """

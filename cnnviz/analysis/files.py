@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import depth, examples
+from cnnviz.analysis import depth, examples, places
 from cnnviz.analysis.layers import LayerAnalysis
 from cnnviz.analysis.measures import histogram_edges
 from cnnviz.errors import InputError
@@ -74,7 +74,7 @@ def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixel
     for number, name, kind, row, rank, box in sorted(jobs, key=lambda job: job[0]):
         image = pixels[number]
         size = examples.SMALL if kind == "first" else examples.TILE
-        patch = examples.tile(examples.window(image, box), size)
+        patch = examples.tile(examples.cut(image, box), size)
         if kind == "first":
             tiles[name][kind][row] = patch
         else:
@@ -145,6 +145,16 @@ def write_arrays(folder: Path, layers: dict[str, LayerAnalysis], columns: dict[s
         features = {layer: one.sets[name].features.result() for layer, one in layers.items()}
         for kind, content in (("statistics", arrays), ("grams", grams), ("features", features)):
             write_bytes(folder / name / f"{kind}.npz", npz.pack(content, compress=True))
+
+
+def write_places(folder: Path, layers: dict[str, LayerAnalysis], placed: dict[str, places.Placed]) -> None:
+    """Write `places.npz`, and per set `places.npz`."""
+    write_bytes(folder / "places.npz", npz.pack(places.arrays(placed), compress=True))
+    for name in next(iter(layers.values())).sets:
+        kept = [one.sets[name].places for one in layers.values()]
+        if kept[0].limit:
+            levels = (one.levels(of.highest) for one, of in zip(kept, placed.values(), strict=True))
+            write_bytes(folder / name / "places.npz", npz.pack(places.rows(levels), compress=True))
 
 
 def filter_rows(columns: dict[str, dict[str, NDArray]]) -> list[dict[str, Any]]:
@@ -222,9 +232,11 @@ def read_analysis(folder: Path) -> Analysis:
 
 
 def top_patches(one: dict[str, NDArray], k: int, count: int, pixels: Pixels) -> list[Picture]:
-    """The patches that drive filter k most, cut out of the images again: `count` of `(t, t, 3)`, best first."""
+    """The patches that drive filter k most, cut out of the images again: `count` of `(t, t, 3)`, best first; cut off
+    where the image ends.
+    """
     numbers = pixels.starts[one["top_set"][k, :count]] + one["top_image"][k, :count]
     return [
-        examples.tile(examples.window(pixels[int(number)], box.tolist()), examples.TILE)
+        examples.tile(examples.cut(pixels[int(number)], box.tolist()), examples.TILE)
         for number, box in zip(numbers, one["top_box"][k, :count], strict=True)
     ]

@@ -14,6 +14,7 @@ from cnnviz.analysis import measures
 from cnnviz.analysis.depth import median
 from cnnviz.analysis.examples import Extremes
 from cnnviz.analysis.grams import Features, Grams
+from cnnviz.analysis.places import Places
 from cnnviz.analysis.seen import Measure, Seen
 from cnnviz.analysis.words import Responses, tellable
 from cnnviz.filters import clusters
@@ -31,12 +32,13 @@ class SetMeasures:
     histogram: measures.Histogram
     grams: Grams
     features: Features
+    places: Places
     classes: measures.ClassMeans | None = None
     shuffled: measures.ClassMeans | None = None
     responses: Responses | None = None
 
     def update(self, seen: Seen) -> None:
-        every: tuple[Measure | None, ...] = (self.moments, self.histogram, self.grams, self.features)
+        every: tuple[Measure | None, ...] = (*(self.moments, self.histogram, self.grams, self.features, self.places),)
         for measure in (*every, self.classes, self.shuffled, self.responses):
             if measure is not None:
                 measure.update(seen)
@@ -59,6 +61,7 @@ class LayerAnalysis:
     examples: int
     batch: int
     kept: int
+    mapped: int
     photos: NDArray[np.integer]  # of all sets' images, which show the same one
     sets: dict[str, SetMeasures] = field(default_factory=dict)
 
@@ -73,6 +76,7 @@ class LayerAnalysis:
             measures.Histogram(channels),
             Grams(min(self.batch, n), self.kept),
             Features(self.kept),
+            Places(self.mapped),
         )
         if measures.comparable(labels):
             self.current.classes = measures.ClassMeans(channels, labels)
@@ -102,6 +106,11 @@ def means(layer: LayerAnalysis) -> NDArray[np.float64]:
     """Of each unit over all positions of all images: `(channels,)`."""
     moments = [one.moments for one in layer.sets.values()]
     return np.asarray(sum(m.total for m in moments) / sum(m.stimuli for m in moments))
+
+
+def highest(layer: LayerAnalysis) -> NDArray[np.float64]:
+    """Each unit's highest output on all images: `(channels,)`, NaN where it was that anywhere."""
+    return np.asarray(np.max([one.moments.maximum for one in layer.sets.values()], axis=0))
 
 
 def states(rates: dict[str, NDArray]) -> NDArray[np.str_]:

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cnnviz.analysis.layers import PREFERS, LayerAnalysis
@@ -16,15 +17,16 @@ Columns = dict[str, dict[str, NDArray]]
 
 
 def draw(model: str, layers: dict[str, LayerAnalysis], columns: Columns) -> Iterator[tuple[str, bytes]]:
-    """All plots of one model; columns: analysis.per_filter of each layer."""
+    """All plots of one model, as PNG and SVG; columns: analysis.per_filter of each layer."""
     sets = list(next(iter(layers.values())).sets)
-    yield "histograms.png", _histograms(model, layers, sets)
-    yield "statistics.png", _statistics(model, layers, columns, sets)
-    for a, b in combinations(sets, 2):
-        yield f"sets_{a}_{b}.png", _two_sets(model, columns, a, b)
+    drawn = {"histograms": _histograms(model, layers, sets), "statistics": _statistics(model, layers, columns, sets)}
+    drawn |= {f"sets_{a}_{b}": _two_sets(model, columns, a, b) for a, b in combinations(sets, 2)}
+    for name, figure in drawn.items():
+        for suffix, data in plots.both(figure).items():
+            yield name + suffix, data
 
 
-def _histograms(model: str, layers: dict[str, LayerAnalysis], sets: list[str]) -> bytes:
+def _histograms(model: str, layers: dict[str, LayerAnalysis], sets: list[str]) -> Figure:
     """Share of all positions per octave of the pre-activation, for up to 12 layers."""
     edges = histogram_edges()
     octaves = np.abs(np.diff(np.log2(np.abs(edges))))
@@ -57,10 +59,10 @@ def _histograms(model: str, layers: dict[str, LayerAnalysis], sets: list[str]) -
         one.set_visible(False)
     axes[0, 0].legend(fontsize=8)
     figure.supxlabel("pre-activation (signed logarithmic scale)", fontsize=9)
-    return plots.png(figure)
+    return figure
 
 
-def _statistics(model: str, layers: dict[str, LayerAnalysis], columns: Columns, sets: list[str]) -> bytes:
+def _statistics(model: str, layers: dict[str, LayerAnalysis], columns: Columns, sets: list[str]) -> Figure:
     names = list(layers)
     x = np.arange(len(names))
     figure, axes = plots.panels(2, 3, 4.6, 3.1, sharex=True)
@@ -105,7 +107,7 @@ def _statistics(model: str, layers: dict[str, LayerAnalysis], columns: Columns, 
     for one in axes[1]:
         plots.layer_ticks(one, names)
     axes[0, 0].legend(fontsize=8)
-    return plots.png(figure)
+    return figure
 
 
 def _bands(axes: Any, columns: Columns, names: list[str], key: str, sets: list[str]) -> None:
@@ -127,7 +129,7 @@ def _quartiles(values: NDArray) -> NDArray:
     return np.quantile(known, [0.25, 0.5, 0.75]) if len(known) else np.full(3, np.nan)
 
 
-def _two_sets(model: str, columns: Columns, a: str, b: str) -> bytes:
+def _two_sets(model: str, columns: Columns, a: str, b: str) -> Figure:
     """Mean activation of every filter on one set against the other, for four depths."""
     names = list(columns)
     shown = [names[i] for i in sorted({int(i) for i in np.linspace(0, len(names) - 1, 4).round()})]
@@ -149,4 +151,4 @@ def _two_sets(model: str, columns: Columns, a: str, b: str) -> bytes:
             text = f"{sides[i].sum()} of {len(x)} prefer {s}"
             one.text(*place, text, color=plots.color(i), ha=side, va=va, fontsize=8, transform=one.transAxes)
     axes[0, 0].set_ylabel(f"mean activation on {b}")
-    return plots.png(figure)
+    return figure

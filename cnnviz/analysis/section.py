@@ -46,6 +46,7 @@ class AnalyzeSection(Section):
     patches: Literal["rendered", "all"] = "rendered"
     batch: Annotated[int, BeforeValidator(no_bool), Field(ge=4, le=1024, strict=True)] = 20
     kept_images: Positive = 200
+    mapped_images: Index = 64
     mistakes: Index = 12
     doubtful: Index = 2
     silenced_images: Index = 20

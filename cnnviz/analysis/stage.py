@@ -39,7 +39,7 @@ def run(
 
     network = load(stored)[0]
     observer = observe.Observer(network, described, wanted)
-    amounts = watching.Amounts(section.examples, section.batch, section.kept_images)
+    amounts = watching.Amounts(section.examples, section.batch, section.kept_images, section.mapped_images)
     with watch.network(), progress(sum(map(len, images.values())), "image", f"analyze {key}") as bar:
         found, outputs = watching.watch(observer, images, shape, amounts, bar.update)
     examples = watching.located(observer, found, pictured)
@@ -55,6 +55,7 @@ def run(
         for name, layer in found.items()
     }
     files.write_arrays(folder, found, columns)
+    files.write_places(folder, found, watching.placed(observer, found, shape))
     write_csv(folder / "filters.csv", files.filter_rows(columns))
     write_json(folder / "statistics.json", entries)
     scores = explaining.against_labels(outputs, observer.head, pixels, model.labels, key)
@@ -80,8 +81,8 @@ def run(
         say(f"{key}: {note}")
     write_json(folder / "notes.json", notes)
     write_json(folder / "metrics.json", layers.headline(entries, columns) | predicted)
-    for name, png in plots.draw(key, found, columns):
-        write_bytes(folder / name, png)
+    for name, data in plots.draw(key, found, columns):
+        write_bytes(folder / name, data)
 
 
 def _kernels_alike(weights: Path, described: Mapping[str, Any], names: Collection[str]) -> dict[str, np.ndarray]:

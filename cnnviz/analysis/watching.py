@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnviz.analysis.files import LayerExamples
-from cnnviz.analysis.layers import LayerAnalysis
+from cnnviz.analysis.layers import LayerAnalysis, highest
 from cnnviz.analysis.observe import Observer
+from cnnviz.analysis.places import Placed, edges
 from cnnviz.analysis.predictions.outputs import Outputs
 from cnnviz.images import ImageSet, fed, photos
 from cnnviz.networks import receptive_field
@@ -15,11 +18,13 @@ from cnnviz.networks import receptive_field
 
 @dataclass(frozen=True)
 class Amounts:
-    """examples: per filter and end; batch: images at a time; kept: images of a set that `compare` gets to see."""
+    """examples: per filter and end; batch: images at a time; kept: images of a set that `compare` gets to see; mapped:
+    of which it is kept where filters fire."""
 
     examples: int
     batch: int
     kept: int
+    mapped: int = 64
 
 
 def watch(
@@ -36,7 +41,7 @@ def watch(
     outputs = {name: Outputs() for name in sets if observer.head.answers}
     shown = photos(one.image(i) for one in sets.values() for i in range(len(one)))
     layers = {
-        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept, shown)
+        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept, amounts.mapped, shown)
         for name, conv in observer.convs.items()
     }
     for name, one in sets.items():
@@ -71,3 +76,22 @@ def located(
         ]
         found[name] = LayerExamples(layer, boxes[0], boxes[1], pictured[name])
     return found
+
+
+def placed(observer: Observer, layers: dict[str, LayerAnalysis], shape: Sequence[int]) -> dict[str, Placed]:
+    """Which part of an image of this shape (h, w, …) each cell of a layer's places stands for.
+
+    By the centres of what its units see, of their surroundings: a gate lets them know of the rest of the image.
+    """
+    return {name: Placed(highest(layer), *cells(observer.convs[name].output, shape)) for name, layer in layers.items()}
+
+
+def cells(output: Any, shape: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+    """Edges of the cells of a conv layer's output down and across the image, and whether they had to be assumed."""
+    height, width = (int(side) for side in output.shape[1:3])
+    places = np.arange(max(height, width))
+    diagonal = np.stack([np.minimum(places, side - 1) for side in (height, width)], axis=1)
+    boxes = receptive_field.boxes(output, diagonal, local=True)
+    rows, odd = edges((boxes[:height, 0] + boxes[:height, 2]) / 2, shape[0])
+    columns, assumed = edges((boxes[:width, 1] + boxes[:width, 3]) / 2, shape[1])
+    return rows, columns, odd or assumed

@@ -44,7 +44,8 @@ def write_pair(folder: Path, one: Side, other: Side, matches_shown: int, changed
     write_bytes(folder / "drift" / f"{name}.npz", npz.pack(changed, compress=True))
     every = [{key: values[i] for key, values in changed.items()} for i in range(len(changed["filter"]))]
     write_csv(folder / "drift" / f"{name}.csv", every)
-    write_bytes(folder / "drift" / f"{name}.png", plots.drift(changed, one.name, other.name))
+    for suffix, data in plots.drift(changed, one.name, other.name).items():
+        write_bytes(folder / "drift" / f"{name}{suffix}", data)
     most, least = pairs.most_and_least(changed, one, other, changed_shown)
     if most:
         picture = plots.changed_filters(changed, most, least, one, other)

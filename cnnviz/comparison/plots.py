@@ -48,7 +48,7 @@ _DEPTH = (
 )
 
 
-def depth(rows: list[dict[str, Any]]) -> bytes:
+def depth(rows: list[dict[str, Any]]) -> dict[str, bytes]:
     """Every measure over the relative depth, a line per model; of many layers the median of three neighbours."""
     figure, axes = plots.panels(2, 4, 4.2, 3.0, sharex=True)
     models = list(dict.fromkeys(row["model"] for row in rows))
@@ -72,7 +72,7 @@ def depth(rows: list[dict[str, Any]]) -> bytes:
     for one in axes[1]:
         one.set_xlabel("depth (0: first conv layer, 1: last)")
     axes[0, 0].legend(fontsize=8)
-    return plots.png(figure)
+    return plots.both(figure)
 
 
 def _smooth(values: NDArray) -> NDArray:
@@ -128,7 +128,7 @@ def changed_filters(
     return _titled(grid, f"{before.name} (before) and {after.name} (after)")
 
 
-def drift(changed: dict[str, NDArray], before: str, after: str) -> bytes:
+def drift(changed: dict[str, NDArray], before: str, after: str) -> dict[str, bytes]:
     """Kernel distance and activation correlation of every filter, by layer."""
     layers = list(dict.fromkeys(changed["layer"].tolist()))
     figure, axes = plots.panels(1, 2, max(4.6, 0.12 * len(layers) + 2.5), 3.8)
@@ -150,7 +150,7 @@ def drift(changed: dict[str, NDArray], before: str, after: str) -> bytes:
         plots.layer_ticks(one, layers)
     axes[0, 0].set_yscale("log")
     axes[0, 0].yaxis.set_major_formatter(lambda v, _: f"{v:g}")
-    return plots.png(figure)
+    return plots.both(figure)
 
 
 def _titled(picture: montage.Picture, title: str) -> montage.Picture:

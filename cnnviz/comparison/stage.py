@@ -28,7 +28,8 @@ def run(section: CompareSection, models: Sequence[str], sets: Sequence[str], art
     folder = fresh(artifacts / "compare")
     rows = [row for side in sides for row in pairs.depth_rows(side)]
     write_csv(folder / "depth.csv", rows)
-    write_bytes(folder / "depth.png", plots.depth(rows))
+    for suffix, data in plots.depth(rows).items():
+        write_bytes(folder / f"depth{suffix}", data)
     write_csv(folder / "models.csv", [{"model": side.name, **side.analysis.metrics} for side in sides])
     numbers = {}
     every = [two for two in combinations_with_replacement(sides, 2) if pairs.shared(two[0].analysis, two[1].analysis)]

@@ -12,6 +12,7 @@ from cnnviz.config.schema import Params
 from cnnviz.errors import InputError, choices
 from cnnviz.filters import lendable
 from cnnviz.images import Own
+from cnnviz.maximization import check_enlarged
 from cnnviz.networks import ModelSection, read_description, recognise, selection
 from cnnviz.objectives import Term, parse
 from cnnviz.tracking import lockfile
@@ -36,9 +37,12 @@ def complaints(params: Params, artifacts: Path, lock: Path = Path()) -> Iterator
         written = notes.parsed(params, lock / notes.PATH)
     except InputError as problem:
         yield from str(problem).splitlines()
-    name, _, index = params.maximize.start.partition("/")
-    if index and int(index) >= counts.get(name, UNKNOWN):
-        yield f"params.yaml: maximize.start: the set {name!r} has {counts[name]} images, from 0 on"
+    for line in params.of_images({**params.images.counts, **counts}):
+        yield f"params.yaml: {line}"
+    lowest = min(params.feature_maps.images)
+    for name, count in counts.items():
+        if lowest >= count:
+            yield f"params.yaml: feature_maps.images: {lowest} is out of range; {name} has 0..{count - 1}"
     with suppress(InputError):  # of a dvc.lock that can't be read
         entries = {entry.name: entry for entry in lockfile.read(lock)}
     for key, model in params.models.items():
@@ -113,6 +117,8 @@ def _of_stored(key: str, model: ModelSection, params: Params, described: Mapping
             params.maximize.max_size,
         ),
     ]
+    if enlarged := params.enlarge.get(key):
+        checks.append(lambda: check_enlarged(key, enlarged, params.maximize, described))
     if (borrowed := params.fixed_filters.borrowed) and borrowed.model == key:
         checks.append(lambda: lendable(described, borrowed.layer, borrowed.filters))
     yield from dict.fromkeys(line for check in checks if (line := _refused(check)))

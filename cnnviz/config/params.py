@@ -17,6 +17,12 @@ MOVED[("feature_maps", "channels")] = IN_ITS_BLOCK + "channels"
 MOVED[("analyze", "layers")] = IN_ITS_BLOCK + "analyzed_layers"
 OF_EACH_SET = "each set has its own now: sets: {mine: {folder: inputs/images/mine, count: all}}"
 MOVED |= {("images", name): OF_EACH_SET for name in ("source", "folder")}
+_PLAIN = {  # pydantic's words are those of Python
+    "model_type": "expected a section: keys with their values",
+    "dict_type": "expected a section: names with what they stand for",
+    "too_short": "expected at least {min_length}",
+    "too_long": "expected at most {max_length}",
+}
 NEEDED = [name for name, field in Params.model_fields.items() if field.is_required()]
 
 
@@ -36,13 +42,14 @@ def _place(error: Any, data: Any) -> list[Any]:
     place, value = [], data
     for part in error["loc"]:
         if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
-            place.append(part)
+            place.append(next(key for key in value if key == part) if isinstance(value, dict) else part)
             value = value[part]
     return place
 
 
 def _dotted(place: list[Any]) -> str:
     """A place in one line, its parts as they are written, but for long ones and what can't be printed."""
+    place = [str(p).lower() if isinstance(p, bool) else p for p in place]
     return ".".join(str(p) if str(p).isprintable() and len(str(p)) <= LONGEST else quoted(p) for p in place)
 
 
@@ -59,6 +66,7 @@ def _lines(error: Any, data: Any, path: Path) -> list[str]:
         .replace("greater than or equal to", "at least")
     )
     message = message.replace(", unable to parse string as a number", "")
+    message = _PLAIN[error["type"]].format(**error.get("ctx", {})) if error["type"] in _PLAIN else message
     if error["type"] == "extra_forbidden":
         parents = [str(part) for part in place[:-1]]
         now = MOVED.get(tuple(place)) or choices(str(place[-1]), _valid_keys(parents))

@@ -3,18 +3,22 @@
 DVC reads the file by YAML 1.2, PyYAML by 1.1: `010` is ten to one and eight to the other.
 """
 
+import re
 import stat
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ruamel.yaml import YAML  # DVC's reader
+from yaml.reader import ReaderError
 
 from cnnviz.errors import InputError, quoted
+from cnnviz.tracking import lockfile
 
 LARGEST = 1_000_000  # bytes
 DEEPEST = 16  # sections and lists in one another
 PLAIN = (str, int, float, bool, type(None))
+HALF = re.compile("[\ud800-\udfff]")
 AGREE = "numbers as 8 or 0.5, yes and no as true and false, text in quotes"
 
 
@@ -39,8 +43,13 @@ def read(path: Path, empty: bool = False) -> dict[str, Any]:
 
 def parse(text: str, name: str, empty: bool = False) -> dict[str, Any]:
     """The values in a text, which may be `empty`; name: of its file, for lines of errors."""
+    if line := lockfile.conflict(text):
+        raise InputError(f"{name}: line {line} is the mark of a merge conflict; leave the lines of one side, no mark")
     try:
         data = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(f"{name}: line {line}: the character {_character(error)}; remove it") from error
     except yaml.YAMLError as error:
         raise InputError(f"{name}: not valid YAML: {_said(error)}") from error
     if data is None and empty:
@@ -57,6 +66,12 @@ def parse(text: str, name: str, empty: bool = False) -> dict[str, Any]:
         if not isinstance(key, str):
             raise InputError(f"{name}: the key {quoted(key)}; expected a section such as `models:`")
     return agreed
+
+
+def _character(error: ReaderError) -> str:
+    """The one that YAML does not take."""
+    code = error.character if isinstance(error.character, int) else ord(error.character)
+    return f"U+{code:04X}, which YAML does not take"
 
 
 def _said(error: yaml.YAMLError) -> str:
@@ -81,6 +96,8 @@ def _agreed(one: Any, other: Any, place: str) -> Any:
     if type(one) is not type(other) or (one != other and one == one):
         both = f"{quoted(one)} by YAML 1.1, {quoted(other)} by 1.2, which DVC reads"
         raise InputError(f"{place}: {both}; write it so that both agree: {AGREE}")
+    if isinstance(one, str) and HALF.search(one):
+        raise InputError(f"{place}: given {quoted(one)}; half of a character, which no file can hold; write it whole")
     if not isinstance(one, PLAIN):
         raise InputError(f"{place}: given a {type(one).__name__}; expected a number or text, text in quotes")
     return one

@@ -1,6 +1,6 @@
 """params.yaml as a whole: the sections that the rooms own, and what has to agree between them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -14,7 +14,7 @@ from cnnviz.fields import Key, Section, Seed
 from cnnviz.filters import FixedFiltersSection, WeightsSection
 from cnnviz.images import ImagesSection
 from cnnviz.judging import JudgeSection
-from cnnviz.maximization import MaximizeSection
+from cnnviz.maximization import Enlarged, MaximizeSection
 from cnnviz.networks import ModelSection
 from cnnviz.objectives import parse
 
@@ -33,12 +33,19 @@ class Params(Section):
     fixed_filters: FixedFiltersSection
     maximize: MaximizeSection
     analyze: AnalyzeSection
+    enlarge: Enlarged
     judge: JudgeSection
     compare: CompareSection
 
     @model_validator(mode="after")
     def _refer(self) -> "Params":
-        if found := [*self.complaints(), *self._of_names(), *self._of_models(), *self._of_images()]:
+        if found := [
+            *self.complaints(),
+            *self._of_names(),
+            *self._of_models(),
+            *self.of_images(self.images.counts),
+            *self._of_maps(),
+        ]:
             raise ValueError("\n".join(found))
         return self
 
@@ -63,14 +70,15 @@ class Params(Section):
                     yield f"models.{key}.{path}.{name}: no such image set; {choices(name, sets)}"
         if self.judge.network not in ("auto", *self.models):
             yield f"judge.network: no model {self.judge.network!r}; auto, or {choices(self.judge.network, self.models)}"
+        for key in sorted(set(self.enlarge) - set(self.models)):
+            yield f"enlarge.{key}: no such model; {choices(key, self.models)}"
         borrowed = self.fixed_filters.borrowed
         if borrowed is not None and borrowed.model not in self.models:
             there = choices(borrowed.model, self.models)
             yield f"fixed_filters.borrowed.model: no model {borrowed.model!r}; {there}; or remove `borrowed`"
 
-    def _of_images(self) -> Iterator[str]:
-        """What asks for an image that is not there, as far as it can be known before the images are read."""
-        sets = self.images.counts
+    def of_images(self, sets: Mapping[str, int | None]) -> Iterator[str]:
+        """What asks for an image that is not there; sets: how many each has, None where that is not known."""
         if self.maximize.start != "noise":
             name, index = self.maximize.start.split("/")
             if name not in sets:
@@ -82,8 +90,11 @@ class Params(Section):
             yield f"fixed_filters.set: no image set {fixed.set!r}; {choices(fixed.set, sets)}"
         elif (count := sets[fixed.set]) is not None and fixed.images > count:
             yield f"fixed_filters.images: {fixed.images} asked, the set has {count}"
+
+    def _of_maps(self) -> Iterator[str]:
+        """Of a folder's images those that are there are shown, if it is one: `known` looks."""
         highest = max(self.feature_maps.images)
-        for name, count in sets.items():
+        for name, count in self.images.counts.items():
             if count is not None and highest >= count:
                 yield f"feature_maps.images: {highest} is out of range; {name} has 0..{count - 1}"
 

@@ -7,6 +7,7 @@ from .disk import CACHE as CACHE  # downloads and rendered filters, shared with 
 from .disk import LOCAL as LOCAL  # timings and notes of this working folder
 from .disk import alone as alone  # one process at a time
 from .disk import fresh as fresh  # an output folder, emptied
+from .disk import lfs_pointer as lfs_pointer  # what to say of a note of Git LFS in place of a file
 from .disk import read_json as read_json  # a JSON file
 from .disk import read_kept as read_kept  # a JSON object of a cache, empty where it can't be read
 from .disk import unusable as unusable  # an error of the operating system in one line
@@ -17,6 +18,7 @@ from .experiment import check_brought as check_brought  # files that DVC's tempo
 from .experiment import home as home  # the project's own folder, also for an experiment in a temporary one
 from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
 from .interrupting import WITHIN as WITHIN  # in the environment: another process says it
+from .interrupting import exit_status as exit_status  # of a process, as a shell has it
 from .interrupting import interrupted as interrupted  # what it says
 from .keras_settings import use_defaults as use_defaults  # Keras with its own defaults, whatever the user has set
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, shortened
 from cnnviz.files.quiet import say
 
 ARTIFACTS = Path("artifacts")
@@ -23,6 +23,8 @@ LOCAL = Path(".cache")  # timings, and what track noted: of this folder
 # either costs time, never results.
 CACHE = Path(os.environ.get("DVC_ROOT") or ".") / LOCAL
 
+
+_LFS = b"version https://git-lfs"
 
 emptied: list[Path] = []  # by this process
 
@@ -77,6 +79,13 @@ def read_kept(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def lfs_pointer(path: Path) -> str:
+    """What to say where Git LFS left a note in place of a file, "" where it is something else."""
+    with path.open("rb") as file:
+        found = file.read(len(_LFS)) == _LFS
+    return "a Git LFS pointer, not the file itself; run `git lfs pull` where it came from" if found else ""
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON with sorted layout kept as given, floats as Python prints them, and a final newline; whole or not."""
     write_bytes(path, (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
@@ -105,11 +114,13 @@ def writing(path: Path) -> Iterator[None]:
         raise
 
 
+LONGEST = 500  # characters of a path in a line
+
 # What a user can do about the errors of the operating system
 _REMEDIES = {
     (errno.ENOSPC, errno.EDQUOT): "make room there",
     (errno.EROFS, errno.EACCES, errno.EPERM): "it needs the right to read and write there",
-    (errno.ENAMETOOLONG,): "move this folder to a shorter path",
+    (errno.ENAMETOOLONG,): "give it a shorter name, or move this folder to a shorter path",
     (errno.EISDIR, errno.ENOTDIR, errno.EEXIST): "remove what is in its place",
 }
 
@@ -119,5 +130,5 @@ def unusable(error: OSError, command: str) -> str:
     what = error.strerror or " ".join(str(error).split()) or type(error).__name__
     remedy = next((words for codes, words in _REMEDIES.items() if error.errno in codes), None)
     path = error.filename if isinstance(error.filename, (str, bytes)) else "" if remedy else None
-    where = "" if path is None else f"{Path(os.fsdecode(path)).absolute()}: "
+    where = "" if path is None else f"{shortened(str(Path(os.fsdecode(path)).absolute()), LONGEST)}: "
     return f"{where}{what}; {remedy or 'mend that'}, then: {command}"

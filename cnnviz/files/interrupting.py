@@ -16,14 +16,20 @@ from functools import partial
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 FORCE = getattr(signal, "SIGUSR1", signal.SIGTERM)  # ends a process that has no handler of it, at once
-STATUSES = {status for number in (*STOPS, FORCE) for status in (-number, 128 + number)}  # exit statuses
+STATUSES = {128 + number for number in (*STOPS, FORCE)}  # exit statuses
 WITHIN = "CNNVIZ_WITHIN"  # in the environment: whoever started this process says that it was interrupted
+REPRO = "make repro"
 GRACE = 0.5  # seconds that a process may take to end by itself
 
 
+def exit_status(returned: int) -> int:
+    """That of a process as a shell has it: 128 + its number for a signal, which Python gives as a negative number."""
+    return 128 - returned if returned < 0 else returned
+
+
 def interrupted(command: str) -> str:
-    """What an interrupted process says; command: what makes the rest."""
-    return f"interrupted; {command} goes on from here"
+    """What an interrupted process says; command: what makes the rest, or, but for make repro, all of it again."""
+    return f"interrupted; {command} goes on from here" if command == REPRO else f"interrupted; again: {command}"
 
 
 def on_terminal(text: str) -> str:

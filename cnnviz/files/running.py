@@ -13,7 +13,7 @@ from typing import TypeVar
 from cnnviz.errors import InputError
 from cnnviz.files import keras_settings, machine, waiting
 from cnnviz.files.disk import LOCAL, alone, emptied, unusable, write_json
-from cnnviz.files.interrupting import interruptible
+from cnnviz.files.interrupting import REPRO, interruptible
 from cnnviz.files.quiet import drop_chatter
 
 PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "PIL")
@@ -49,11 +49,11 @@ class Stopwatch:
 
 
 @contextmanager
-def command(name: str = "make repro", tidy: Callable[[], None] | None = None) -> Iterator[None]:
+def command(name: str = REPRO, tidy: Callable[[], None] | None = None) -> Iterator[None]:
     """Run a command's body; on InputError, or where the disk cannot be used, print one line and exit 1.
 
-    A signal to stop ends it at once, with a line that names the command that makes the rest: `name`. tidy: see
-    `interruptible`.
+    A signal to stop ends it at once, with a line that names the command that makes the rest, or all of it: `name`.
+    tidy: see `interruptible`.
     """
     with interruptible(name, tidy):
         try:
@@ -65,8 +65,8 @@ def command(name: str = "make repro", tidy: Callable[[], None] | None = None) ->
 
 
 @contextmanager
-def stage(name: str) -> Iterator[Stopwatch]:
-    """Run a stage's body as `command` does; on success write its timings beside the outputs.
+def stage(name: str, again: str = REPRO) -> Iterator[Stopwatch]:
+    """Run a stage's body as `command` of the name `again` does; on success write its timings beside the outputs.
 
     Where it fails, what the stage had made before is put back, see `put_back`.
 
@@ -74,7 +74,7 @@ def stage(name: str) -> Iterator[Stopwatch]:
     network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the CPU
     and the versions of the packages. It is no DVC output, since it differs from run to run.
     """
-    with command():
+    with command(again):
         drop_chatter()
         keras_settings.use_defaults()
         # of a DVC that was killed the stage works on, and would write among what this one writes
@@ -110,11 +110,12 @@ def _note(name: str, watch: Stopwatch, started: float, paces: Mapping[str, float
 def put_back(name: str) -> None:
     """Bring back a stage's outputs that dvc.lock names: DVC removed them before it started, without DVC `fresh` did.
 
-    Out of DVC's cache, by DVC itself, which lets go of its lock while a stage runs; nothing where the cache lacks them.
+    Out of DVC's cache, by DVC itself, which lets go of its lock while a stage runs; nothing where the cache lacks them,
+    or has others under their digests.
     """
     if "DVC_STAGE" in os.environ or emptied:
         quiet = subprocess.DEVNULL
-        command = [sys.executable, "-m", "dvc", "checkout", "--force", name]
+        command = [sys.executable, "-m", "cnnviz.repro.objects", name]
         subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from cnnviz.errors import InputError
+from cnnviz.files import lfs_pointer
 from cnnviz.images.levels import as_bytes
 from cnnviz.images.sets import Pixels
 
@@ -58,6 +59,8 @@ def _opened(stream: Any, name: str) -> Iterator[Image.Image]:
         raise InputError(f"{name}: over {MAX_PIXELS // 10**6} million pixels; scale it down first") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, KeyError) as error:
         if isinstance(error, UnidentifiedImageError):
+            if isinstance(stream, Path) and (pointer := lfs_pointer(stream)):
+                raise InputError(f"{name}: {pointer}") from None
             raise InputError(f"{name}: damaged or no {KINDS} image; save it again as PNG, or remove it") from None
         said = " ".join(str(error).split())[:120]
         raise InputError(f"{name}: damaged or cut short ({said}); copy it again, or remove it") from None

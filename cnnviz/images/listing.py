@@ -62,6 +62,15 @@ def listed(place: Path, root: Path) -> Listing:
     return Listing(found, classes, [numbers.get(folder, -1) for folder in folders], others, notes)
 
 
+def hidden(place: Path) -> str:
+    """A file below a folder that would count if its name, or that of a folder above it, did not begin with a dot."""
+    for path in place.rglob("*"):
+        within = path.relative_to(place)
+        if path.suffix.lower() in SUFFIXES and any(part[0] == "." for part in within.parts) and path.is_file():
+            return within.as_posix()
+    return ""
+
+
 def missing(place: Path) -> str | None:
     """A line where there is no such folder."""
     if place.is_dir():

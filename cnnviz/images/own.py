@@ -12,7 +12,7 @@ from cnnviz.errors import InputError
 from cnnviz.images import decoding, ranges, stacks
 from cnnviz.images.classes import classes
 from cnnviz.images.levels import as_bytes
-from cnnviz.images.listing import ARRAYS, evenly, listed, said
+from cnnviz.images.listing import ARRAYS, evenly, hidden, listed, said
 from cnnviz.images.sets import MAX_BYTES, ImageSet, Pixels, too_large
 
 ROOT = Path("inputs/images")  # which DVC watches
@@ -68,6 +68,8 @@ class Own:
                 if left
                 else "; put more there"
             )
+            if not items and (one := hidden(self.folder)):
+                others = f" and hidden ones ({said(one)[:80]}) do not{others}"
             raise InputError(
                 f"{said(self.folder)}: {asked}, there are {len(items)}; {decoding.KINDS}, .npy and .npz count{others} "
                 "or ask for fewer"
@@ -200,3 +202,14 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
     """A size scaled down, if need be, to `side` at most on its shorter side and LONGER times that on the other."""
     share = min(1, side / min(size), LONGER * side / max(size))
     return (max(1, round(size[0] * share)), max(1, round(size[1] * share))) if share < 1 else size
+
+
+def one_alone(path: Path, background: str = decoding.WHITE) -> Pixels:
+    """A picture file as a set of its own would hold it: uint8 RGB `(h, w, 3)`, scaled down where it is large.
+
+    Raises InputError where it is no picture, with one line that names it.
+    """
+    about, name = decoding.header(path, said(path)), said(path)
+    whole = about.height, about.width
+    size = _within(whole, SIDES[0])
+    return decoding.decoded(path, name, background, None, None if size == whole else size)[0]

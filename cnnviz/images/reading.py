@@ -64,7 +64,8 @@ def read_package(name: str, count: int, members: Iterable[str], read: Reader, ti
     content = read([member for _, member, _ in found[:count]])
     decoded = [decode(BytesIO(data), member) for member, data in content.items()]
     labels = [label for _, _, label in found[:count]]
-    names = [known.class_names[i] for i in labels] if known.class_names else [Path(member).stem for member in content]
+    words = dict(enumerate(known.class_names)) or known.words
+    names = [words.get(label, Path(member).stem) for label, member in zip(labels, content, strict=True)]
     return ImageSet(
         *_stack([image.shape[:2] for image in decoded], decoded.__getitem__, tick),
         labels=np.array(labels, np.int32),

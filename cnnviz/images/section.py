@@ -8,7 +8,7 @@ from PIL import ImageColor
 from pydantic import BeforeValidator, Field, model_validator
 
 from cnnviz.errors import choices
-from cnnviz.fields import Key, Section
+from cnnviz.fields import Key, Section, too_long
 from cnnviz.sources import catalog
 
 ROOT = "inputs/images"
@@ -34,6 +34,8 @@ def _folder(value: Any) -> Any:
     path = PurePosixPath(value) if isinstance(value, str) else PurePosixPath("/")
     if not str(path).isprintable() or "\\" in str(value) or ".." in path.parts or not path.is_relative_to(ROOT):
         raise ValueError(f"expected a folder in {ROOT}, such as {ROOT}/mine; put the images, or a copy, there")
+    if line := too_long(path.as_posix()):
+        raise ValueError(line)
     return path.as_posix()
 
 

@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from cnnviz.errors import InputError
+from cnnviz.files import lfs_pointer
 
 PAIRS = (("images", "labels"), ("x", "y"), ("X", "y"), ("x_test", "y_test"), ("data", "labels"), ("data", "y"))
 BANDS = 16  # channels up to which a third axis, shorter than half of the others, is taken for that of the channels
@@ -78,6 +79,9 @@ class Stack:
 
 def opened(path: Path, name: str) -> Stack:
     """Read the header of a .npy or .npz file. Raises InputError naming the file where it holds no images."""
+    with _reading(name):
+        if pointer := lfs_pointer(path):
+            raise InputError(f"{name}: {pointer}")
     if path.suffix.lower() == ".npy":
         with _reading(name), path.open("rb") as file:
             shape, fortran, dtype = _header(file)
@@ -132,7 +136,10 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise ValueError(f"npy format {version[0]}.{version[1]}")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # headers of Python 2, which are read more loosely
-        return read(stream)
+        shape, fortran, dtype = read(stream)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its shape is {shape}")
+    return shape, fortran, dtype
 
 
 def _complete(size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

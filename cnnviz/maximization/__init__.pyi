@@ -6,11 +6,14 @@ from .ascent import scores as scores  # how good images are, and how alike
 from .ascent import settings as settings  # what an image depends on besides network and objective
 from .chunks import Chunk as Chunk  # objectives that are rendered together
 from .chunks import Workshop as Workshop  # a network that renders chunks
+from .enlarging import check_enlarged as check_enlarged  # whether `enlarge` asks for what is there
+from .enlarging import enlarge as enlarge  # the stage `enlarge`
 from .ladder import doubt as doubt  # why a picture does not show what its filter looks for
 from .ladder import rose as rose  # whether a score rose
 from .rendering import Judged as Judged  # filters with their verdicts and scores
 from .rendering import Rendering as Rendering  # a network's images, rendered and scored
 from .rendering import Wishes as Wishes  # what to render of a filter besides its image
+from .section import Enlarged as Enlarged  # `enlarge` in params.yaml
 from .section import MaximizeSection as MaximizeSection  # `maximize` in params.yaml
 from .stage import run as run  # the stage `maximize`
 from .surroundings import Surroundings as Surroundings  # natural images around a layer

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cnnviz.fields import Canvas, Contrast, Number, Positive, Section, Start, no_bool
+from cnnviz.fields import Canvas, Contrast, Index, Key, Number, Positive, Section, Start, no_bool
 
 Steps = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100_000, strict=True)]
+Side = Annotated[int, BeforeValidator(no_bool), Field(ge=8, le=2048, strict=True)]
+Enlarged = dict[Key, dict[str, dict[Index, Side]]]  # model: layer: filter: side of its canvas in pixels
 
 
 class MaximizeSection(Section):

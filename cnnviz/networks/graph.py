@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import keras
@@ -168,6 +169,11 @@ def accepts(model: keras.Model, input_shape: Sequence[int], until: str | Sequenc
     except Exception:
         return False
     return True
+
+
+def numbers(output: Any) -> int:
+    """How many numbers a tensor, or each of several, has for one image, where a free side counts as 1."""
+    return sum(prod(side or 1 for side in tensor.shape[1:]) for tensor in keras.tree.flatten(output))
 
 
 def unit(graph: Graph, layer: str) -> Conv:

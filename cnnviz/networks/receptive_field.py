@@ -32,16 +32,16 @@ class Field:
     jump: list[float] | None
 
 
-def boxes(tensor: Any, positions: NDArray[np.integer]) -> NDArray[np.int64]:
+def boxes(tensor: Any, positions: NDArray[np.integer], local: bool = False) -> NDArray[np.int64]:
     """Receptive fields of neurons, in pixels of the network's input.
 
     tensor: a Keras tensor `(None, h, w, channels)` of a flat graph with one input (graph.Conv.output); positions: int
     `(n, 2)`, y and x in it. Returns int `(n, 4)`: top, left, bottom, right, the last two not included. Boxes of a layer
     without forks have one size, and reach beyond the image (below 0, above its size) where padding fills them.
-    A neuron that looks at the whole map, such as one behind a global pooling, sees the whole image.
+    A neuron that looks at the whole map, such as one behind a global pooling, sees the whole image; local: as `field`.
     """
     rows, columns = np.asarray(positions, np.int64).reshape(-1, 2).T
-    image, needs = _needed(tensor, rows, columns, False)
+    image, needs = _needed(tensor, rows, columns, local)
     sides = []
     for axis in (1, 2):
         whole = np.zeros_like(rows), np.full_like(rows, (image.shape[axis] or 1) - 1)

@@ -7,11 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from cnnviz.networks.graph import Conv, Graph
+from cnnviz.networks import selection
+from cnnviz.networks.graph import Conv, Graph, numbers
 from cnnviz.networks.preprocessing import preprocess
 
 WEAK = 1 / 20  # slope from which on a scaling counts as one from 0..255 to about 1
 FAR = 10  # what becomes 0 lies among 0..255 if it is larger, else among numbers of about 1
+PROBES = (0, 1, 255)  # images of one grey each
 _STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)
 
 
@@ -45,14 +47,19 @@ def inside(graph: Graph) -> Rescaling | None:
     None where it does neither, and so wants small numbers.
 
     Whatever stands between the input and the first convolution counts, but for layers that were trained. What it does
-    is measured, of black, nearly black and white images; of channels and places the steepest.
+    is measured, of black, nearly black and white images; of channels and places the steepest. Raises InputError where
+    that takes more memory than there is.
     """
     first = next((call for call in graph.calls if isinstance(call, Conv)), None)
     steps = _front(graph.input, first.input) if first else []
     if not steps or any(_trained(operation) for operation, _ in steps):
         return None
     shape = [side or 8 for side in graph.input.shape[1:]]
-    grey = np.array([0, 1, 255], "float32")[:, None, None, None] * np.ones((1, *shape), "float32")
+    sizes = {operation.name: numbers(tensor) for operation, tensor in steps}
+    largest = max(sizes, key=lambda name: sizes[name])
+    at_once = sum(sizes.values()) + 4 * sizes[largest]  # of one twice, as float64, too
+    selection.check_output(largest, at_once, shape, len(PROBES))
+    grey = np.array(PROBES, "float32")[:, None, None, None] * np.ones((1, *shape), "float32")
     outputs = keras.Model(graph.input, [tensor for _, tensor in steps])(grey, training=False)
     found = [_line(np.asarray(output)) for output in keras.tree.flatten(outputs)]
     slope, shift = found[-1]

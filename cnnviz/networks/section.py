@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from cnnviz.errors import InputError, choices, quoted
-from cnnviz.fields import Index, Key, PerLayer, Section, Seed, no_bool
+from cnnviz.fields import Index, Key, PerLayer, Section, Seed, no_bool, too_long
 from cnnviz.networks.files.kinds import wrong_suffix
 from cnnviz.networks.scaling import scaling
 from cnnviz.sources import catalog
@@ -95,7 +95,11 @@ class ModelSection(Section):
         if self.file is not None and (reason := wrong_suffix(self.file)):
             yield f"file: {quoted(self.file)} is {reason}"
         for name in ("file", "code"):
-            if (given := getattr(self, name)) and not _watched(given):
+            if not (given := getattr(self, name)):
+                continue
+            if line := too_long(given):
+                yield f"{name}: {quoted(given)} is {line}"
+            elif not _watched(given):
                 yield f"{name}: {quoted(given)} is not in {MODELS}, which DVC watches; put it there, or a copy"
         for name in ("code", "inputs", "bands"):
             if getattr(self, name) and self.file is None:

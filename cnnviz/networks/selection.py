@@ -76,6 +76,14 @@ def of_maps(
     return area * FLOAT * sum(prod(side or 1 for side in shape) for shape in sides)
 
 
+def check_output(layer: str, numbers: int, shape: Sequence[int], images: int) -> None:
+    """Raises InputError where a layer's `numbers` for each of so many images of `shape`, (h, w, channels), can't be
+    had.
+    """
+    what = f"its maps of {'an image' if images == 1 else f'{images} images'} of {shape[1]}x{shape[0]} pixels"
+    _check(images * FLOAT * numbers, f"layer {layer}", what, "lower `input_size`, or save the model without it")
+
+
 def _check(needed: float, where: str, what: str, remedy: str) -> None:
     """Raises InputError where so many bytes can't be had; where: the key that asks; what: needs them."""
     if needed > (there := machine.memory()):

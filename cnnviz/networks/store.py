@@ -17,7 +17,7 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.files import read_json, write_json
-from cnnviz.networks import graph, head, receptive_field, rescaling
+from cnnviz.networks import graph, head, receptive_field, rescaling, selection
 from cnnviz.networks.description import fingerprint
 from cnnviz.networks.files import OWN, own_code
 from cnnviz.networks.origins import sources
@@ -65,6 +65,10 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> l
     network = loaded.network
     try:
         traced = graph.trace(network, loaded.input_shape)
+        if traced.calls:  # which every stage after this one computes
+            largest = max(traced.calls, key=lambda call: graph.numbers(call.output))
+            selection.check_output(largest.name, graph.numbers(largest.output), loaded.input_shape, 1)
+        found_inside = rescaling.inside(traced)
     except InputError as error:
         raise InputError(f"models.{key}: {error}") from error
     if not traced.convs:
@@ -76,7 +80,7 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> l
     where = f"params.yaml: models.{key}"
     found = head.find(traced, loaded.class_names, output, where, f"models.{key}.output")
     unused = f"class_names are not used: {found.why}" if loaded.class_names and not found.names else None
-    doubled = rescaling.note(rescaling.inside(traced), loaded.preprocessing)
+    doubled = rescaling.note(found_inside, loaded.preprocessing)
     notes = [*loaded.notes, *filter(None, (doubled, unused)), *traced.notes]
     network.save_weights(folder / WEIGHTS)
     if loaded.code is not None:

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageShow
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, said
 from cnnviz.files import npz, write_bytes
-from cnnviz.notebook.given import said
 from cnnviz.notebook.tiles import QUIET, Row, band, html, safe
 from cnnviz.pictures import montage, png_bytes
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import Extremes, Observer, window
+from cnnviz.analysis import Extremes, Observer, cut, outside
 from cnnviz.images import photos
 from cnnviz.networks import receptive_field, selection
 from cnnviz.notebook import given, pixels
@@ -26,7 +26,8 @@ class Examples(Several):
     values: float32 `(n, k)`, the unit's pre-activation, after its normalization and before its nonlinearity; images:
     int32 `(n, k)`, the image's number; positions: int32 `(n, k, 2)`, y and x in the layer's map; boxes: int32 `(n, k,
     4)`, the receptive field in pixels of the network's input: top, left, bottom, right (the last two not included),
-    beyond the image where padding fills it; patches: n lists of k cut-outs uint8 `(h, w, channels)`, grey beyond it.
+    beyond the image where padding fills it; outside: float32 `(n, k)`, the share of each box beyond the image; patches:
+    n lists of k cut-outs uint8 `(h, w, channels)`, cut off where the image ends.
     """
 
     layer: str
@@ -35,6 +36,7 @@ class Examples(Several):
     images: NDArray[np.int32]
     positions: NDArray[np.int32]
     boxes: NDArray[np.int32]
+    outside: NDArray[np.float32]
     patches: list[list[NDArray[np.uint8]]]
 
     def _take(self, rows: NDArray[np.intp]) -> Self:
@@ -45,6 +47,7 @@ class Examples(Several):
             images=self.images[rows],
             positions=self.positions[rows],
             boxes=self.boxes[rows],
+            outside=self.outside[rows],
             patches=[self.patches[i] for i in rows],
         )
 
@@ -54,7 +57,8 @@ class Examples(Several):
 
     def _note(self) -> str:
         shown = rest(SHOWN, len(self), "filter", f"[{SHOWN}:] has the others")
-        return "; ".join(filter(None, ["below each patch its image and the pre-activation", shown]))
+        beyond = "cut off where the image ends" if self.outside.any() else ""
+        return "; ".join(filter(None, ["below each patch its image and the pre-activation", beyond, shown]))
 
     def _rows(self, most: int = SHOWN) -> list[Row]:
         return [Row(f"filter {k}", self._tiles(i), SIDE) for i, k in enumerate(self.filters[:most])]
@@ -62,9 +66,9 @@ class Examples(Several):
     def _tiles(self, i: int) -> list[Tile]:
         k = self.filters[i]
         return [
-            Tile(as_picture(patch), f"{self.layer}_{k}_{rank + 1}", f"image {image}", [short(value)])
-            for rank, (patch, image, value) in enumerate(
-                zip(self.patches[i], self.images[i], self.values[i], strict=True)
+            Tile(as_picture(patch), f"{self.layer}_{k}_{rank + 1}", f"image {image}", [short(value), *_said(beyond)])
+            for rank, (patch, image, value, beyond) in enumerate(
+                zip(self.patches[i], self.images[i], self.values[i], self.outside[i], strict=True)
             )
         ]
 
@@ -73,7 +77,11 @@ class Examples(Several):
 
     def _arrays(self) -> dict[str, NDArray]:
         named = {"filters": np.array(self.filters, np.int32)}
-        return named | {name: getattr(self, name) for name in ("values", "images", "positions", "boxes")}
+        return named | {name: getattr(self, name) for name in ("values", "images", "positions", "boxes", "outside")}
+
+
+def _said(beyond: float) -> list[str]:
+    return [f"{beyond:.0%} outside the image"] if beyond >= 0.005 else []
 
 
 def examples(
@@ -111,8 +119,9 @@ def examples(
         top.images[numbers],
         positions,
         boxes,
+        np.array([[outside(box, *whole.shape[1:3]) for box in one.tolist()] for one in boxes], np.float32),
         [
-            [window(whole[i], box.tolist()) for i, box in zip(*one, strict=True)]
+            [cut(whole[i], box.tolist()) for i, box in zip(*one, strict=True)]
             for one in zip(top.images[numbers], boxes, strict=True)
         ],
     )

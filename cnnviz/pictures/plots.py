@@ -1,4 +1,4 @@
-"""Matplotlib as cnnviz uses it: one style, no window, the same PNG bytes every time."""
+"""Matplotlib as cnnviz uses it: one style, no window, the same bytes every time."""
 
 import io
 from collections.abc import Sequence
@@ -23,6 +23,8 @@ _STYLE: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "savefig.dpi": 110.0,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "cnnviz",
 }
 
 
@@ -39,6 +41,13 @@ def png(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
+
+
+def both(figure: Figure) -> dict[str, bytes]:
+    """The figure as PNG and as SVG, by the suffix of a file's name."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return {".png": png(figure), ".svg": stream.getvalue()}
 
 
 def color(i: int) -> str:

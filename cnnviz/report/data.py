@@ -246,8 +246,7 @@ def model(artifacts: Path, key: str, params: Params, inline: Inliner) -> Facts:
     by_name = {layer["name"]: layer for layer in layers}
     rendered = [layer for layer in layers if layer["maximized"]]
     facts |= {
-        "key": key,
-        "conv": layers,
+        **{"key": key, "asked": params.models[key].layers, "conv": layers},
         "architecture": [layer | {"conv": by_name.get(layer["name"])} for layer in facts["layers"]],
         "rendered": rendered,
         "telling": [(layer, _telling(layer["maximized"]["cards"])) for layer in rendered],

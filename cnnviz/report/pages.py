@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from cnnviz.files import write_bytes, write_json
 from cnnviz.report import data as report_data
-from cnnviz.report import wording
+from cnnviz.report import measures, metrics, wording
 from cnnviz.report.pictures import Inliner, Picture, profile
 from cnnviz.report.site import build
 
@@ -96,7 +96,7 @@ def environment() -> jinja2.Environment:
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     env.filters.update(score=wording.score, gain=wording.gain, measure=wording.measure)
-    env.globals["photos"] = wording.photos
+    env.globals.update(photos=wording.photos, meant=measures.meaning, defined=measures.defined)
     env.globals.update(script=Markup(script), script_digest=digest, near_duplicate=report_data.NEAR_DUPLICATE)  # noqa: S704
     return env
 
@@ -146,6 +146,7 @@ def _shown_params(params: Params, key: str) -> str:
     """The part of params.yaml that shaped this model's pages, as YAML."""
     data = params.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
     data["models"] = {key: {k: v for k, v in data["models"][key].items() if v not in ([], {}, "not stated")}}
+    data["enlarge"] = {k: v for k, v in data["enlarge"].items() if k == key}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 
@@ -185,7 +186,7 @@ def is_whole(out: Path) -> bool:
 def render(
     artifacts: Path, params: Params, out: Path, preview: str = "", notes: report_data.Notes | None = None
 ) -> None:
-    """Write the whole report into `out`, an empty folder: pages, metrics.json, curves.csv, layers.csv, plots/.
+    """Write the whole report into `out`, an empty folder: pages, metrics/, curves.csv, layers.csv, plots/.
 
     preview: what the artifacts are a first part of, "2 of 4 models": the site alone, marked as a preview, without what
     DVC or MLflow would take for results. notes: what people wrote, {model: {layer: {filter: text}}}.
@@ -219,6 +220,7 @@ def render(
     build.build(env, artifacts, out, models, shared, notes or {})
     if preview:
         return
-    write_json(out / "metrics.json", {facts["key"]: facts["headline"] for facts in models})
+    for key in params.models:
+        write_json(out / "metrics" / f"{key}.json", metrics.of_model(artifacts, key))
     write_bytes(out / "curves.csv", _curves_csv(models))
     write_bytes(out / LAST, _layers_csv(models))

@@ -20,12 +20,13 @@ Image.MAX_IMAGE_PIXELS = None  # our own montages; a whole layer of VGG16 is lar
 
 @dataclass(frozen=True)
 class Picture:
-    """An image inside the page. `width` and `height` in pixels, `alt` says what it shows."""
+    """An image inside the page. `width` and `height` in pixels, `alt` says what it shows; vector: it as SVG."""
 
     src: str
     width: int
     height: int
     alt: str
+    vector: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cnnviz.files import ARTIFACTS, STATUSES, WITHIN, alone, command, interrupted, say
+from cnnviz.files import ARTIFACTS, STATUSES, WITHIN, alone, command, exit_status, interrupted, say
 from cnnviz.repro import state
 
 PAGE = ARTIFACTS / "report" / "index.html"
@@ -52,12 +52,12 @@ def _step(*words: str) -> int:
     process = subprocess.Popen([sys.executable, "-m", *words])
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        status = process.wait()
+        status = exit_status(process.wait())
     finally:
         signal.signal(signal.SIGINT, handler)
     if status in STATUSES:
         say(interrupted("make repro"))
-    return abs(status)
+    return status
 
 
 if __name__ == "__main__":

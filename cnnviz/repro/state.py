@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cnnviz.errors import InputError
+from cnnviz.fields import LARGEST
 from cnnviz.files import LOCAL, say, write_bytes
 from cnnviz.tracking import lockfile
 
@@ -31,7 +33,7 @@ def mend() -> None:
     if text is None or (text == kept and not _unreadable(text)):
         return
     if problem := _problem(text):
-        whole = next((one for one in (kept, _committed()) if one and not _problem(one)), None)
+        whole = next((one for one in (kept, _committed()) if one and _is_whole(one)), None)
         if whole is None:
             LOCK.unlink()
             say(f"{LOCK}: damaged ({problem}); removed: what it stood for comes out of DVC's cache, or is made again")
@@ -68,9 +70,17 @@ def _problem(text: bytes) -> str:
     return ""
 
 
+def _is_whole(text: bytes) -> bool:
+    try:
+        return not _problem(text)
+    except InputError:  # the marks of a merge conflict
+        return False
+
+
 def _read(path: Path) -> bytes | None:
+    """None where there is none, nothing of what is no file: a pipe would be waited for."""
     with suppress(OSError):
-        return path.read_bytes()
+        return path.read_bytes() if path.is_file() else b"" if path.exists() else None
     return None
 
 
@@ -92,7 +102,7 @@ def _mend_locked(path: Path) -> None:
     with suppress(LockError):  # another DVC has it open
         guard = LockFile(f"{path}.lock")  # as DVC itself does
         try:
-            numbers = _holders(path.read_bytes())
+            numbers = _holders(_read(path) or b"")
             if numbers is None or (numbers and not any(_is_dvc(psutil, number) for number in numbers)):
                 path.unlink()
         finally:
@@ -105,7 +115,8 @@ def _holders(text: bytes) -> set[int] | None:
         lists = json.loads(text)
         each = [*lists.pop("write", {}).values(), *(one for some in lists.pop("read", {}).values() for one in some)]
         well = not lists and all(one.keys() == {"pid", "cmd"} for one in each)
-        return {int(one["pid"]) for one in each} if well else None
+        numbers = {one["pid"] for one in each}
+        return numbers if well and all(type(one) is int and 0 < one <= LARGEST for one in numbers) else None
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 

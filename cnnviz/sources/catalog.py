@@ -5,6 +5,7 @@ imported. A package file is verified by the SHA-256 of the whole wheel, the weig
 does not matter which source served them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -133,12 +134,16 @@ MODELS = {
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images inside a package file: `<prefix><index>_<label>.<png|jpg>`."""
+    """Images inside a package file: `<prefix><index>_<label>.<png|jpg>`.
+
+    class_names: of all labels; words: of those that occur, where the set is a sample of many more.
+    """
 
     prefix: str
     count: int
     license: str
     class_names: tuple[str, ...] = field(default=())
+    words: Mapping[int, str] = field(default_factory=dict)
 
 
 IMAGES_PACKAGE = PackageFile(
@@ -147,10 +152,34 @@ IMAGES_PACKAGE = PackageFile(
     "11049d515d38e765e206a73ace9cc648b81a0d6d1da9ad9057e149ee117989cb",
     "foolbox/data/",
 )
+# The first word of ILSVRC's classes for the labels of the 20 images
+_IMAGENET = {
+    22: "bald eagle",
+    99: "goose",
+    129: "spoonbill",
+    243: "bull mastiff",
+    251: "dalmatian",
+    305: "dung beetle",
+    317: "leafhopper",
+    438: "beaker",
+    455: "bottlecap",
+    471: "cannon",
+    541: "drum",
+    559: "folding chair",
+    609: "jeep",
+    630: "Loafer",
+    741: "prayer rug",
+    853: "thatch",
+    915: "yurt",
+    949: "strawberry",
+    990: "buckeye",
+}
 _FOOLBOX = "sample images of the package foolbox (MIT), from "
 IMAGE_SETS = {
     "cifar10": ImageSet("cifar10_", 20, _FOOLBOX + "the CIFAR-10 test set (A. Krizhevsky, 2009)", CIFAR10_CLASSES),
-    "imagenet": ImageSet("imagenet_", 20, _FOOLBOX + "ImageNet; research use under ImageNet's terms of access"),
+    "imagenet": ImageSet(
+        "imagenet_", 20, _FOOLBOX + "ImageNet; research use under ImageNet's terms of access", words=_IMAGENET
+    ),
     "cifar100": ImageSet("cifar100_", 20, _FOOLBOX + "the CIFAR-100 test set (A. Krizhevsky, 2009)"),
     "mnist": ImageSet("mnist_", 20, _FOOLBOX + "the MNIST test set (Y. LeCun, C. Cortes)"),
     "fashion_mnist": ImageSet("fashionMNIST_", 20, _FOOLBOX + "the Fashion-MNIST test set (Zalando, MIT)"),

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import yaml
 from cnnviz.errors import InputError
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_OPENS = re.compile(rb"[\[{]|[-?]\s+[-?]\s")  # a list or mapping in another one, where DVC writes a line each
+
+MANY = 1000  # lists within lists, which a whole dvc.lock has not
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Entry:
 
     `name` is DVC's name (`maximize@vgg16`), `stage` what stands before the @, `model` what stands after it or None.
     `key` is the SHA-256 of the whole entry (command, dependencies, parameters, outputs): two entries with one key are
-    the same work on the same input with the same result. `params` are flat: `{"maximize.steps": 256}`.
+    the same work on the same input with the same result. `params` are flat: `{"maximize.steps": 256}`. `deps` are the
+    digests of what it was made from: code, inputs, outputs of earlier stages, by path.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Entry:
     cmd: str
     params: dict[str, Any]
     outs: tuple[Out, ...]
+    deps: dict[str, str] = field(default_factory=dict)
 
     @property
     def outs_md5(self) -> str:
@@ -61,9 +67,19 @@ class Damaged(InputError):  # noqa: N818
 def stages(path: Path = Path("dvc.lock")) -> dict[str, Any]:
     """What a dvc.lock holds, by stage; empty where there is no file. Raises InputError as `parsed` does."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise Damaged(str(path), "no plain file")
         return parsed(path.read_bytes(), str(path))
     except FileNotFoundError:
         return {}
+
+
+def models(path: Path = Path("params.yaml")) -> list[str]:
+    """The models in the order of params.yaml; none where that has no list of them that can be read."""
+    try:
+        return [str(name) for name in _loaded(path.read_bytes())["models"]]
+    except (OSError, yaml.YAMLError, ValueError, TypeError, KeyError):
+        return []
 
 
 def parsed(text: bytes, origin: str) -> dict[str, Any]:
@@ -72,24 +88,29 @@ def parsed(text: bytes, origin: str) -> dict[str, Any]:
     Raises InputError, one line, where it has the marks of a merge conflict; Damaged where it is damaged, as DVC leaves
     it when it is killed while it writes it.
     """
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith((b"<<<<<<< ", b">>>>>>> ")) or line == b"=======":
-            raise InputError(
-                f"{origin}: line {number} is the mark of a merge conflict; keep one side (git checkout --ours "
-                "dvc.lock, or --theirs), then: make repro, which makes the rest"
-            )
+    if number := conflict(text.decode("latin-1")):
+        raise InputError(
+            f"{origin}: line {number} is the mark of a merge conflict; keep one side (git checkout --ours "
+            "dvc.lock, or --theirs), then: make repro, which makes the rest"
+        )
     if not text.strip(b"\0 \n"):
         raise Damaged(origin, "empty")
     try:
-        found: dict[str, Any] = yaml.load(text, _LOADER).get("stages", {})  # noqa: S506 (a safe loader)
+        found: dict[str, Any] = _loaded(text).get("stages", {})
         for content in found.values():
             for one in [*content.get("deps", []), *content.get("outs", [])]:
                 Path(one["path"])
             for values in content.get("params", {}).values():
                 values.items()
-    except (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise Damaged(origin, " ".join(str(error).split())[:200]) from None
     return found
+
+
+def conflict(text: str) -> int | None:
+    """The first line that is the mark of a merge conflict, None where none is."""
+    mark = re.search(r"^(<{7} |>{7} |={7}\r?$)", text, re.MULTILINE)
+    return text.count("\n", 0, mark.start()) + 1 if mark else None
 
 
 def read(folder: Path = Path()) -> list[Entry]:
@@ -113,15 +134,29 @@ def parse(text: bytes, origin: str) -> list[Entry]:
     return entries
 
 
+def pending(folder: Path = Path()) -> list[str]:
+    """Names of values in `<folder>/params.yaml` that its finished stages were not run with: `make repro` is to come."""
+    asked, found = _load(folder / "params.yaml") or {}, set()
+    for name, content in stages(folder / "dvc.lock").items():
+        for key, made in (pair for values in content.get("params", {}).values() for pair in values.items()):
+            now: Any = asked
+            for part in key.split("."):
+                now = now.get(part) if isinstance(now, dict) else None
+            if now is not None or "@" not in name:  # a model that is no longer there
+                one, other = flatten({key: made}), flatten({key: now})
+                found |= {which for which in {*one, *other} if one.get(which) != other.get(which)}
+    return sorted(found)
+
+
 def differences(before: bytes, now: bytes) -> str:
     """In which stages two texts of dvc.lock differ, and why, in words; empty where in none, or where one can't be read.
 
     A stage that was made from the same and came out otherwise ran on another kind of processor or with other packages.
     """
     try:
-        then, here = ((yaml.load(text, _LOADER) or {})["stages"] for text in (before, now))  # noqa: S506
+        then, here = ((_loaded(text) or {})["stages"] for text in (before, now))
         parts = {name: (_parts(then.get(name)), _parts(here.get(name))) for name in {**here, **then}}
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+    except (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError):
         return ""
     outs = {Path(path) for both in parts.values() for _, of in both for path in of}
     made = {str(place) for out in outs for place in (out, *out.parents)}  # also a folder that several write into
@@ -169,11 +204,19 @@ def flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _load(path: Path) -> Any:
     try:
-        return yaml.load(path.read_bytes(), _LOADER)  # noqa: S506 (a safe loader)
+        return _loaded(path.read_bytes())
     except FileNotFoundError:
         return None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _loaded(text: bytes) -> Any:
+    """Plain values. Raises yaml.YAMLError, also for thousands in one another, which would crash the reader in C."""
+    try:
+        return yaml.load(text, yaml.SafeLoader if len(_OPENS.findall(text)) > MANY else _LOADER)  # noqa: S506
+    except RecursionError:
+        raise yaml.YAMLError("too many lists in one another") from None
 
 
 def _entries(found: dict[str, Any]) -> list[Entry]:
@@ -186,7 +229,8 @@ def _entry(name: str, content: dict[str, Any]) -> Entry:
     params: dict[str, Any] = {}
     for values in content.get("params", {}).values():
         params |= flatten(values)
-    return Entry(name, stage, model or None, digest(content), content.get("cmd", ""), params, tuple(outs))
+    deps = {str(one["path"]): str(one.get("md5", "")) for one in content.get("deps", [])}
+    return Entry(name, stage, model or None, digest(content), content.get("cmd", ""), params, tuple(outs), deps)
 
 
 def _measure(path: Path) -> tuple[int, int]:

@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cnnviz.files import ARTIFACTS
-from cnnviz.tracking import content as run_content
-from cnnviz.tracking import timings, views
+from cnnviz.tracking import lockfile, timings, views
+from cnnviz.tracking.content import STAGES, of_model, of_stage, rounded
 from cnnviz.tracking.lockfile import Entry, digest
 from cnnviz.tracking.store import Store
+
+ORDER = ("images", *STAGES, "fixed_filters", "compare", "report")  # of stages in MLflow's tables
+GIT = ("git.commit", "git.dirty", "git.differs", "mlflow.source.git.commit")
 
 
 @dataclass
@@ -34,10 +37,13 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
     current = "true" if workspace else "false"
     parents: dict[str, str] = {}
     models = _by_model(entries)
+    places = {model: place for place, model in enumerate(models)}
     for model, stages in models.items():
-        key = digest(sorted(entry.key for entry in stages))
+        key, whole = digest(sorted(entry.key for entry in stages)), all(entry.name in present for entry in stages)
+        if whole:
+            store.renew("model", key)
         new = store.find("model", key) is None
-        if new and all(entry.name in present for entry in stages):
+        if new and whole:
             _make_model(store, model, key, stages, {"current": current})
             done.made += 1
         if run := store.find("model", key):
@@ -48,6 +54,8 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
                 _refresh_report(store, model, key)
     for entry in entries:
         nested = {"mlflow.parentRunId": parents[entry.model]} if entry.model in parents else {}
+        if entry.name in present:
+            store.renew("stage", entry.key)
         if store.find("stage", entry.key) is None:
             if entry.name not in present:
                 done.absent.append(entry.name)
@@ -60,6 +68,7 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
     if workspace:
         for kind, key in list(store.runs):
             store.tag(kind, key, {"current": str((kind, key) in wanted).lower()})
+        _order(store, places)
         _settle_commit(store, wanted)
     _name(store)
     _colour(store, list(models))
@@ -96,6 +105,15 @@ def _name(store: Store) -> None:
             store.rename(kind, key, f"{plain} · {key[:7]}")
 
 
+def _order(store: Store, places: dict[str, int]) -> None:
+    """A tag that MLflow's tables are sorted by: stage after stage, and in each the models as params.yaml has them."""
+    for (kind, key), run in store.runs.items():
+        tags = run.data.tags
+        stage = ORDER.index(tags["stage"]) if tags.get("stage") in ORDER else len(ORDER)
+        place = places.get(tags.get("model", ""), len(places))
+        store.tag(kind, key, {"order": f"{stage if kind == 'stage' else 0:02}-{place:03}"})
+
+
 def _colour(store: Store, models: list[str]) -> None:
     """A colour for each model that is current, and one for each other state of one; the stages have their model's."""
     colors: dict[str, str] = {}
@@ -122,11 +140,12 @@ def _save_views(store: Store, last_step: int) -> None:
         for name, value in run.data.params.items():
             values.setdefault((run.data.tags["model"], name), set()).add(value)
     differing = sorted({name for (_, name), found in values.items() if len(found) > 1})
-    store.tag_experiment(views.tags(sorted(shown), last_step, differing))
+    store.tag_experiment(views.KIND | views.tags(sorted(shown), last_step, differing))
 
 
 def _by_model(entries: list[Entry]) -> dict[str, list[Entry]]:
-    models: dict[str, list[Entry]] = {}
+    """The stages of each model, models in the order of params.yaml."""
+    models: dict[str, list[Entry]] = {model: [] for model in lockfile.models()}
     for entry in entries:
         if entry.model:
             models.setdefault(entry.model, []).append(entry)
@@ -134,20 +153,21 @@ def _by_model(entries: list[Entry]) -> dict[str, list[Entry]]:
 
 
 def _make_model(store: Store, model: str, key: str, stages: list[Entry], tags: dict[str, str]) -> None:
-    content = run_content.of_model(model)
+    content = of_model(model)
     for entry in stages:
         content.params |= entry.params
     times = _times(stages)
     rendering = next((timings.of(e.name, e.key) for e in stages if e.stage == "maximize"), None)
     if rendering and content.metrics.get("rendered_filters"):
         each = rendering["seconds"] / content.metrics["rendered_filters"]
-        content.metrics["render_seconds_per_filter"] = run_content.rounded(each)
+        content.metrics["render_seconds_per_filter"] = rounded(each)
     first = {name: content.metrics[name] for name in views.FIRST if name in content.metrics}
     content.metrics = first | content.metrics
     # its own work: not that of stages which it has in common with a state that was logged before
     own = _times(entry for entry in stages if store.find("stage", entry.key) is None) or times
     start = min((t["started"] for t in own), default=time.time())
     span = (start, start + sum(t["seconds"] for t in own))  # they may have run days apart
+    tags |= {"mlflow.source.name": "make repro", "mlflow.source.type": "LOCAL"}
     tags |= {"kind": "model", "model": model, "dvc.lock_key": key, **_environment(times)}
     tags["dvc.outs_md5"] = " ".join(entry.outs_md5 for entry in stages)
     store.make(_tried(store, model), tags, content, span)
@@ -158,12 +178,12 @@ def _times(entries: Iterable[Entry]) -> list[timings.Timing]:
 
 
 def _make_stage(store: Store, entry: Entry, tags: dict[str, str]) -> None:
-    content = run_content.of_stage(entry.stage, entry.model)
+    content = of_stage(entry.stage, entry.model)
     content.params = dict(entry.params)
     timing = timings.of(entry.name, entry.key)
     if timing:
         for name in ("seconds", "network_seconds", "cpu_seconds", "peak_memory_mb"):
-            content.metrics[name] = timing[name]
+            content.metrics[name] = rounded(timing[name])
     tags |= {"kind": "stage", "stage": entry.stage, "dvc.stage": entry.name}
     tags |= {"mlflow.source.name": entry.cmd, "mlflow.source.type": "LOCAL"}
     tags |= {"dvc.lock_key": entry.key, "dvc.outs_md5": entry.outs_md5, **_environment([timing] if timing else [])}
@@ -189,7 +209,7 @@ def _settle_commit(store: Store, wanted: set[tuple[str, str]]) -> None:
     if store.common["git.dirty"] == "false":
         for kind, key in wanted:
             if store.runs[kind, key].data.tags.get("git.dirty") == "true":
-                store.tag(kind, key, {k: store.common[k] for k in ("git.commit", "git.dirty", "git.differs")})
+                store.tag(kind, key, {k: store.common[k] for k in GIT if k in store.common})
 
 
 def _environment(times: list[timings.Timing]) -> dict[str, str]:

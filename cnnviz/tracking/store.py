@@ -1,7 +1,8 @@
 """The runs of cnnviz in an MLflow store. Nothing but this and client.py imports mlflow.
 
-A run is known by its tags `kind` and `dvc.lock_key`. Its tag `complete` becomes `true` last; `logged` says when and
-from where. A run that a killed sync left is closed, deleted and made again.
+A run is known by its tags `kind` and `dvc.lock_key`; `layout` says what kind of content it was given. Its tag
+`complete` becomes `true` last; `logged` says when and from where. A run that a killed sync left is closed, deleted and
+made again.
 """
 
 import json
@@ -25,17 +26,16 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
 
-from cnnviz.tracking import content as run_content
-from cnnviz.tracking import uploads, views
+from cnnviz.tracking import links, uploads, views
 from cnnviz.tracking.client import STORE_ERRORS as STORE_ERRORS
 from cnnviz.tracking.client import Client
-from cnnviz.tracking.content import Content
-from cnnviz.tracking.inputs import Input
+from cnnviz.tracking.content import Content, Input, legal
 from cnnviz.tracking.server import EXPECTED, Patience
 
 EXPERIMENT = "cnnviz"
 SHOWN = 500  # characters of a param that MLflow's pages show; params.json in the run has them whole
-STRIP = "filters.png"  # the picture on top of a run's page
+TOP = ("maximize.steps", "maximize.parameterization", "maximize.learning_rate", "about.preprocessing", "random_seed")
+LINE = 72  # characters in a line of a run's description in a window of 1280 pixels
 LONGEST = 8000  # characters that MLflow takes in a tag of a run
 STALE = 600.0  # seconds after which an unfinished run of another machine counts as left behind
 
@@ -65,9 +65,8 @@ class Store:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             location = artifacts.absolute().as_uri() if artifacts else None
-            tags = {"mlflow.experimentKind": "custom_model_development"}
             with suppress(MlflowException):  # another machine may be faster
-                made = self.client.create_experiment(EXPERIMENT, location, tags)
+                made = self.client.create_experiment(EXPERIMENT, location, dict(views.KIND))
                 self.client.set_experiment_tag(made, "mlflow.note.content", views.note(made))
                 return made
             found = self.client.get_experiment_by_name(EXPERIMENT)
@@ -108,10 +107,20 @@ class Store:
             return False
         if run.info.status == "RUNNING":
             self.client.set_terminated(run.info.run_id, "KILLED")
+        self._delete(run)
+        return True
+
+    def _delete(self, run: Any) -> None:
         self.client.delete_run(run.info.run_id)
         if self.only_here and _folder(run).parent.name == run.info.run_id:
             shutil.rmtree(_folder(run).parent, ignore_errors=True)
-        return True
+
+    def renew(self, kind: str, key: str) -> None:
+        """Forget a run that an older cnnviz made with other content, so that it is made again; only in a store of
+        one's own: what others see stays as it is."""
+        run = self.runs.get((kind, key))
+        if run and self.only_here and run.data.tags.get("layout") != views.LAYOUT:
+            self._delete(self.runs.pop((kind, key)))
 
     def _now(self) -> str:
         return f"{time.time():.3f} {self.writer}"
@@ -123,7 +132,8 @@ class Store:
     def make(self, name: str, tags: dict[str, str], content: Content, times: tuple[float, float]) -> str:
         """Write one run and return its id. times: start and end in Unix seconds."""
         start, end = (round(1000 * t) for t in times)
-        tags = {**self.common, **content.tags, **tags, "complete": "false", "logged": self._now()}
+        state = {"complete": "false", "layout": views.LAYOUT, "logged": self._now()}
+        tags = {**self.common, **content.tags, **tags, **state}
         run = self.client.create_run(self.experiment, start_time=start, tags=tags, run_name=name)
         key = run.info.run_id
         if content.inputs:
@@ -139,7 +149,7 @@ class Store:
         """Metrics, params and the note, in as few calls as MLflow allows."""
         numbers = [Metric(k, v, end, 0) for k, v in content.metrics.items()]
         numbers += [Metric(k, v, end, step) for k, curve in content.curves.items() for step, v in curve]
-        flat = {run_content.legal(k): _text(v) for k, v in content.params.items()}
+        flat = {legal(k): _text(v) for k, v in content.params.items()}
         params = [Param(k, v if len(v) <= SHOWN else v[: SHOWN - 1] + "…") for k, v in flat.items()]
         note = [RunTag("mlflow.note.content", text[:LONGEST]) for text in (self._note(key, content),) if text]
         while numbers or params or note:
@@ -147,14 +157,19 @@ class Store:
             numbers, params, note = numbers[800:], params[100:], []
 
     def _note(self, key: str, content: Content) -> str:
-        """What stands on top of a run's page, of which MLflow shows the first 100 pixels."""
-        top = []
+        """What stands on top of a run's page, of which MLflow shows the first 100 pixels: two lines and a low picture.
+
+        The commit is not in it, since it is put right later: it stands beside, as the run's source.
+        """
+        leading, top = [], _lines(content.params)
         if content.page:
-            page = f"#/experiments/{self.experiment}/runs/{key}/artifacts/{quote(content.page)}"
-            top.append(f"[report]({page})")
-        if content.strip is not None:
-            top.append(f"![](get-artifact?path={STRIP}&run_uuid={key})")
-        return "\n\n".join(filter(None, ("  \n".join(top), content.note)))
+            leading.append(f"[report]({links.run_page(self.experiment, key, content.page)})")
+        if content.site and self.only_here:  # whose pages `make ui` serves
+            leading.append(f"[site]({links.SITE}/{quote(content.site)})")
+        if leading:
+            top = [" ".join([*leading, *top[:1]]), *top[1:]]
+        pictures = [f"![](get-artifact?path={name}&run_uuid={key})" for name in content.shown]
+        return "\n\n".join(filter(None, ("  \n".join([*top, *pictures[:1]]), content.note, *pictures[1:])))
 
     def _uploads(self, run: Any, content: Content) -> list[Callable[[], Any]]:
         """The calls that write a run's files."""
@@ -164,8 +179,7 @@ class Store:
             slots, pictures = zip(*content.table, strict=True)
             columns = {"slot": list(slots), "image": [mlflow.Image(pixels) for pixels in pictures]}
             jobs.append(partial(client.log_table, key, columns, "image_matrix.json"))
-        if content.strip is not None:
-            jobs.append(partial(client.log_image, key, content.strip, artifact_file=STRIP))
+        jobs += [partial(client.log_image, key, p, artifact_file=name) for name, p in content.shown.items()]
         if content.params:
             jobs.append(partial(client.log_dict, key, content.params, "params.json"))
         jobs += [partial(client.log_image, key, p, key=name, step=s or 0) for name, s, p in content.pictures]
@@ -231,6 +245,20 @@ def _connect(uri: str) -> None:
             raise MlflowException(f"{error}; {EXPECTED}") from error
         engine.connect().close()
         engine.dispose()
+
+
+def _lines(params: dict[str, Any]) -> list[str]:
+    """Two lines of params, as Markdown: those that pictures depend on most, then others, those of all models last."""
+    order = sorted(params, key=lambda k: (TOP.index(k) if k in TOP else len(TOP), k.startswith(("models.", "model."))))
+    lines, room = [list[str]()], LINE - len("report site ")
+    for key in order:
+        text = f"{key}={_text(params[key])}".replace("`", "'")
+        if len(text) > room and len(text) <= LINE and len(lines) == 1:
+            lines, room = [*lines, []], LINE
+        if len(text) <= room:
+            lines[-1].append(f"`{text}`")
+            room -= len(text) + 2
+    return [" ".join(line) for line in lines if line]
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.files import LOCAL, read_kept, say, write_json
-from cnnviz.tracking import links, lockfile, server
+from cnnviz.tracking import links, lockfile, server, views
 from cnnviz.tracking.target import Target, in_sqlite, target
 
 SIDECAR = LOCAL / "tracked.json"
@@ -37,10 +37,10 @@ def run() -> str:
     where, entries = target(), lockfile.read()
     if not entries:
         return "track: no finished stage in dvc.lock yet"
-    if fault := server.fault(where.uri):
+    if fault := where.fault:
         return _warning(where, f"MLFLOW_TRACKING_URI: {fault}")
     states = [(e.name, e.key, e.present()) for e in entries]
-    asked = lockfile.digest([where.uri, metadata.version("mlflow"), states])
+    asked = lockfile.digest([where.uri, metadata.version("mlflow"), views.LAYOUT, states])
     try:
         if _up_to_date(where, asked):
             return "track: nothing new"
@@ -119,7 +119,7 @@ def _prepare(file: Path, mlruns: Path) -> None:
 
     partial = file.with_name("mlflow.db.part")
     partial.unlink(missing_ok=True)
-    if file.exists():
+    if os.path.lexists(file):
         problem = _problem(file)
         try:
             if not problem and client.upgrade(file, partial):
@@ -128,7 +128,7 @@ def _prepare(file: Path, mlruns: Path) -> None:
                 partial.replace(file)
                 say(f"{file.name}: of an older MLflow, upgraded; as it was: {before.name}")
         except Exception as error:  # alembic's own are of no common kind
-            problem = f"of another MLflow: {' '.join(str(error).split())[:200]}"
+            problem = f"of another MLflow: {server.reason(error, str(file))}"
         if problem:
             aside = file.replace(_free(file, "damaged"))
             say(f"{file.name}: {problem}; set aside as {aside.name}, and made anew from dvc.lock")
@@ -152,6 +152,8 @@ def _prepare(file: Path, mlruns: Path) -> None:
 
 def _problem(file: Path) -> str:
     """Why this is no database of MLflow; "" where it is one. Raises sqlite3.Error where it cannot be asked now."""
+    if not file.is_file():
+        return "a folder, a pipe or a link to nothing"
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
             (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
@@ -174,7 +176,7 @@ def _problem(file: Path) -> str:
 def _free(file: Path, word: str) -> Path:
     """`mlflow.db.<word>`, or with a number behind it where that is taken."""
     names = (file.with_name(f"{file.name}.{word}{number or ''}") for number in count())
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _up_to_date(where: Target, asked: str) -> bool:
@@ -211,6 +213,8 @@ def _common() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     held = commit and _git("cat-file", "-t", "HEAD:./dvc.lock") and _git("status", "--porcelain", "-uno") == ""
     tags = {"git.commit": commit or "none", "git.dirty": "false" if held else "true"}
+    if commit:
+        tags["mlflow.source.git.commit"] = commit  # which MLflow's pages show beside the run's source
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = experiment
     return tags

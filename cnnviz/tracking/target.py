@@ -1,4 +1,4 @@
-"""Where the runs go, and whether a database in a file has them, in milliseconds, without MLflow."""
+"""Where the runs go, whether a database in a file has them, and which there are, in milliseconds, without MLflow."""
 
 import os
 import sqlite3
@@ -29,6 +29,11 @@ class Target:
         return server.on_http(self.uri)
 
     @property
+    def page(self) -> str | None:
+        """Where a browser finds the server that it is, None for a database, which `make ui` serves."""
+        return server.page(self.uri) if self.on_server else None
+
+    @property
     def own(self) -> bool:
         """Whether this is the project's default store, which only this machine writes to."""
         return self.file == self.root / "mlflow.db"
@@ -41,9 +46,31 @@ class Target:
         return (self.file.parent if self.file else self.root) / "mlruns"
 
     @property
+    def fault(self) -> str | None:
+        """Why nothing can be kept there, and what is expected; None where it may be. Without asking a server."""
+        if fault := server.fault(self.uri):
+            return fault
+        if self.file is None or self.own:
+            return None
+        if not self.file.parent.is_dir():
+            return f"there is no folder {server.public(str(self.file.parent))}; make it"
+        return "no database but something else has this name" if _is_no_file(self.file) else None
+
+    @property
     def shown(self) -> str:
         """The address without a password."""
         return server.public(self.uri)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole run that `track` made. tags: those of docs/tracking.md; params: as text, cut where they are long."""
+
+    id: str
+    name: str
+    experiment: str
+    tags: dict[str, str]
+    params: dict[str, str]
 
 
 def target() -> Target:
@@ -56,10 +83,17 @@ def target() -> Target:
     return Target(root, uri.rstrip("/"))
 
 
+def _is_no_file(path: Path) -> bool:
+    """A folder, a pipe, a link to nothing: SQLite would not begin a database there, or wait."""
+    return os.path.lexists(path) and not path.is_file()
+
+
 def in_sqlite(file: Path, runs: list[str]) -> bool:
     """Whether the database has all these runs, complete, with their folders of files, and no run that is not whole."""
     query = "SELECT run_uuid, artifact_uri, value FROM runs JOIN tags USING (run_uuid) "
     query += "WHERE lifecycle_stage = 'active' AND key = 'complete'"
+    if not file.is_file():  # a pipe would be waited for
+        return False
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
             found = {run: (uri, complete) for run, uri, complete in database.execute(query)}
@@ -68,3 +102,36 @@ def in_sqlite(file: Path, runs: list[str]) -> bool:
     if any(complete != "true" for _, complete in found.values()):
         return False
     return all(run in found and Path(unquote(urlparse(found[run][0]).path)).is_dir() for run in runs)
+
+
+def past_runs(where: Target) -> list[Run]:
+    """All whole runs of the store, of past states, too; none where there is no store yet.
+
+    Raises OSError where it can't be asked: a server that does not answer, a database elsewhere, a damaged file.
+    """
+    try:
+        found = _told(where)
+    except (OSError, sqlite3.Error) as error:
+        raise OSError(server.reason(error, where.uri)) from error
+    return [run for run in found if run.tags.get("complete") == "true" and "dvc.lock_key" in run.tags]
+
+
+def _told(where: Target) -> list[Run]:
+    if where.on_server:
+        return [Run(**one) for one in server.runs(where.uri)]
+    if where.file is None:
+        raise OSError("a database elsewhere, which only MLflow can ask")
+    return _runs(where.file) if where.file.is_file() else []
+
+
+def _runs(file: Path) -> list[Run]:
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+        query = "SELECT run_uuid, name, experiment_id FROM runs WHERE lifecycle_stage = 'active' ORDER BY start_time"
+        found = {run: Run(run, name or "", str(of), {}, {}) for run, name, of in database.execute(query)}
+        for run, key, value in database.execute("SELECT run_uuid, key, value FROM tags"):
+            if run in found:
+                found[run].tags[key] = value
+        for run, key, value in database.execute("SELECT run_uuid, key, value FROM params"):
+            if run in found:
+                found[run].params[key] = value
+    return list(found.values())

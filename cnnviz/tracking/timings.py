@@ -16,9 +16,7 @@ OF_ALL = (*OF_EACH, "started", "ended", "cpu_seconds")
 
 def of(name: str, key: str) -> Timing | None:
     """What was measured for the stage `name` in the state `key` of dvc.lock; None where that was not run here."""
-    # the project's own folder also for an experiment in a temporary one, whose cache is deleted with it
-    kept = home() / LOCAL / "timings" / name / f"{key}.json"
-    if known := _read(kept):
+    if known := noted(name, key):
         return known
     latest = LOCAL / "timings" / f"{name}.json"
     timing = _read(latest)
@@ -26,8 +24,18 @@ def of(name: str, key: str) -> Timing | None:
         return None
     timing["lock_key"] = key
     write_json(latest, timing)
-    write_json(kept, timing)
+    write_json(_kept(name, key), timing)
     return timing
+
+
+def noted(name: str, key: str) -> Timing:
+    """The same of any state, past ones too, without giving it a measurement that has no state yet; empty if unknown."""
+    return _read(_kept(name, key))
+
+
+def _kept(name: str, key: str) -> Path:
+    """In the project's own folder also for an experiment in a temporary one, whose cache is deleted with it."""
+    return home() / LOCAL / "timings" / name / f"{key}.json"
 
 
 def _read(path: Path) -> Timing:

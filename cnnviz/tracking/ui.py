@@ -14,17 +14,17 @@ from types import FrameType
 from typing import NoReturn
 
 from cnnviz.errors import InputError
-from cnnviz.files import LOCAL, alone, command, unusable
-from cnnviz.tracking import server, sync, views
+from cnnviz.files import ARTIFACTS, LOCAL, alone, command, unusable
+from cnnviz.tracking import links, server, sync, views
+from cnnviz.tracking.serving import HOST
 from cnnviz.tracking.target import Target, target
 
-HOST = "127.0.0.1"
 PATIENCE = 90.0  # seconds that the server may take to answer
 
 
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM. A store that is a server already is not served again: its pages are printed."""
-    first = asked_port()
+    first = links.asked_port()
     with command("make ui"):
         print(sync.run(), flush=True)
     experiment, where = sync.experiment(), target()
@@ -56,14 +56,6 @@ def main() -> None:
         end(process)
 
 
-def asked_port() -> int:
-    """PORT, 5000 where it is not set."""
-    given = os.environ.get("PORT") or "5000"
-    if not given.isdecimal() or not 0 < int(given[:6]) < 65536:
-        raise InputError(f"PORT: given {given[:80]!r}; expected a number from 1 to 65535, as in PORT=5077 make ui")
-    return int(given)
-
-
 def free_port(first: int) -> int:
     """Return `first`, or the next port that nothing listens on."""
     for port in range(first, min(first + 100, 65536)):
@@ -90,14 +82,14 @@ def end(process: "subprocess.Popen[bytes]", patience: float = 5.0) -> None:
 
 
 def _start(where: Target, port: int) -> "subprocess.Popen[bytes]":
-    """Start the light form: without the job executor, and with one worker instead of fifteen processes."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", where.uri]
-    command += ["--default-artifact-root", (where.artifacts or where.root / "mlruns").as_uri(), "--no-serve-artifacts"]
-    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
-    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    """Start the light form: without the job executor, in one process instead of fifteen. Its input ends with us."""
+    files = (where.artifacts or where.root / "mlruns").as_uri()
+    site = where.root / ARTIFACTS / "report"
+    command = [sys.executable, "-m", "cnnviz.tracking.serving", where.uri, files, str(site), str(port)]
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with log_of(port).open("wb") as log:
         return subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command, env=env, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
 
 

@@ -9,7 +9,11 @@ import json
 import zlib
 from typing import Any
 
+from cnnviz.tracking.links import TRAINING
+
+LAYOUT = "2"  # of what a run holds: raised when runs of an older cnnviz have to be made again to show it
 TAG = "mlflow.sharedViewState."
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # that of an experiment; some MLflows ask for it
 CURRENT = "tags.kind = 'model' and tags.current = 'true'"
 FIRST = (
     *("parameters", "conv_layers", "conv_filters", "accuracy", "dead_share", "weak_share", "median_against_nature"),
@@ -21,7 +25,7 @@ FIRST = (
         "median_seed_stability",
         "median_spectrum_distance",
     ),
-    *("median_score_gain", "ok_filters", "weak_filters", "dead_filters", "ok_share", "never_active_share"),
+    *("median_score_gain", "ok_share", "never_active_share"),
 )
 LONGEST = 5000  # characters that MLflow takes in a tag of an experiment
 DATE = 1767225600000  # MLflow shows one; a fixed one keeps the tags the same from sync to sync
@@ -60,15 +64,16 @@ def tags(metrics: list[str], last_step: int, params: list[str]) -> dict[str, str
     numbers += [key for key in metrics if key not in (*FIRST, *_CURVES)]
     columns = [f"metrics.`{key}`" for key in numbers]
     charts, steps = _charts(numbers, metrics), _step_charts(last_step)
-    current = {"searchFilter": CURRENT, "orderByKey": "metrics.`parameters`", "orderByAsc": False}
+    current = {"searchFilter": CURRENT, "orderByKey": "tags.`order`", "orderByAsc": True}
     every = {"searchFilter": "tags.kind = 'model'", "orderByKey": "tags.`current`", "orderByAsc": False}
-    stages = {"searchFilter": CURRENT.replace("model", "stage"), "orderByKey": "tags.`stage`", "orderByAsc": True}
-    rendered = {**stages, "searchFilter": f"{stages['searchFilter']} and tags.stage = 'maximize'"}
+    stages = {"searchFilter": CURRENT.replace("model", "stage"), "orderByKey": "tags.`order`", "orderByAsc": True}
+    # MLflow shows the pictures of charts from the last row of the table to the first
+    rendered = {**stages, "searchFilter": f"{stages['searchFilter']} and tags.stage = 'maximize'", "orderByAsc": False}
     wide = {"runListHidden": True, "viewMaximized": True}
     return {
         f"{TAG}models": _view("Models", {**current, **_columns(columns), **charts}),
         f"{TAG}pictures": _view("Pictures", {**current, **_columns(columns), **wide}),
-        f"{TAG}filters": _view("Maximized filters", {**rendered, **_columns(STAGE_COLUMNS), **steps}),
+        f"{TAG}filters": _view("Maximized filters", {**rendered, **_columns(STAGE_COLUMNS), **steps, **wide}),
         f"{TAG}history": _view(
             "Models, past ones too",
             {**every, **_columns([*HISTORY_COLUMNS, *(f"params.`{key}`" for key in params[:12]), *columns]), **charts},
@@ -79,7 +84,7 @@ def tags(metrics: list[str], last_step: int, params: list[str]) -> dict[str, str
 
 def links(base: str, experiment: str) -> dict[str, str]:
     """Return what is worth opening on the server at `base`, in words and as addresses."""
-    view = f"{base}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey="
+    view = f"{base}/#/experiments/{experiment}/runs?{TRAINING}&viewStateShareKey="
     return {
         "models": f"{view}models",
         "pictures side by side": f"{view}pictures&compareRunsMode=ARTIFACT",
@@ -142,19 +147,28 @@ def _charts(numbers: list[str], metrics: list[str]) -> dict[str, Any]:
 
 def _step_charts(last_step: int) -> dict[str, Any]:
     """Of the maximize stages: final images, then the way there with a slider, then the scores."""
-    sections = {"final": "Final images", "steps": "Step by step: move the slider", "curves": "Score by step"}
+    sections = {
+        "final": "Final images",
+        "steps": "Step by step: move the slider",
+        "bars": "Scores of every filter",
+        "curves": "Score by step",
+    }
     cards = []
     for section, key in (("final", "final image"), ("steps", "image by step")):
         for depth in DEPTHS:
             keys = {"imageKeys": [f"{key}/{depth}"], "step": 0 if section == "final" else last_step}
             name = f"{key}, {depth} layer"
             cards.append(_card(name, section, type="IMAGE", **keys, showRunParams=False, displayName=name))
+    name = "by filter/scores"
+    cards.append(
+        _card(name, "bars", type="IMAGE", imageKeys=[name], step=0, showRunParams=False, displayName="scores by filter")
+    )
     for key in ("score/early", "score/middle", "score/late"):
         cards.append(
             _card(key, "curves", type="LINE", metricKey=key, displayName=_title(key), scaleType="log", **_LINE)
         )
     high = {"columns": 1, "cardHeight": 680}
-    return _sections(sections, cards, {"final": high, "steps": high})
+    return _sections(sections, cards, {"final": high, "steps": high, "bars": {"columns": 1, "cardHeight": 420}})
 
 
 def _sections(names: dict[str, str], cards: list[Any], sizes: dict[str, dict[str, int]]) -> dict[str, Any]:

@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 from cnnviz.errors import InputError, shortened
 
 
-def read(path: Path, expected: Mapping[str, str]) -> dict[str, NDArray]:
+def read(path: Path, expected: Mapping[str, str], optional: Mapping[str, str] | None = None) -> dict[str, NDArray]:
     """Read the arrays that are expected: name -> letters of the dtype's kinds and number of axes, as "f4".
+
+    optional: the same of those that may be missing.
 
     Raises InputError for a file that is damaged, or in which one of them is missing or of another kind.
     """
     found = {}
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            for name, form in expected.items():
+            there = {name: form for name, form in (optional or {}).items() if name in file.files}
+            for name, form in {**expected, **there}.items():
                 found[name] = array = file[name]
                 if array.dtype.kind not in form[:-1] or array.ndim != int(form[-1]):
                     raise InputError(f"{path}: {name} is {array.dtype} {array.shape}; docs/artifacts.md says what fits")

@@ -75,6 +75,29 @@ def test_windows_are_grey_beyond_the_image() -> None:
     np.testing.assert_array_equal(examples.window(image, (-9, -9, 9, 9)), image)  # sees more than the image
 
 
+@pytest.mark.parametrize("box", [(-1, 2, 2, 5), (0, 0, 4, 4), (-9, -9, 9, 9), (3, -2, 5, 1), (4, 0, 6, 2)])
+def test_what_is_looked_at_is_cut_off_where_the_image_ends(box: tuple[int, int, int, int]) -> None:
+    image = np.arange(1, 49, dtype=np.uint8).reshape(4, 4, 3)
+    pixels = [(y, x) for y in range(box[0], box[2]) for x in range(box[1], box[3])]
+    there = [image[y, x] for y, x in pixels if 0 <= y < 4 and 0 <= x < 4]
+    assert examples.outside(box, 4, 4) == pytest.approx(1 - len(there) / len(pixels))
+    found = examples.cut(image, box)
+    if there:
+        np.testing.assert_array_equal(found.reshape(-1, 3), there)
+    else:  # the unit sees padding alone
+        assert found.tolist() == [[[128] * 3]]
+
+
+def test_the_inset_is_what_a_tile_leaves_white() -> None:
+    image = np.zeros((20, 20, 3), np.uint8)
+    for box in ((-5, 0, 10, 10), (0, 12, 10, 26), (2, 2, 8, 8), (25, 0, 30, 5)):
+        tile = examples.tile(examples.cut(image, box), 100)
+        above, left = (round(100 * share) for share in examples.inset(box, 20, 20))
+        inside = tile[above : 100 - above, left : 100 - left]
+        assert (inside != 255).all()
+        assert (tile == 255).all(2).sum() == 100 * 100 - inside.shape[0] * inside.shape[1]
+
+
 def test_tiles_keep_small_patches_sharp() -> None:
     patch = np.array([[[0] * 3, [255] * 3], [[255] * 3, [0] * 3]], np.uint8)
     np.testing.assert_array_equal(examples.tile(patch, 6), patch.repeat(3, 0).repeat(3, 1))

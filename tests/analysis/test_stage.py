@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
@@ -19,8 +20,8 @@ from cnnviz.comparison import plots as compare_plots
 from cnnviz.files import write_csv, write_json
 from cnnviz.images.sets import ImageSet
 from cnnviz.networks import receptive_field
-from cnnviz.tracking import content as run_content
-from cnnviz.tracking import inputs as run_inputs
+from cnnviz.tracking.content import inputs as run_inputs
+from cnnviz.tracking.content import stages as run_content
 
 pytestmark = pytest.mark.pipeline  # traces and renders: longer than the unit tests may take
 
@@ -206,7 +207,10 @@ def test_depth_has_a_row_per_layer(artifacts: dict[str, Any], sets: dict[str, Im
     assert rows[0]["maximized_frequency"] > 0.3  # white noise was "rendered"
     assert rows[1]["maximized_frequency"] is None
     assert rows[0]["patch_frequency"] is None  # 3 px
-    assert compare_plots.depth(rows).startswith(b"\x89PNG")
+    drawn = compare_plots.depth(rows)
+    assert drawn == compare_plots.depth(rows)  # the same bytes
+    assert drawn[".png"].startswith(b"\x89PNG")
+    assert ElementTree.fromstring(drawn[".svg"]).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
 
 
 def test_mlflow_gets_numbers_pictures_and_arrays(artifacts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from cnnviz.analysis.seen import Seen
+from cnnviz.analysis.words import files as words
 from cnnviz.analysis.words import responses, rows, telling
 from cnnviz.images.sets import ImageSet
 
@@ -76,7 +77,7 @@ def test_no_combination_of_as_many_classes_is_better(rng: np.random.Generator) -
 
 
 def test_words() -> None:
-    names = ["cat", "dog", "ship"]
+    names = {0: "cat", 1: "dog", 2: "ship"}
 
     def said(*classes: int, none: bool = False) -> str:
         return telling.Telling(classes, none, 1.0, 0.0, 1).words(names)
@@ -119,6 +120,16 @@ def test_hypotheses_are_counted_over_filters_and_combinations() -> None:
     assert (first["words"], first["auroc"], first["of"], first["images"], first["tested"]) == ("a", 1.0, 4, 12, 35)
     assert first["p"] == pytest.approx(2 / 495)  # of C(12, 4) choices of ranks, one on each side
     assert first["corrected"] == pytest.approx(70 / 495)
+
+
+def test_a_class_without_a_name_is_called_as_all_its_images_are() -> None:
+    """ImageNet's photos: a label among 1,000 classes, and its word as the image's name."""
+    names = ["jeep", "jeep", "cliff", "beaker", "a.png", "b.png"]
+    labels = np.array([609, 609, 972, -1, 3, 3])
+    one = ImageSet(np.zeros((6, 1, 1, 3), np.uint8), np.ones((6, 2), np.int32), labels, np.array(names), np.array([]))
+    named = words.classes(one)
+    assert telling.Telling((609, 972), False, 1.0, 0.0, 3).words(named) == "jeep or cliff"
+    assert telling.Telling((3,), True, 1.0, 0.0, 3).words(named) == "not class 3"
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"explain": {"mine": [5]}}, {}, f"models.net.explain.mine: image 5 {BEYOND}4"),
     ({"code": "inputs/models/own.py"}, {}, "models.net.code: 'inputs/models/own.py' not found"),
     ({}, {"maximize": {"start": "mine/5"}}, "maximize.start: the set 'mine' has 5 images, from 0 on"),
+    ({}, {"fixed_filters": {"set": "mine", "images": 6}}, "fixed_filters.images: 6 asked, the set has 5"),
+    ({}, {"feature_maps": {"images": [9, 5]}}, "feature_maps.images: 5 is out of range; mine has 0..4"),
 ]
 
 
@@ -108,6 +110,7 @@ def test_what_fits_is_not_complained_of(said: Complaints) -> None:
     objectives = {"o": "channel(first, 5) + 0.5 * logit(3) - layer(second)"}
     block = {"layers": {"second": [7]}, "channels": {"first": 6}, "objectives": objectives, "class_names": list("wxyz")}
     assert said(block, maximize={"start": "mine/4"}) == []
+    assert said(block, fixed_filters={"set": "mine", "images": 5}, feature_maps={"images": [9, 4]}) == []
 
 
 def test_what_is_borrowed_is_there(said: Complaints) -> None:
@@ -167,3 +170,14 @@ def test_what_is_of_another_network_is_not_heeded(said: Complaints, how: str) ->
 
 def test_a_network_of_another_size_is_another_one(said: Complaints) -> None:
     assert said({"layers": {"frist": 1}, "input_size": 64}) == []
+
+
+def test_filters_to_be_enlarged_are_held_against_the_model(said: Complaints, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said({}, enlarge={"net": {"second": {7: 512}}}) == []
+    (line,) = said({}, enlarge={"net": {"third": {0: 512}}})
+    assert line.startswith("params.yaml: enlarge.net: net has no conv layer 'third'")
+    (line,) = said({}, enlarge={"net": {"second": {8: 512}}})
+    assert "filter 8 asked, out of range; the layer has filters 0..7" in line
+    monkeypatch.setattr(machine, "memory", lambda: 10**8)
+    (line,) = said({}, enlarge={"net": {"first": {0: 2048}}})
+    assert line.startswith("params.yaml: enlarge.net.first.0.size: the maps of one image of 2048x2048 pixels")

@@ -91,7 +91,10 @@ def test_the_file_in_git_is_the_one_that_is_made_and_its_example_holds(tmp_path:
         ("vgg16: {block1_conv1: {010: a}}", "by YAML 1.1, 10 by 1.2"),
         ("- a list", "expected sections such as"),
         ("vgg16: [", "not valid YAML: line 1"),
-        (r'vgg16: {block1_conv1: {0: "half a \ud83d sign"}}', "expected a text without control characters"),
+        (
+            r'vgg16: {block1_conv1: {0: "half a \ud83d sign"}}',
+            "half of a character, which no file can hold; write it whole",
+        ),
         (r'vgg16: {block1_conv1: {0: "a \0 byte"}}', "expected a text without control characters"),
     ],
 )

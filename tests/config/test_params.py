@@ -92,7 +92,7 @@ BAD = [
     ("models/vgg16-hed/sources", ["keras"], ["models.vgg16-hed.sources: 'keras' does not have this model"]),
     ("models/vgg16/preprocessing", "caffee", ["models.vgg16.preprocessing: unknown 'caffee'", "nearest: caffe"]),
     ("models/cifar10-cnn/class_names", ["a", "b"], ["models.cifar10-cnn.class_names: 2 given; the network has 10"]),
-    ("models", {}, ["models: given {}", "at least 1 item"]),
+    ("models", {}, ["models: given {}", "expected at least 1"]),
     (
         "images/sets/cifar10",
         21,
@@ -195,6 +195,17 @@ BAD = [
         {"file": "inputs/models/a.h5", "inputs": {"x": [[1e39]]}},
         ["models.vgg16.inputs", "1e+39: expected"],
     ),
+    ("models/vgg16", {"file": f"inputs/models/{'n' * 300}.h5"}, ["models.vgg16.file: ", "a name of over 255 bytes"]),
+    (
+        "models/vgg16",
+        {"file": f"inputs/models/{'a/' * 3000}n.h5"},
+        ["models.vgg16.file: ", "path of over 1000 bytes"],
+    ),
+    ("images/sets/mine", {"folder": f"inputs/images/{'ä' * 200}"}, ["images.sets.mine.folder: ", "a name of over 255"]),
+    ("models", {True: {"known": "vgg16"}}, ["models.true: ", "put true, false, yes, no, on and off in quotes"]),
+    ("models/vgg16", 3, ["models.vgg16: given 3; expected a section: keys with their values"]),
+    ("models", [1], ["models: given [1]; expected a section: names with what they stand for"]),
+    ("models/vgg16/input_shape", [8], ["models.vgg16.input_shape: given [8]; expected at least 2"]),
     ("models/vgg16", {"file": "inputs/models/a\0.h5"}, ["models.vgg16.file: 'inputs/models/a\\x00.h5' is not in"]),
     ("images/sets/mine", {"folder": "inputs/images/a\0"}, ["images.sets.mine.folder: given", "expected a folder in"]),
     ("random_seed", None, ["random_seed: given None", "whole number"]),
@@ -214,6 +225,7 @@ def test_one_line_with_path_and_choices(tmp_path: Path, path: str, value: Any, e
         assert part in first, first
 
 
+@pytest.mark.pipeline
 def test_a_value_is_quoted_with_80_characters_at_most(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     for path, value in (
@@ -313,7 +325,14 @@ def test_the_models_block_is_all_that_names_a_model(tmp_path: Path) -> None:
         ("1: 2\n", "the key 1; expected a section such as"),
         ("? [a]\n: 2\n", "line 1: a key that is no name"),
         ("a: 1\n---\nb: 2\n", "expected a single document"),
-        ("a: \0", "special characters are not allowed"),
+        ("a: 1\nb: \0", "line 2: the character U+0000, which YAML does not take; remove it"),
+        (
+            "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> b\n",
+            "line 1 is the mark of a merge conflict; leave the lines",
+        ),
+        ("a: 1\n=======\na: 2\n", "line 2 is the mark of a merge conflict"),
+        ('a: {b: ["\\uD800"]}\n', r"a.b.0: given '\ud800'; half of a character, which no file can hold"),
+        ('a: {"\\uDFFF": 1}\n', r"a: a key: given '\udfff'; half of a character"),
         ("#" * 1_000_001, "over 1 MB"),
     ],
 )
@@ -365,6 +384,7 @@ def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:
     assert run.stderr == "error: params.yaml: maximize.steps: given 0; expected at least 1\n"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -381,6 +401,7 @@ def test_check_exits_1_without_traceback_or_tensorflow(tmp_path: Path) -> None:
         ("compare.matches", 5),
     ],
 )
+@pytest.mark.pipeline
 def test_one_value_of_an_experiment_arrives_and_no_other_changes(tmp_path: Path, path: str, value: Any) -> None:
     """What `dvc exp run -S path=value` does to params.yaml, done by DVC itself."""
     from dvc.utils.hydra import apply_overrides

@@ -29,7 +29,7 @@ def run(folder: Path, before: str, body: str) -> subprocess.CompletedProcess[str
     [
         (FULL, "write_bytes(Path('a/b'), bytes(5000))", "{}/a/b: File too large; mend that"),
         (FULL, "npz.write(Path('c.npz'), {{'x': np.zeros(5000)}})", "{}/c.npz: File too large; mend that"),
-        ("", "write_bytes(Path('x' * 300), b'')", "{}/" + "x" * 300 + ": File name too long; move this folder"),
+        ("", "write_bytes(Path('x' * 300), b'')", "{}/" + "x" * 300 + ": File name too long; give it a shorter name"),
         ("open('file', 'w').close()", "write_bytes(Path('file/b'), b'')", "{}/file"),
         (
             "Path('.cache/stage.s.lock').mkdir(parents=True)",

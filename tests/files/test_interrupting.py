@@ -69,3 +69,36 @@ def test_afterwards_signals_do_what_they_did(tmp_path: Path) -> None:
     code += "\nassert signal.getsignal(signal.SIGINT) is before; assert signal.set_wakeup_fd(-1) == -1"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env).returncode == 0
+
+
+COMMANDS = ("repro", "config", "look", "add", "tracking.ui", "verify", "versus", "publish", "enlarge", "ask")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_in_a_commands_first_moments_ctrl_c_shows_no_traceback(tmp_path: Path, name: str) -> None:
+    """Its first import presses Ctrl-C: `lazy_loader`, which this folder has a copy of its own of."""
+    (tmp_path / "lazy_loader.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)"
+    )
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-m", f"cnnviz.{name}"], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_whoever_imports_it_keeps_what_ctrl_c_does(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/__init__.py").write_text("import cnnviz")
+    (tmp_path / "theirs/work.py").write_text("import signal; print(signal.getsignal(signal.SIGINT).__name__)")
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run([sys.executable, "-m", "theirs.work"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout == "default_int_handler\n", done.stderr
+
+
+def test_only_make_repro_goes_on(tmp_path: Path) -> None:
+    code = "import os, signal, time\nfrom cnnviz.files import stage\nwith stage('add', 'python -m cnnviz.add'):\n"
+    code += "    os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stderr == "interrupted; again: python -m cnnviz.add\n"

@@ -53,7 +53,9 @@ def test_objects_are_refused() -> None:
         npz.pack({"one": np.array([{}], object)})
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.pipeline
 def test_a_flipped_bit_is_an_error_or_of_no_consequence(tmp_path: Path, compress: bool) -> None:
     """Whatever zipfile, zlib and NumPy raise: a damaged archive is one kind of error, never other numbers."""
     arrays = {"a": np.arange(6.0), "b": np.array(["x"])}

@@ -21,6 +21,8 @@ from cnnviz.images.own import Own
 from cnnviz.networks.files import read
 from cnnviz.verify import arrays
 
+pytestmark = pytest.mark.pipeline
+
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 MODES = ("L", "LA", "RGB", "RGBA", "P", "I;16", "F")
 DAMAGES: Any = st.lists(

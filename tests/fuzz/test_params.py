@@ -14,6 +14,8 @@ from cnnviz.errors import InputError
 from cnnviz.filters import fixed
 from tests.plain_yaml import dump
 
+pytestmark = pytest.mark.pipeline
+
 TEXT = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
 GOOD = yaml.safe_load(TEXT)
 # What YAML, Python, NumPy or a file system read otherwise than people do

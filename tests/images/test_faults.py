@@ -35,6 +35,7 @@ def found(project: Path) -> list[str]:
     return run.stderr.splitlines()
 
 
+@pytest.mark.pipeline
 def test_config_names_them(project: Path) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["images"]["sets"]["mine"] = {"folder": "inputs/images/mine"}

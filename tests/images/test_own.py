@@ -140,6 +140,21 @@ def test_what_is_in_the_place_of_images_is_said(place: Path) -> None:
     assert f"3 files of other kinds were left out ({kinds})" in read(place).notes
 
 
+def test_hidden_images_are_said_where_there_are_no_others(place: Path) -> None:
+    save(place / ".thumbs" / "a.png", flat(7))
+    with pytest.raises(InputError, match=r"count and hidden ones \(\.thumbs/a\.png\) do not; put more there"):
+        read(place)
+
+
+def test_what_git_lfs_left_is_said(place: Path) -> None:
+    for name in ("a.png", "a.npy", "a.npz"):
+        (place / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n")
+        with pytest.raises(InputError, match=rf"/{name}: a Git LFS pointer, not the file itself; run `git lfs pull`"):
+            read(place)
+        (place / name).unlink()
+
+
+@pytest.mark.pipeline
 def test_images_in_deep_folders_are_found_and_too_deep_ones_said(
     place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
@@ -160,6 +175,7 @@ def test_images_in_deep_folders_are_found_and_too_deep_ones_said(
     assert len(read(place)) == 1
 
 
+@pytest.mark.pipeline
 def test_ten_thousand_files_are_listed_quickly(place: Path) -> None:
     data = io.BytesIO()
     Image.fromarray(flat(3)).save(data, "PNG")
@@ -428,6 +444,7 @@ def bad_arrays() -> dict[str, tuple[str, Callable[[Path], Any], str]]:
         "header": ("a.npz", header_bomb, "header is no header"),
         "bomb": ("a.npz", named(images=np.zeros((1, 9, 9, 1001), np.uint8)), "expected 1 GB an image, 1000"),
         "claims": ("a.npz", claims((1, 10**6, 10**6, 3)), "damaged or no NumPy file .it ends early"),
+        "below nothing": ("a.npz", claims((-1, 8, 8, 3)), r"damaged or no NumPy file \(its shape is \(-1, 8, 8, 3\)\)"),
         "many": ("a.npz", claims((10**7, 100, 100)), "damaged or no NumPy file .it ends early"),
     }
 

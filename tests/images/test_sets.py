@@ -53,6 +53,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> partial[sets.ImageSet]:
     return partial(reading.read_package, members=members, read=lambda names: {name: content[name] for name in names})
 
 
+@pytest.mark.pipeline
 def test_package_has_the_first_cifar10_test_images(package: partial[sets.ImageSet]) -> None:
     cifar = package("cifar10", 20)
     # The labels of CIFAR-10's test set begin so in every copy of it: cat, ship, ship, airplane, frog, …

@@ -21,7 +21,7 @@ PARAMS: dict[str, Any] = {
     "models": {"subject": {"file": "inputs/models/subject.keras", "preprocessing": "unit", "channels": 2}},
     "feature_maps": {"images": [0]},
     "maximize": {"steps": 100, "size": 32, "stability_steps": 0},
-    **{name: {} for name in ("weights", "analyze", "judge", "compare")},
+    **{name: {} for name in ("weights", "analyze", "judge", "compare", "enlarge")},
     "fixed_filters": {"set": "tones", "images": 1},
 }
 

@@ -1,6 +1,7 @@
 """Model files: what they are, names, Lambdas, inputs, precision, own code; hostile ones stay inert."""
 
 import base64
+import io
 import json
 import marshal
 import os
@@ -48,6 +49,21 @@ def archive(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     return path
 
 
+def repacked(here: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+    """The archive `whole.keras` with other weights."""
+    with zipfile.ZipFile(here / "whole.keras") as file, zipfile.ZipFile(here / name, "w") as other:
+        for member in file.namelist():
+            data = file.read(member)
+            other.writestr(member, change(data) if member == "model.weights.h5" else data)
+
+
+def without_a_layer(weights: bytes) -> bytes:
+    stream = io.BytesIO(weights)
+    with h5py.File(stream, "r+") as file:
+        del file["layers/conv2d"]
+    return stream.getvalue()
+
+
 def test_each_kind_of_file_that_is_no_model_has_its_line(tmp_path: Path) -> None:
     network, here = conv(), tmp_path
     network.save(here / "whole.keras")
@@ -60,6 +76,15 @@ def test_each_kind_of_file_that_is_no_model_has_its_line(tmp_path: Path) -> None
     (here / "zip.hdf5").write_bytes((here / "whole.keras").read_bytes())
     (here / "cut.h5").write_bytes((here / "whole.h5").read_bytes()[:3000])
     (here / "cut.keras").write_bytes((here / "whole.keras").read_bytes()[:3000])
+    repacked(here, "half.keras", lambda weights: weights[: len(weights) // 2])
+    repacked(here, "short.keras", lambda weights: weights[:-8])
+    repacked(here, "hollow.keras", lambda weights: b"")
+    repacked(here, "fewer.keras", without_a_layer)
+    locked = bytearray((here / "whole.keras").read_bytes())
+    for mark, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        for at in [one.start() for one in re.finditer(mark, bytes(locked))]:
+            locked[at + flags] |= 1
+    (here / "locked.keras").write_bytes(locked)
     with zipfile.ZipFile(here / "whole.keras") as file:
         file.extractall(here / "unpacked.keras")
         with zipfile.ZipFile(here / "folder.keras", "w") as other:
@@ -78,6 +103,11 @@ def test_each_kind_of_file_that_is_no_model_has_its_line(tmp_path: Path) -> None
         "zip.hdf5": r"\.keras archive by its content; rename it to zip\.keras",
         "cut.h5": "cut off|damaged|can't be loaded",
         "cut.keras": "no Keras archive.*cut off",
+        "half.keras": "is damaged .*; copy it again",
+        "short.keras": "is damaged .*; copy it again",
+        "hollow.keras": "is damaged .*; copy it again",
+        "fewer.keras": "its weights are not those of its layers .*; copy it again, or save it",
+        "locked.keras": "is encrypted; pack it again without a password",
         "unpacked.keras": "unpacked .keras.*zip -0",
         "folder.keras": "lie in the folder net",
         "saved": r"SavedModel.*model\.save",

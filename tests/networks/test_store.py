@@ -16,6 +16,8 @@ from cnnviz.networks import ModelSection, files, loading, preprocessing, store
 from cnnviz.networks.files import onnx
 from cnnviz.sources import catalog
 
+pytestmark = pytest.mark.pipeline
+
 APPLICATION_MODULES = {"caffe": "vgg16", "tf": "mobilenet_v2", "torch": "densenet", "raw": "efficientnet"}
 
 

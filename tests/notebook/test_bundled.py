@@ -26,6 +26,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, cnnviz.BundledIm
         }
 
 
+@pytest.mark.pipeline
 def test_images_of_one_size_are_an_array_with_labels_and_names(sets: dict[str, cnnviz.BundledImages]) -> None:
     cifar = sets["cifar10"]
     assert isinstance(cifar.images, np.ndarray)
@@ -40,6 +41,7 @@ def test_images_of_one_size_are_an_array_with_labels_and_names(sets: dict[str, c
     assert len(cifar) == 10
 
 
+@pytest.mark.pipeline
 def test_images_of_several_sizes_are_a_list(sets: dict[str, cnnviz.BundledImages]) -> None:
     imagenet = sets["imagenet"]
     assert isinstance(imagenet.images, list)
@@ -48,11 +50,13 @@ def test_images_of_several_sizes_are_a_list(sets: dict[str, cnnviz.BundledImages
     assert imagenet.class_names == []
 
 
+@pytest.mark.pipeline
 def test_all_there_are_without_a_count(sets: dict[str, cnnviz.BundledImages]) -> None:
     assert len(sets["mnist"]) == catalog.IMAGE_SETS["mnist"].count
     assert sets["mnist"].labels[:3].tolist() == [7, 2, 1]
 
 
+@pytest.mark.pipeline
 def test_shown_small_and_saved_whole(sets: dict[str, cnnviz.BundledImages], tmp_path: Path) -> None:
     imagenet = sets["imagenet"]
     assert repr(imagenet) == "<11 images of imagenet, of any size>"

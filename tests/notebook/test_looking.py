@@ -135,10 +135,9 @@ def test_examples_are_found_by_brute_force(tiny: Callable[..., Any], images: np.
     (y, x), box = found.positions[0, 0], found.boxes[0, 0]
     assert box.tolist() == [2 * y - 3, 2 * x - 3, 2 * y + 5, 2 * x + 5]  # 3 x 3, pooling by 2, 3 x 3: 8 pixels
     inside = images[found.images[0, 0], max(box[0], 0) : box[2], max(box[1], 0) : box[3]]
-    top, left = max(-box[0], 0), max(-box[1], 0)
-    patch = found.patches[0][0]
-    assert patch.shape == (8, 8, 3)
-    np.testing.assert_array_equal(patch[top : top + inside.shape[0], left : left + inside.shape[1]], inside)
+    np.testing.assert_array_equal(found.patches[0][0], inside)  # cut off where the image ends
+    assert found.outside[0, 0] == pytest.approx(1 - inside.shape[0] * inside.shape[1] / 64)
+    assert f"{found.outside[0, 0]:.0%} outside the image" in found._repr_html_()
 
 
 def test_examples_of_fewer_images_and_of_some_filters(tiny: Callable[..., Any], images: np.ndarray) -> None:

@@ -20,6 +20,8 @@ LAYERS = [
 ]
 PAIR: dict[str, Any] = {
     "said": "darkened by 30%",
+    "set": "photos",
+    "image": 0,
     "name": "a",
     "true_class": "horse",
     "predicted_class": "truck",

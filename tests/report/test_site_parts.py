@@ -9,7 +9,7 @@ from PIL import Image
 from cnnviz.analysis import examples
 from cnnviz.errors import InputError
 from cnnviz.report.data import Facts
-from cnnviz.report.site import circuit, filters, layers, links, pictures
+from cnnviz.report.site import circuit, layers, links, patches, pictures
 
 
 def _wired(network) -> dict[str, tuple[str, ...]]:
@@ -67,10 +67,10 @@ def test_depthwise_filters_have_one_input_and_as_many_outputs_as_the_multiplier(
 
 def test_sheet_of_all_filters_without_its_numbers(tmp_path: Path) -> None:
     tones = np.linspace(20, 230, 40).astype(np.uint8)
-    patches = np.broadcast_to(tones[:, None, None, None], (40, 32, 32, 3))
-    Image.fromarray(examples.overview(patches)).save(tmp_path / "all.png")
+    drawn = np.broadcast_to(tones[:, None, None, None], (40, 32, 32, 3))
+    Image.fromarray(examples.overview(drawn)).save(tmp_path / "all.png")
     files = pictures.Files(tmp_path)
-    sheet = pictures.rewrite_overview(files, "m/sheet.webp", tmp_path / "all.png", 40)
+    sheet = pictures.rewrite_overview(files, "m/sheet.webp", tmp_path / "all.png", 40, {})
     files.finish()
     pixels = np.asarray(Image.open(tmp_path / "m/sheet.webp").convert("L"), int)
     assert pixels.shape == (2 * 32, 32 * 32)
@@ -96,7 +96,7 @@ def test_what_is_small_in_a_histogram_is_one_bar() -> None:
 
 
 def test_box_in_percent_of_the_part_inside_the_image() -> None:
-    assert filters.inside([-10, 50, 50, 130], 100, 100) == (50, 0, 50, 50)
+    assert patches.inside([-10, 50, 50, 130], 100, 100) == (50, 0, 50, 50)
 
 
 def test_kernels_side_by_side_white_at_zero() -> None:

@@ -1,6 +1,7 @@
 """dvc.lock and DVC's list of locked files after an accident; DVC itself is the judge."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from cnnviz.errors import InputError
-from cnnviz.repro import state
+from cnnviz.repro import pipeline, state
 from cnnviz.tracking import lockfile
 
 # DVC's own code warns of what it uses
@@ -113,6 +114,53 @@ def test_a_merge_conflict_is_a_line_for_all_that_read_it(whole: bytes) -> None:
     assert state.LOCK.read_bytes() == CONFLICT  # it is the user's to decide
 
 
+def test_a_copy_with_a_merge_conflict_is_none(whole: bytes, capfd: pytest.CaptureFixture) -> None:
+    subprocess.run([*GIT, "add", "-A"], check=True)
+    subprocess.run([*GIT, "commit", "-qm", "all"], check=True)
+    state.mend()
+    state.KEPT.write_bytes(CONFLICT)
+    state.LOCK.write_bytes(b"")
+    state.mend()  # out of the commit
+    assert state.LOCK.read_bytes() == whole
+    Path("dvc.lock").write_bytes(CONFLICT)
+    subprocess.run([*GIT, "commit", "-qam", "of both"], check=True)
+    state.KEPT.write_bytes(CONFLICT)
+    state.LOCK.write_bytes(b"")
+    capfd.readouterr()
+    state.mend()
+    assert capfd.readouterr().err.startswith("dvc.lock: damaged (empty); removed: ")
+    assert not state.LOCK.exists()
+
+
+@pytest.mark.parametrize("place", ["dvc.lock", ".cache/dvc.lock", ".dvc/tmp/rwlock"])
+def test_a_pipe_is_not_waited_for(whole: bytes, place: str) -> None:
+    state.mend()
+    Path(place).unlink(missing_ok=True)
+    os.mkfifo(place)
+    if place == "dvc.lock":
+        with pytest.raises(InputError, match=r"^dvc\.lock: damaged \(no plain file\)"):
+            lockfile.stages()
+    state.mend()
+    assert not Path(place).is_fifo()
+    assert state.LOCK.read_bytes() == whole
+    assert taken()
+
+
+DEEP = {"lists": b"[", "items": b"- ", "keys": b"? ", "mappings": b"{a: "}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_thousands_of_lists_in_one_another_are_a_damage_as_any(whole: bytes, kind: str) -> None:
+    """For the reader in C they are the end of the process."""
+    state.mend()
+    state.LOCK.write_bytes(DEEP[kind] * 100_000)
+    with pytest.raises(InputError, match=r"^dvc\.lock: damaged \(too many lists in one another\)"):
+        lockfile.stages()
+    assert lockfile.differences(whole, state.LOCK.read_bytes()) == ""
+    state.mend()
+    assert state.LOCK.read_bytes() == whole
+
+
 @pytest.mark.parametrize("command", ["", "python -m dvc repro"])
 def test_a_list_of_locked_files_that_nobody_holds_is_removed(whole: bytes, command: str) -> None:
     """Nobody: the process of that number is another one by now."""
@@ -133,9 +181,15 @@ def test_a_list_of_locked_files_that_nobody_holds_is_removed(whole: bytes, comma
     assert not locked.exists()
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"\0\0", b'{"write": 1}', b'{"read": {"a": [{"pid": "x"}]}}', b"[" * 9999]
-)
+def held_by(number: str) -> bytes:
+    return b'{"write": {"x": {"pid": %s, "cmd": "dvc repro"}}, "read": {}}' % number.encode()
+
+
+UNREADABLE = [b"", b"{", b"[]", b"\0\0", b'{"write": 1}', b'{"read": {"a": [{"pid": "x"}]}}', b"[" * 9999]
+NUMBERS = ("-5", "0", "1e400", "1.5", "true", "null", "[]", "9" * 30, "9" * 5000)
+
+
+@pytest.mark.parametrize("content", [*UNREADABLE, *map(held_by, NUMBERS)])
 def test_a_list_of_locked_files_that_cannot_be_read_is_removed(whole: bytes, content: bytes) -> None:
     state.LOCKED[0].write_bytes(content)
     Path("one").unlink()
@@ -143,3 +197,19 @@ def test_a_list_of_locked_files_that_cannot_be_read_is_removed(whole: bytes, con
     with Repo() as repo:
         repo.reproduce()
     assert taken()
+
+
+CONFIGS = {
+    b"\xff\xfe[core]\n": "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+    b"[core\nx\n": "Parsing failed with several errors. First error at line 1.",
+    b"[core]\n    foo = 1\n": "extra keys not allowed @ data['core']['foo']",
+}
+
+
+@pytest.mark.parametrize("content", CONFIGS)
+def test_a_config_that_dvc_does_not_take_is_a_line(whole: bytes, content: bytes, capfd: pytest.CaptureFixture) -> None:
+    Path(".dvc/config").write_bytes(content)
+    assert pipeline.run() == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    remedy = "mend .dvc/config or .dvc/config.local, or take it back: git checkout .dvc/config"
+    assert line == f"ERROR: config file error: {CONFIGS[content]}; {remedy}"

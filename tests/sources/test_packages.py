@@ -16,6 +16,8 @@ from cnnviz.errors import InputError
 from cnnviz.sources import packages
 from cnnviz.sources.catalog import IMAGES_PACKAGE
 
+pytestmark = pytest.mark.pipeline
+
 CAT = "foolbox/data/cifar10_00_3.png"
 
 

@@ -44,7 +44,7 @@ def test_accuracy_is_a_headline_number_where_the_analysis_has_one(
     assert content.of_model("m").metrics == {"parameters": 7, "conv_layers": 0, "conv_filters": 0, "accuracy": 0.75}
     analyzed = content.of_stage("analyze", "m")
     assert analyzed.files == [(Path(f"artifacts/analysis/m/{name}.json"), "") for name in ("metrics", "statistics")]
-    assert analyzed.curves == {"by layer/population_sparsity/photos": [(0, 0.5)]}
+    assert set(analyzed.shown) == {"by_layer.png"}
     assert "accuracy" in views.FIRST
 
 
@@ -250,6 +250,7 @@ def test_an_experiment_here_leaves_the_baseline_its_name_and_has_its_own_times(s
 
 
 @pipeline
+@pytest.mark.long
 def test_a_fresh_clone_on_another_processor_says_what_differs(synced: Project, tmp_path: Path) -> None:
     here = Project(tmp_path / "there")
     synced.run("git", "clone", "-q", ".", str(here.folder))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnviz.tracking import server
+from cnnviz.tracking import server, target
 from cnnviz.tracking.server import address, asking
 from cnnviz.tracking.server.patience import Patience, in_time
 from tests.tracking import broken
@@ -36,7 +36,27 @@ NONE = {
     "http://host:5000/mlflow?a=b": "more than the server's address; expected http://host:5000/mlflow",
     "sqlite://mlflow.db": "expected sqlite:///folder/mlflow.db",
     "sqlite:///": "expected sqlite:///folder/mlflow.db",
+    "mlruns": "a folder of files, which MLflow has given up; expected sqlite:////folder/mlflow.db",
+    "file:///x": "or MLFLOW_ALLOW_FILE_STORE=true",
 }
+
+
+def test_of_a_long_error_the_reason_stays() -> None:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = create_engine("sqlite://")
+    with engine.connect() as database, pytest.raises(SQLAlchemyError) as caught:
+        database.execute(text("SELECT :a FROM nowhere"), {"a": "x" * 5000})
+    for error in (caught.value, MlflowException(str(caught.value))):
+        assert server.reason(error, "sqlite://").endswith("no such table: nowhere")
+    said = server.reason(MlflowException(f"API failed: 500 {'<p>' * 900} no space left on device"), "http://h")
+    assert said.startswith("API failed: 500 <p>")
+    assert said.endswith(" no space left on device")
+    assert len(said) == 200
+    trace = "Traceback (most recent call last):\n  File 'x'\n" + "    y\n" * 900 + "ValueError: the reason\n"
+    assert server.reason(trace, "http://h") == "ValueError: the reason"
 
 
 @pytest.mark.parametrize("uri", NONE)
@@ -54,11 +74,29 @@ def test_an_address_that_is_none_is_said(uri: str) -> None:
             "http://ä.org",
             "sqlite:////a b/ä.db",
         ),
-        *("postgresql://h1:1,h2:2/x", "mysql+pymysql://h/x", "mlruns", "file:///x", "databricks", "C:/mlruns"),
+        *("postgresql://h1:1,h2:2/x", "mysql+pymysql://h/x", "databricks", "C:/mlruns"),
     ],
 )
 def test_an_address_that_may_be_one_is_left_to_mlflow(uri: str) -> None:
     assert server.fault(uri) is None
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "file:///x"])
+def test_folders_of_files_are_left_to_whoever_wants_them(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "True")
+    assert server.fault(uri) is None
+
+
+def test_a_database_that_can_be_none_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    said = {"nodir/x.db": f"there is no folder {tmp_path}/nodir; make it", "new.db": None}
+    said |= dict.fromkeys(("folder", "pipe", "link"), "no database but something else has this name")
+    for name, fault in said.items():
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / name}")
+        assert target.target().fault == fault
+        assert not target.in_sqlite(tmp_path / name, [])
 
 
 def test_no_password_is_shown_whatever_the_address(monkeypatch: pytest.MonkeyPatch) -> None:

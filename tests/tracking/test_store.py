@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import socket
 import sqlite3
@@ -14,11 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
-from cnnviz.tracking import content, curves, lockfile, sync, views
+from cnnviz.tracking import content, lockfile, sync, views
+from cnnviz.tracking.content import curves, maximized
 from tests import spent
 from tests.small_project import PER_MODEL, Project, synced_fixture  # noqa: F401
-from tests.small_stages import FILTERS, MODELS, STARTED, STEPS
+from tests.small_stages import FILTERS, MODELS, STARTED, STEPS, TELLING
+
+LONG = pytest.mark.long
+RARER = ("empty", "another program's", "no UTF-8")  # damages of a database
 
 # ---- without a store
 
@@ -56,7 +62,16 @@ def test_curves_keep_first_and_last_step_and_real_values() -> None:
     assert curves.decimate(5, 32) == [0, 1, 2, 3, 4]
     assert curves.mean_curve([[(0, 1.0), (1, 3.0)], [(0, 3.0), (1, float("nan"))]]) == [(0, 2.0), (1, 3.0)]
     assert curves.progress([(0, 2.0), (1, 3.0), (2, 6.0)]) == [(0, 0.0), (1, 0.25), (2, 1.0)]
+    rising_then_falling = [(0, 2.0), (1, 1.0), (2, float("nan")), (3, 6.0), (4, 4.0)]
+    assert curves.progress(rising_then_falling) == [(0, 0.0), (1, 0.0), (3, 1.0), (4, 1.0)]
+    assert curves.progress([(0, 2.0), (1, 2.0)]) == curves.progress([(0, float("nan"))]) == curves.progress([]) == []
     assert content.legal("a[0]/é:b") == "a_0_/__b"
+
+
+def test_telling_filters_are_ok_ones_from_the_middle_and_never_a_dead_one() -> None:
+    states = {10: "dead", 11: "ok", 12: "weak", 13: "weak", 14: "dead", 15: "ok", 16: "ok"}
+    assert maximized.telling({str(k): {"status": s} for k, s in states.items()}) == [11, 15, 16, 13, 12]
+    assert maximized.telling({"3": {"status": "dead"}}) == maximized.telling({}) == []
 
 
 def test_saved_views_fit_into_a_tag_whatever_the_number_of_metrics() -> None:
@@ -96,13 +111,13 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
     assert keys["one"] == keys["two"]
     for key in ("parameters", "conv_layers", "conv_filters", "rendered_filters", "median_score_gain", "score"):
         assert key in keys["one"]
-    assert {f"median_{key}" for key in content.FILTER_SERIES} <= keys["one"]
+    assert {f"median_{key}" for key in maximized.FILTER_SERIES} <= keys["one"]
     values = dict(synced.query("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", current["two"]))
-    assert values["mean_firing_rate"] == values["mean_firing_rate/photos"] == 0.5
+    assert values["mean_firing_rate"] == 0.5
     assert values["dead_share"] == values["weak_share"] == pytest.approx(1 / 3, rel=1e-5)
     assert values["render_seconds_per_filter"] == pytest.approx(2 / 9, rel=1e-5)
-    assert values["never_active_share/photos"] == pytest.approx(1 / 3, rel=1e-5)
-    assert [values[f"{state}_filters"] for state in ("ok", "weak", "dead")] == [3, 3, 3]
+    assert not {key for key in values if "/" in key and not key.startswith("score/")}  # those of a set: in its stage
+    assert not {"ok_filters", "weak_filters", "dead_filters"} & set(values)
     assert values["median_against_nature"] == 1.5
     files = {
         str(path.relative_to(runs[current["one"]]["folder"])) for path in runs[current["one"]]["folder"].rglob("*")
@@ -113,7 +128,7 @@ def test_track_as_the_last_stage_logs_everything(synced: Project) -> None:
     assert "maximize/objectives/logit-6.png" in files
     table = json.loads((runs[current["two"]]["folder"] / "image_matrix.json").read_text())
     assert table["columns"] == ["slot", "image"]
-    assert [row[0] for row in table["data"]] == [f"{d}/{i}" for d in content.DEPTHS for i in range(FILTERS)]
+    assert [row[0] for row in table["data"]] == [f"{d}/{i}" for d in maximized.DEPTHS for i in range(TELLING)]
 
 
 @pipeline
@@ -129,10 +144,15 @@ def test_curves_params_and_pictures_of_a_maximize_run(synced: Project) -> None:
         for row in csv.DictReader(file):
             history[row["layer"], row["filter"]][int(row["step"])] = float(row["score"])
     assert len(history) == 3 * FILTERS
-    for (layer, index), scores in history.items():
-        curve = logged[f"score by filter/{layer}/{index}"]
+    for layer in MODELS["two"]:
+        curve = logged[f"score by layer/{layer}"]
         assert {0, STEPS} <= set(curve)
-        assert curve == {step: scores[step] for step in curve}
+        every = [scores for (of, _), scores in history.items() if of == layer]
+        assert curve == pytest.approx({step: np.mean([scores[step] for scores in every]) for step in curve})
+    progress = [logged["progress"][step] for step in range(STEPS + 1)]
+    assert (progress[0], progress[-1]) == (0, 1)
+    assert progress == sorted(progress)
+    assert len(logged) < 40
     mean = {step: np.mean([scores[step] for scores in history.values()]) for step in range(STEPS + 1)}
     assert logged["score"] == pytest.approx(mean)
     names = [path.name for path in (synced.runs()[key]["folder"] / "images").glob("*.png")]
@@ -145,7 +165,7 @@ def test_curves_params_and_pictures_of_a_maximize_run(synced: Project) -> None:
 
 
 @pipeline
-def test_scores_of_every_filter_are_a_series_and_a_table(synced: Project) -> None:
+def test_scores_of_every_filter_are_bars_and_a_table(synced: Project) -> None:
     key = synced.current()["maximize@two"]
     folder = synced.runs()[key]["folder"]
     with (folder / "filters.csv").open(newline="") as file:
@@ -155,11 +175,17 @@ def test_scores_of_every_filter_are_a_series_and_a_table(synced: Project) -> Non
     ]
     assert (rows[5]["layer"], rows[5]["filter"], rows[5]["status"]) == ("second", "2", "dead")
     assert rows[5]["reason"] == 'It is "dead", <b>really</b>'
-    for name in content.FILTER_SERIES:
-        query = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = ?"
-        series = dict(synced.query(query, key, f"by filter/{name}"))
-        assert series == {i: float(row[name]) for i, row in enumerate(rows) if row[name]}
-        assert set(series) == {0, 1, 3, 4, 6, 7}  # the dead ones leave gaps
+    assert not synced.query("SELECT key FROM metrics WHERE run_uuid = ? AND key LIKE 'by %'", key)
+    with Image.open(folder / "by_filter.png") as picture:
+        assert picture.width <= 540  # a wider one would move MLflow's second column out of sight
+    (shown,) = (folder / "images").glob("by filter~scores*.png")
+    assert shown.read_bytes() == (folder / "by_filter.png").read_bytes()
+    (note,) = synced.query("SELECT value FROM tags WHERE run_uuid = ? AND key = 'mlflow.note.content'", key)[0]
+    assert note.splitlines()[0] == f"`maximize.steps={STEPS}` `gain=2` `models.two.size=8`  "
+    assert [text.partition("=")[2].partition("&")[0] for text in note.split("![](")[1:]] == [
+        "filters.png",
+        "by_filter.png",
+    ]
     assert (folder / "objectives" / "logit-6.png").is_file()
     assert (folder / "second.npz").samefile(synced.folder / "artifacts/maximize/two/second.npz")  # linked, not copied
 
@@ -195,7 +221,7 @@ def test_lost_stores_heal_and_a_moved_project_keeps_its_runs(synced: Project, tm
 
 
 @pipeline
-@pytest.mark.parametrize("damage", ["text", "cut", "empty", "another program's", "no UTF-8", "a table less"])
+@pytest.mark.parametrize("damage", ["text", "cut", "a table less", *(pytest.param(one, marks=LONG) for one in RARER)])
 def test_a_damaged_database_is_set_aside_and_made_anew(synced: Project, tmp_path: Path, damage: str) -> None:
     project = synced.copy(tmp_path / "p")
     whole = project.db.read_bytes()
@@ -218,6 +244,25 @@ def test_a_damaged_database_is_set_aside_and_made_anew(synced: Project, tmp_path
     assert done.stderr.endswith("; set aside as mlflow.db.damaged, and made anew from dvc.lock\n")
     project.check()
     assert (project.folder / "mlflow.db.damaged").read_bytes() == damaged
+
+
+@pipeline
+@pytest.mark.parametrize("what", ["folder", *(pytest.param(one, marks=LONG) for one in ("pipe", "link"))])
+def test_what_is_no_file_is_set_aside(synced: Project, tmp_path: Path, what: str) -> None:
+    project = synced.copy(tmp_path / "p")
+    project.db.unlink()
+    if what == "folder":
+        (project.db / "within").mkdir(parents=True)
+    elif what == "pipe":
+        os.mkfifo(project.db)
+    else:
+        project.db.symlink_to(tmp_path / "nowhere")
+    done = project.begin("stages.track").wait()
+    assert done.stdout == "track: 12 runs made, 12 show what dvc.lock holds\n"
+    told = "a folder, a pipe or a link to nothing; set aside as mlflow.db.damaged, and made anew from dvc.lock"
+    assert done.stderr == f"mlflow.db: {told}\n"
+    project.check()
+    assert os.path.lexists(project.folder / "mlflow.db.damaged")
 
 
 @pipeline
@@ -271,6 +316,7 @@ def test_notes_of_any_content_are_none(tmp_path: Path, monkeypatch: pytest.Monke
     assert sync._sidecar() == {}
 
 
+@pytest.mark.pipeline
 def test_two_syncs_at_once_do_no_harm(synced: Project, tmp_path: Path) -> None:
     project = synced.copy(tmp_path / "p")
     project.db.unlink()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnviz.tracking import target
+from cnnviz.tracking import target, views
 from tests.small_project import Project, synced_fixture  # noqa: F401
 from tests.tracking.broken import KINDS, Answer, after_one, from_the_start, listening, silent
 
@@ -60,7 +60,9 @@ def database(project: Project) -> bool:
 MOMENTS = {"database": database, "run": runs(1), "picture": first_picture, "matrix": picture_matrix, "late": runs(10)}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment", ["run", "matrix", *(pytest.param(one, marks=pytest.mark.long) for one in ("database", "picture", "late"))]
+)
 def test_killed_sync_is_completed_without_duplicates(project: Project, moment: str) -> None:
     project.empty()
     if moment == "database":
@@ -89,6 +91,22 @@ def test_a_run_left_behind_is_closed_even_where_nothing_else_is_to_do(project: P
     assert "1 runs made" in project.track()
     check_whole(project)
     assert project.query("SELECT status, lifecycle_stage FROM runs WHERE run_uuid = ?", key) == [("KILLED", "deleted")]
+
+
+def test_runs_of_an_older_cnnviz_are_made_again_and_history_stays(project: Project) -> None:
+    """What their pages show changed since; a state that is not here any more can't be made again."""
+    old, gone = list(project.runs())[:2]
+    with closing(sqlite3.connect(project.db)) as database, database:
+        database.execute("DELETE FROM tags WHERE key = 'layout'")
+        database.execute("UPDATE tags SET value = 'a1' WHERE key = 'dvc.lock_key' AND run_uuid = ?", (gone,))
+    (project.folder / ".cache/tracked.json").unlink()
+    assert "12 runs made" in project.track()
+    project.check()
+    assert old not in project.runs()
+    assert gone in project.runs()
+    layouts = dict(project.query("SELECT run_uuid, value FROM tags WHERE key = 'layout'"))
+    assert layouts == dict.fromkeys(set(project.runs()) - {gone}, views.LAYOUT)
+    assert "nothing new" in project.track()
 
 
 def test_what_others_log_into_the_experiment_is_left_alone(project: Project) -> None:
@@ -166,7 +184,7 @@ def test_a_database_that_cannot_be_used_costs_a_line(project: Project) -> None:
         assert "secret" not in line
         return line
 
-    assert "unable to open" in tracked("sqlite:///no/such/folder/mlflow.db")
+    assert "there is no folder" in tracked("sqlite:///no/such/folder/mlflow.db")
     SILENT.clear()
     with listening(noting(silent)) as uri:
         address = uri.removeprefix("http://")

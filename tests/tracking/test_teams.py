@@ -113,6 +113,7 @@ def test_the_server_holds_what_the_default_store_holds(synced: Project, project:
     assert project.runs() == before
 
 
+@pytest.mark.long
 def test_killed_sync_is_completed_without_duplicates(project: Remote) -> None:
     child = project.begin("stages.track")
     wait(lambda: project.has(6), child)
@@ -137,6 +138,7 @@ def test_a_run_that_another_machine_left_is_closed_after_a_while(project: Remote
     other.check_whole()
 
 
+@pytest.mark.long
 def test_syncs_at_once_do_no_harm(project: Remote, tmp_path: Path) -> None:
     other = Remote(project.copy(tmp_path / "there").folder, project.server)
     children = [one.begin("stages.track") for one in (project, other, project, other)]
@@ -176,6 +178,7 @@ def test_what_belongs_to_all_runs_is_logged_from_several_machines_at_the_same_mo
     assert server.database.execute("SELECT count(*) FROM experiment_tags").fetchone() == (10,)
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_half_way_costs_seconds_and_a_line(project: Remote) -> None:
     child = project.begin("stages.track")
     wait(lambda: project.has(6), child)

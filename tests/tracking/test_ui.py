@@ -23,11 +23,12 @@ from cnnviz.tracking import ui
 from tests.chromium import chromium, needs_chromium, settle
 from tests.report.test_pages import artifacts, params, site  # noqa: F401 (fixtures)
 from tests.small_project import Project, synced_fixture  # noqa: F401
-from tests.small_stages import FILTERS, STEPS
+from tests.small_stages import STEPS, TELLING
 
 PICTURES = "[...document.querySelectorAll('img')].filter(i => /table_images/.test(i.src))"
 STEP_PICTURES = "[...document.querySelectorAll('img')].filter(i => /image%20by%20step|image by step/.test(i.src))"
 IN_SIGHT = "e => { const b = e.getBoundingClientRect(); return b.width > 0 && b.top >= 0 && b.bottom <= innerHeight }"
+SERVER = "cnnviz.tracking.serving"
 CHARTS = "[...document.querySelectorAll('.js-plotly-plot')]"
 
 
@@ -177,7 +178,7 @@ def test_the_links_of_the_report_lead_to_the_server_that_runs(project: Project, 
 def test_models_are_rows_with_headline_columns(served: Served, page: Any) -> None:
     show(page, served.links["models"], width=3600)
     links = "[...document.querySelectorAll('.ag-center-cols-container a, .ag-pinned-left-cols-container a')]"
-    settles(page, lambda: page.evaluate(f"() => {links}.map(a => a.innerText)"), ["two", "one"])
+    settles(page, lambda: page.evaluate(f"() => {links}.map(a => a.innerText)"), ["one", "two"])  # as in params.yaml
     page.get_by_text("2 matching runs").wait_for()
     order = ["parameters", "conv_layers", "conv_filters", "dead_share", "weak_share", "median_against_nature"]
     order += ["mean_firing_rate", "median_selectivity_rank", "render_seconds_per_filter"]
@@ -190,7 +191,7 @@ def test_models_are_rows_with_headline_columns(served: Served, page: Any) -> Non
 @needs_chromium
 def test_image_matrix_opens_without_a_click(served: Served, page: Any) -> None:
     show(page, served.links["pictures side by side"], height=2400)
-    slots = [f"{depth}/{i}" for depth in ("early", "middle", "late") for i in range(FILTERS)]
+    slots = [f"{depth}/{i}" for depth in ("early", "middle", "late") for i in range(TELLING)]
     for slot in slots:
         page.get_by_text(slot, exact=True).first.wait_for()
     # loaded, and the upper half, which holds the picture, is inside its cell
@@ -258,12 +259,44 @@ def test_from_a_model_to_its_maximize_run_which_begins_with_its_final_images(ser
     show(page, served.links["models"])
     page.get_by_role("link", name="two", exact=True).click()
     page.get_by_role("link", name="maximize@two", exact=True).click()
-    page.wait_for_function("() => document.querySelector(\"img[src*='filters.png']\")?.naturalWidth === 3 * 70")
+    page.wait_for_function("() => document.querySelector(\"img[src*='filters.png']\")?.naturalWidth === 3 * 52")
     strip = page.locator("img[src*='get-artifact?path=filters.png']")
     metrics = page.get_by_text("Metrics (").first
     metrics.wait_for()
     settles(page, lambda: strip.evaluate(IN_SIGHT), True)
     settles(page, lambda: strip.bounding_box()["y"] < metrics.bounding_box()["y"], True)
+
+
+@pytest.mark.pipeline
+@needs_chromium
+def test_a_first_visit_shows_commit_params_and_picture_of_a_run_at_once(
+    project: Project, served: Served, page: Any
+) -> None:
+    """In a laptop's window, without a scroll or a click: in model training, without the panel that MLflow opens."""
+    commit = project.run("git", "rev-parse", "HEAD").stdout[:7]
+    first = page.context.browser.new_context(viewport={"width": 1280, "height": 800})
+    first.set_default_timeout(60_000)
+    page = first.new_page()
+    show(page, served.links["models"], 1280, 800)
+    page.get_by_role("link", name="two", exact=True).click()  # whose address says nothing of GenAI or training
+    assert "workflowType" not in page.url.partition("/runs/")[2]
+    seen = {
+        "commit": page.get_by_text(commit, exact=True).first,
+        "params": page.get_by_text(f"maximize.steps={STEPS}", exact=True).first,
+        "picture": page.locator("img[src*='get-artifact?path=filters.png']"),
+        "numbers": page.get_by_text("parameters", exact=True).first,
+        "tags": page.get_by_text("git.commit").first,
+    }
+    for name, place in seen.items():
+        place.wait_for()
+        settles(page, lambda place=place: place.evaluate(IN_SIGHT), True)
+        assert place.bounding_box()["x"] + place.bounding_box()["width"] <= 1280, name
+    assert seen["picture"].evaluate("i => i.naturalWidth") == 3 * 52
+    assert page.get_by_text("Evaluation", exact=True).count() == page.get_by_text("Ask a question").count() == 0
+    page.get_by_text("GenAI", exact=True).click()  # their own choice stays
+    show(page, served.links["models"].partition("?")[0], 1280, 800)
+    page.get_by_text("Prompts", exact=True).wait_for()
+    first.close()
 
 
 @pytest.mark.long
@@ -297,7 +330,7 @@ def test_stops_on_sigterm_even_while_the_server_starts(project: Project, served:
         command, cwd=project.folder, env=project.env({}), stdout=subprocess.PIPE, text=True
     ) as process:
         deadline = time.monotonic() + 30
-        while not (server := alive("ppid", process.pid, "mlflow server")):
+        while not (server := alive("ppid", process.pid, SERVER)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.terminate()
@@ -306,13 +339,32 @@ def test_stops_on_sigterm_even_while_the_server_starts(project: Project, served:
     assert alive("pgid", server[0]) == []
 
 
+@pytest.mark.pipeline
+def test_the_server_ends_with_a_make_ui_that_was_killed(project: Project, served: Served) -> None:
+    """At any moment: while the server starts, and when it answers."""
+    command = [sys.executable, "-m", "cnnviz.tracking.ui"]
+    for answering in (False, True):
+        with subprocess.Popen(command, cwd=project.folder, env=project.env({}), stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            deadline = time.monotonic() + 60
+            while not (server := alive("ppid", process.pid, SERVER)):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            while answering and b"Ctrl-C" not in process.stdout.readline():
+                assert time.monotonic() < deadline
+            process.kill()
+        while alive("pgid", server[0]):
+            assert time.monotonic() < deadline + 20
+            time.sleep(0.1)
+
+
 SIGNAL_BETWEEN_FORK_AND_RETURN = """
 import os, signal, subprocess
 signal.alarm(60)  # an end, should no signal be sent
 fork = subprocess._fork_exec
 def fork_and_signal(arguments, *others):
     child = fork(arguments, *others)
-    if "mlflow" in arguments and "server" in arguments:
+    if "cnnviz.tracking.serving" in arguments:
         print(child, flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
     return child

@@ -27,6 +27,7 @@ PARAMS: dict[str, Any] = {
     "fixed_filters": {"set": "shapes", "images": 2, "kernels": {"edge": [[-1, 0, 1]] * 3}},
     "maximize": {"steps": 2, "snapshots": [1], "stability_steps": 1, "max_size": 32},
     "analyze": {"examples": 2, "mistakes": 0, "doubtful": 0},  # what is explained, each specimen says
+    "enlarge": {},
     "judge": {},
     "compare": {},
 }

@@ -8,6 +8,15 @@ from cnnviz.analysis.words.telling import hypotheses, tell
 from cnnviz.images import ImageSet
 
 
+def classes(images: ImageSet) -> dict[int, str]:
+    """What each label of a set is called: as its classes are, else as all its images are, where that is one name."""
+    found: dict[int, set[str]] = {}
+    for label, name in zip(images.labels.tolist(), images.names.tolist(), strict=True):
+        found.setdefault(label, set()).add(name)
+    named = {label: next(iter(names)) for label, names in found.items() if len(names) == 1}
+    return named | dict(enumerate(images.class_names.tolist()))
+
+
 def rows(responses: Mapping[str, Mapping[str, Responses]], sets: Mapping[str, ImageSet]) -> list[dict[str, Any]]:
     """A row per filter and set with labels; responses: by layer and set.
 
@@ -18,7 +27,7 @@ def rows(responses: Mapping[str, Mapping[str, Responses]], sets: Mapping[str, Im
     found = []
     for layer, by_set in responses.items():
         for name, one in by_set.items():
-            names = [str(n) for n in sets[name].class_names]
+            names = classes(sets[name])
             tested = filters[name] * hypotheses(one.labels)
             for k, told in enumerate(tell(one.values, one.labels)):
                 if told is None:

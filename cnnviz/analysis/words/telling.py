@@ -4,7 +4,7 @@ After INVERT (Bykov et al., NeurIPS 2023). An image has one label, so that `and`
 being of one of several classes, or of none of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -35,9 +35,9 @@ class Telling:
     p: float
     images: int
 
-    def words(self, names: Sequence[str]) -> str:
+    def words(self, names: Mapping[int, str]) -> str:
         """`cat or dog`, `neither cat nor dog`; a class without a name is called by its number."""
-        said = [names[c] if c < len(names) else f"class {c}" for c in self.classes]
+        said = [names.get(c, f"class {c}") for c in self.classes]
         if not self.none:
             return " or ".join(said)
         return {1: "not {}", 2: "neither {} nor {}"}.get(len(said), "none of " + ", ".join(["{}"] * len(said))).format(

@@ -3,10 +3,12 @@
 import os
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import h5py
 
 from cnnviz.errors import InputError, shortened
+from cnnviz.files import lfs_pointer
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 SAVE = "load it where it was made and save it with model.save('name.keras')"
@@ -22,8 +24,8 @@ FOREIGN = {
     ".ckpt": f"a TensorFlow checkpoint, weights without architecture; {SAVE}",
     ".weights": f"weights without architecture; {SAVE}",
 }
+WEIGHTS = ("model.weights.h5", "model.weights.npz")  # of a .keras archive, one of both
 FLOAT = 4  # bytes of a number
-LFS = b"version https://git-lfs"
 BOMB, EXPANSION = 1 << 28, 100  # bytes that a member of an archive may have, or so many times what is stored
 CONFIGURATION = 1 << 24  # bytes of a configuration; the largest network of keras.applications has 2 MB
 
@@ -66,13 +68,10 @@ def _folder(path: Path) -> str:
 
 
 def _common(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(len(LFS))
-    if not start:
+    if not path.stat().st_size:
         return "is empty; copy it again"
-    if start == LFS:
-        return "is a Git LFS pointer, not the model; run `git lfs pull` where it came from"
-    return ""
+    pointer = lfs_pointer(path)
+    return f"is {pointer}" if pointer else ""
 
 
 def _archive(path: Path) -> str:
@@ -95,9 +94,13 @@ def _archive(path: Path) -> str:
                 return (
                     f"holds {member.filename!r}, which unpacks to {member.file_size >> 20} MB; that is no weights file"
                 )
-        if not {"model.weights.h5", "model.weights.npz"} & set(members):
+            if member.flag_bits & 1:
+                return "is encrypted; pack it again without a password"
+        weights = next((name for name in WEIGHTS if name in members), None)
+        if weights is None:
             return f"can't be loaded: it has no weights (cut off?); {SAVE}"
-    return ""
+        with archive.open(weights) as stream, _opened(stream, weights):  # an empty or cut one is none
+            return ""
 
 
 def _at_most() -> str:
@@ -113,14 +116,17 @@ def numbers(path: Path, kind: str) -> int:
         with h5py.File(path) as file:
             return _plausible(_bytes_in(file), path.stat().st_size) // FLOAT
     with zipfile.ZipFile(path) as archive:
-        weights = next(name for name in ("model.weights.h5", "model.weights.npz") if name in archive.namelist())
+        weights = next(name for name in WEIGHTS if name in archive.namelist())
         size = archive.getinfo(weights).file_size
-        with archive.open(weights) as stream:
-            if weights.endswith(".npz"):
-                with zipfile.ZipFile(stream) as inner:
-                    return _plausible(sum(member.file_size for member in inner.infolist()), size) // FLOAT
-            with h5py.File(stream) as file:
-                return _plausible(_bytes_in(file), size) // FLOAT
+        with archive.open(weights) as stream, _opened(stream, weights) as file:
+            if isinstance(file, zipfile.ZipFile):
+                return _plausible(sum(member.file_size for member in file.infolist()), size) // FLOAT
+            return _plausible(_bytes_in(file), size) // FLOAT
+
+
+def _opened(stream: IO[bytes], name: str) -> zipfile.ZipFile | h5py.File:
+    """The weights in an archive."""
+    return zipfile.ZipFile(stream) if name.endswith(".npz") else h5py.File(stream)
 
 
 def _bytes_in(file: h5py.File) -> int:

@@ -191,6 +191,9 @@ def _fill(network: keras.Model, path: Path, classes: Mapping[str, str]) -> None:
         for layer, kind in zip(renamed, kinds, strict=True):
             layer.__class__ = type(classes[layer.name], (kind,), {})
         network.load_weights(path)
+    except ValueError as error:
+        said = reason(error, LONGEST)
+        raise Unreadable(f"its weights are not those of its layers ({said}); copy it again, or {SAVE}") from error
     finally:
         for layer, kind in zip(renamed, kinds, strict=True):
             layer.__class__ = kind

@@ -1,8 +1,6 @@
 """Write all pages of the site: what they share, then model by model, layer by layer, filter by filter."""
 
 import hashlib
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,26 @@ import jinja2
 from cnnviz.files import progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
-from cnnviz.report.site import altered, filters, layer_page, model_page, pairs, pictures, predictions, walk, words
+from cnnviz.report.site import (
+    altered,
+    clouds,
+    curves,
+    every,
+    filters,
+    image_pages,
+    layer_page,
+    listing,
+    model_page,
+    pairs,
+    pictures,
+    predictions,
+    search,
+    tables,
+    walk,
+)
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer, Model, prepare, read_model
-from cnnviz.report.site.links import url
 from cnnviz.report.site.pairs import Pair
 from cnnviz.report.site.photos import Photos
 
@@ -55,26 +68,39 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         site = Site(files, models, photos, pairs.twins(compared), Alike(models))
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
-        writer.shared["version"] = _assets(env, files, models)
+        writer.shared["with_images"] = bool(photos.sets)
+        writer.shared["version"] = _assets(env, files, models, compared, photos)
         if fixed := shared["fixed"]:
             drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
             writer.shared["fixed"] = fixed | {"pictures": dict.fromkeys(fixed["pictures"]) | drawn}
-        answers = {key: model_page.facts(site, model, compared) for key, model in models.items()}
+        known = {
+            key: {layer.name: tables.of_layer(layer, compared) for layer in model.ordered()}
+            for key, model in models.items()
+        }
+        answers = {key: model_page.facts(site, model, compared, known[key]) for key, model in models.items()}
         writer.shared["walk"] = walk.facts(site, answers)
         writer.page("home", "index.html")
         if writer.shared["walk"]:
             writer.page("walk", "walk.html", **writer.shared["walk"])
+        listing.of_models(files, list(models.values()))
         _compare(writer, compared, artifacts)
+        image_pages.write(site, writer)
         for model in models.values():
-            writer.page("model", f"{model.key}/index.html", model=model, **answers[model.key])
+            values = answers[model.key] | listing.of_model(site, model)
+            writer.page("model", f"{model.key}/index.html", model=model, **values)
+            values = listing.filters(site, model, known[model.key])
+            writer.page("filters", f"{model.key}/filters.html", model=model, **values)
             for layer in model.ordered():
-                _layer(writer, layer)
+                _layer(writer, layer, known[model.key][layer.name])
                 bar.update()
         files.finish()
 
 
 def _choose_pages(site: Site, compared: list[Pair]) -> None:
-    """Which filters have a page: rendered ones, those with a note, whatever these are connected to or compared with."""
+    """Which filters have a whole page: rendered and noted ones, whatever these are connected to or compared with.
+
+    The others have a light one.
+    """
     chosen: dict[str, dict[str, set[int]]] = {
         key: {layer.name: set(layer.rendered) for layer in model.ordered()} for key, model in site.models.items()
     }
@@ -106,24 +132,21 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
     site.matches = site.alike.best(pages)
 
 
-def _assets(env: jinja2.Environment, files: pictures.Files, models: dict[str, Model]) -> str:
+def _assets(
+    env: jinja2.Environment, files: pictures.Files, models: dict[str, Model], compared: list[Pair], photos: Photos
+) -> str:
     """Write style, script and the index that the search reads; return what tells their versions apart."""
-    style = "\n".join(env.get_template(name).render() for name in ("style.css", *_parts(env, "css")))
-    script = "".join(env.get_template(name).render() for name in _parts(env, "js"))
-    found = [
-        [
-            key,
-            [
-                [layer.title, layer.url, layer.filters, sorted(model.pages[layer.name]), words.searchable(layer)]
-                for layer in model.ordered()
-            ],
-        ]
-        for key, model in models.items()
-    ]
-    index = "window.cnnvizIndex = " + json.dumps(found, separators=(",", ":")).replace("<", "\\u003c") + ";\n"
+    style, script = shared_files(env)
+    index = search.index(models, compared, photos)
     for name, text in (("site.css", style), ("site.js", script), ("index.js", index)):
         files.write(f"assets/{name}", text.encode())
     return hashlib.sha256((style + script + index).encode()).hexdigest()[:8]
+
+
+def shared_files(env: jinja2.Environment) -> tuple[str, str]:
+    """Style and script of all pages."""
+    style = "\n".join(env.get_template(name).render() for name in ("style.css", *_parts(env, "css")))
+    return style, "".join(env.get_template(name).render() for name in _parts(env, "js"))
 
 
 def _parts(env: jinja2.Environment, kind: str) -> list[str]:
@@ -136,30 +159,30 @@ def _compare(writer: Writer, compared: list[Pair], artifacts: Path) -> None:
     folder, files = artifacts / "compare", writer.site.files
     if not compared:
         return
-    depth = files.copy(folder / "depth.png", "compare/depth.png", "Measures over depth, a line per model")
+    depth = curves.depth(writer.site.models, tables.read(folder / "depth.csv"))
     table = data.read(folder / "metrics.json")
-    writer.page("compare", "compare/index.html", metrics=table, depth=depth)
+    listed = listing.of_compared(files, list(writer.site.models.values()))
+    writer.page("compare", "compare/index.html", metrics=table, depth=depth, files=listed)
     for pair in compared:
-        drift = files.copy(
-            folder / "drift" / f"{pair.name}.png", f"compare/{pair.name}_drift.png", "Drift of every filter by layer"
-        )
         numbers = table.get("pairs", {}).get(pair.name, {})
-        writer.page("pair", f"compare/{pair.name}.html", pair=pair, numbers=numbers, drift_plot=drift)
+        known = listing.of_pair(files, pair)
+        writer.page(
+            "pair", f"compare/{pair.name}.html", pair=pair, numbers=numbers, drift_plots=clouds.drift(pair), **known
+        )
 
 
-def _layer(writer: Writer, layer: Layer) -> None:
+def _layer(writer: Writer, layer: Layer, table: tables.Table) -> None:
     """The page of a layer, and those of its filters."""
-    context = Context.of(layer)
-    found = layer_page.facts(writer.site, context)
-    writer.page("layer", f"{layer.folder}/index.html", layer=layer, **found)
-    pages = sorted(layer.model.pages[layer.name])
-    for k, before, after in _with_neighbours(pages):
-        ways = {"before": before, "after": after}
-        writer.page("filter", f"{layer.folder}/{k}.html", **filters.facts(writer.site, context, k), **ways)
-
-
-def _with_neighbours(pages: list[int]) -> Iterator[tuple[int, str, str]]:
-    """Each filter with the addresses of those before and after it, empty at the ends."""
-    for i, k in enumerate(pages):
-        before = url(f"{pages[i - 1]}.html") if i else ""
-        yield k, before, url(f"{pages[i + 1]}.html") if i + 1 < len(pages) else ""
+    context, site = Context.of(layer), writer.site
+    writer.page("layer", f"{layer.folder}/index.html", layer=layer, **layer_page.facts(site, context, table))
+    whole, asked = layer.model.pages[layer.name], every.command(layer, layer.model.facts["asked"])
+    light = every.Light(site, context, table, layer.model.facts["asked"]) if len(whole) < layer.filters else None
+    for k in range(layer.filters):
+        ways = {"before": f"{k - 1}.html" if k else "", "after": f"{k + 1}.html" if k + 1 < layer.filters else ""}
+        if light is None or k in whole:
+            found = filters.facts(site, context, k) | {"asked": asked}
+            writer.page("filter", f"{layer.folder}/{k}.html", **found, **ways)
+            if found["image"]:
+                writer.page("embed", f"{layer.folder}/{k}_embed.html", **found)
+        else:
+            writer.page("light", f"{layer.folder}/{k}.html", **light.facts(k), **ways)

@@ -103,7 +103,7 @@ def connections(
     asked = {one.url: one.number for one in inputs}
     for address, channel in asked.items():
         share = f"{gives[channel] / response:+.0%}" if response > 0 else f"{gives[channel]:+.3g}"
-        lines[address] = f"gives {share}" if np.isfinite(gives[channel]) else ""
+        lines[address] = f"gives {share.replace('-0%', '+0%')}" if np.isfinite(gives[channel]) else ""
     for one in outputs:
         name = next((n for n, each in layer.model.layers.items() if each.title == one.layer), "")
         if f"later/{name}" in stored:

@@ -3,23 +3,19 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 
-import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import examples
 from cnnviz.files import npz
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
-from cnnviz.report.pictures import curves
-from cnnviz.report.site import causes, pictures, words
+from cnnviz.report.site import causes, growth, patches, pictures, sharing, words
 from cnnviz.report.site.alike import Alike, Matches
 from cnnviz.report.site.circuit import Link, Wiring
 from cnnviz.report.site.layers import Layer, Model
-from cnnviz.report.site.links import Filter, url
+from cnnviz.report.site.links import Filter
 from cnnviz.report.site.pairs import Place, Twins
-from cnnviz.report.site.photos import Eye, Photo, Photos, eye
+from cnnviz.report.site.photos import Photos
 
 LINKS = 4  # input and output channels of each sign
 
@@ -90,7 +86,8 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     here = layer.filter(k)
     found: Facts = {"here": here, "k": k, "layer": layer, "status": layer.status.get(k, "")}
     found |= {"scores": layer.scores.get(k), "reason": "", "image": None, "first": None}
-    found["natural"] = _natural(site, context, k)
+    found["natural"] = patches.of_filter(site.photos, layer, context.examples, k)
+    found["strongest"] = patches.driving(context.examples, k)
     found["seen"] = site.photos.said(layer.model.sets, layer.analysis.get("photos")) if found["natural"] else ""
     found["statistics"] = _statistics(context, k)
     found["clarity"] = context.layer.model.clarity.get((context.layer.name, k))
@@ -108,8 +105,9 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     place = (layer.model.key, layer.name, k)
     found["twins"] = [(site.filter(other), row) for other, row in site.twins.get(place, [])]
     found["matches"] = [(site.filter(other), value) for other, value in site.matches.get(place, [])]
+    found |= growth.large(site.photos, layer, k)
     if k in layer.rendered:
-        found |= _image(site, context, k)
+        found |= growth.facts(site.photos, layer, context.maximized, k)
     _downloads(site, context, k, found)
     return found
 
@@ -120,91 +118,6 @@ def _connections(model: Model, sides: tuple[list[Link], list[Link]]) -> Facts:
     adds, takes = ([model.layers[link.layer].filter(link.filter) for link in side] for side in sides)
     shown = pictures.diverging([link.kernel for link in links]) if links else ""
     return {"adds": adds, "takes": takes, "count": len(links), "kernels": shown}
-
-
-def _image(site: Site, context: Context, k: int) -> Facts:
-    layer, data = context.layer, context.maximized
-    row = layer.rendered[k]
-    image = data["images"][row] if data["images"].shape[-1] == 3 else data["snapshots"][row, -1]
-    steps = data["snapshot_steps"].tolist()
-    found: Facts = {"reason": str(data["reason"][row]), "steps": steps}
-    found |= {"height": image.shape[0], "width": image.shape[1]}
-    found["image"] = url(*layer.folder.split("/"), f"{k}.png")
-    site.files.later(f"{layer.folder}/{k}.png", partial(pictures.png, image))
-    site.files.later(f"{layer.folder}/{k}_steps.webp", partial(pictures.strip, list(data["snapshots"][row]), 128))
-    found["strip"] = url(*layer.folder.split("/"), f"{k}_steps.webp")
-    marks = data["snapshot_scores"][row : row + 1]
-    found["chart"] = curves(data["scores"][row : row + 1], [f"filter {k}"], steps, marks)
-    found["marks"] = [report_data.number(value) for value in marks[0]]
-    found["others"] = []
-    if "variants" in data and data["variants"].shape[1]:
-        found["others"].append(_others(site, layer, k, "variants", data["variants"][row]))
-    if "from_patches" in data:
-        found["others"].append(_others(site, layer, k, "made", data["from_patches"][row]))
-        found["others"][-1]["of"] = [_photo(site, one) for one in data["from_patches_of"][row].tolist()]
-    if "negatives" in data:
-        found["others"].append(_others(site, layer, k, "negative", data["negatives"][row : row + 1]))
-    return found
-
-
-def _others(site: Site, layer: Layer, k: int, what: str, images: NDArray[np.uint8]) -> Facts:
-    name = f"{k}_{what}.webp"
-    site.files.later(f"{layer.folder}/{name}", partial(pictures.strip, list(images), 128))
-    return {"what": what, "src": url(*layer.folder.split("/"), name), "count": len(images), "of": []}
-
-
-def _photo(site: Site, name: str) -> Photo | None:
-    """The photo `set/index`; None where its set is not there any more."""
-    of, index = name.rsplit("/", 1)
-    return site.photos.photo(of, int(index)) if of in site.photos.sets else None
-
-
-def _natural(site: Site, context: Context, k: int) -> list[Facts]:
-    """Top and bottom examples: patch by patch, with its place in the whole image."""
-    data, layer = context.examples, context.layer
-    if not data:
-        return []
-    height, width = layer.model.facts["input_shape"][:2]
-    rows = {int(f): i for i, f in enumerate(data["pictured"])}
-    found: list[Facts] = []
-    tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]] = []
-    for kind in ("top", "bottom"):
-        places = [
-            (str(data["sets"][data[f"{kind}_set"][k, i]]), int(data[f"{kind}_image"][k, i]), box.tolist())
-            for i, box in enumerate(data[f"{kind}_box"][k])
-        ]
-        if any(name not in site.photos.sets for name, _, _ in places):
-            return []
-        if k in rows:
-            tiles += list(data[f"{kind}_patches"][rows[k]])
-        else:
-            tiles += places
-        shown = []
-        for (name, i, box), value in zip(places, data[f"{kind}_activation"][k].tolist(), strict=True):
-            within = inside(box, height, width)
-            shown.append({"photo": site.photos.photo(name, i), "set": name, "image": i, "box": box, "value": value})
-            shown[-1] |= {"inside": within, "whole": within[2:] == (100.0, 100.0)}
-        found.append({"kind": kind, "examples": shown})
-    name = f"{k}_patches.webp"
-    site.files.later(f"{layer.folder}/{name}", lambda: _patches(site, tiles, eye(layer.model.facts)))
-    start = 0
-    for part in found:
-        part |= {"src": url(*layer.folder.split("/"), name), "start": start, "count": len(tiles)}
-        start += len(part["examples"])
-    return found
-
-
-def _patches(site: Site, tiles: list[NDArray[np.uint8] | tuple[str, int, list[int]]], of: Eye) -> bytes:
-    """Patches as they are stored, the others cut out of their images now."""
-    drawn = [one if isinstance(one, np.ndarray) else site.photos.patch(*one, of) for one in tiles]
-    return pictures.strip(drawn, examples.TILE)
-
-
-def inside(box: list[int], height: int, width: int) -> tuple[float, float, float, float]:
-    """Left, top, width, height of the part of a box that is in the image, in percent of the image."""
-    top, bottom = (min(max(v, 0), height) / height * 100 for v in (box[0], box[2]))
-    left, right = (min(max(v, 0), width) / width * 100 for v in (box[1], box[3]))
-    return round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2)
 
 
 def _statistics(context: Context, k: int) -> list[Facts]:
@@ -237,11 +150,13 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
     numbers: Facts = {"model": model.key, "digest": model.facts["digest"], "layer": layer.name, "filter": k}
     numbers |= {"status": found["status"] or "not rendered", "reason": found["reason"], "scores": found["scores"]}
     numbers |= {"settings": model.facts["settings"].get(layer.name, {}) if found["image"] else {}}
-    numbers["weights"] = found["weights"]
+    numbers |= {"weights": found["weights"], "enlarged": found["large"] and found["large"]["sha256"]}
     kept = ("outline", "low", "high")
     numbers["statistics"] = [{key: v for key, v in one.items() if key not in kept} for one in found["statistics"]]
     for part in found["natural"]:
-        numbers[part["kind"]] = [{key: e[key] for key in ("set", "image", "box", "value")} for e in part["examples"]]
+        numbers[part["kind"]] = [
+            {key: e[key] for key in ("set", "image", "box", "outside", "value")} for e in part["examples"]
+        ]
     for what in ("inputs", "outputs"):
         numbers[what] = [
             {"layer": f.layer, "filter": f.number, "sign": sign}
@@ -255,6 +170,7 @@ def _downloads(site: Site, context: Context, k: int, found: Facts) -> None:
     ]
     text = json.dumps(numbers, ensure_ascii=False, allow_nan=False) + "\n"
     site.files.write(f"{layer.folder}/{k}.json", text.encode())
+    found |= sharing.of_filter(site.photos, layer, context.maximized, k, found, text)
     found["npz"] = False
     if k in layer.rendered and context.wiring is not None:
         row, kernel = layer.rendered[k], context.wiring

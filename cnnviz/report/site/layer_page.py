@@ -1,7 +1,6 @@
 """What the page of a layer says: its filters in numbers to sort by, kernels, feature maps image by image, settings."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +8,8 @@ from numpy.typing import NDArray
 from cnnviz.files import npz
 from cnnviz.report import data
 from cnnviz.report.data import Facts
-from cnnviz.report.pictures import Picture, histogram
-from cnnviz.report.site import pictures
+from cnnviz.report.pictures import Picture
+from cnnviz.report.site import pictures, rows, tables
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer
 from cnnviz.report.site.links import url
@@ -26,30 +25,25 @@ EXPLANATIONS = {
 }
 
 
-def facts(site: Site, context: Context) -> Facts:
+def facts(site: Site, context: Context, table: tables.Table) -> Facts:
     layer = context.layer
     ordered = layer.model.ordered()
     before = ordered[layer.index - 1] if layer.index else None
     after = ordered[layer.index + 1] if layer.index + 1 < len(ordered) else None
-    columns = _columns(context)
-    shown: list[Facts] = [
-        {"filter": layer.filter(k), "numbers": {name: values[k] for name, values in columns.items()}}
-        for k in range(layer.filters)
-    ]
-    for one in shown:
-        one["numbers"] |= {n: v for n, v in layer.scores.get(one["filter"].number, {}).items() if n in data.SCORES}
-    rendered = [one for one in shown if one["filter"].number in layer.rendered]
+    tables.write(site.files, f"{layer.folder}/filters", table)
+    shown = rows.columns(table)
     return {
+        "shown": shown,
+        "rows": rows.of_layer(layer, table, shown),
+        "backgrounds": rows.backgrounds(layer, "../../"),
+        "width": len(table),
         "before": before,
         "after": after,
-        "rendered": rendered,
-        "others": [one for one in shown if one["filter"].number not in layer.rendered],
         "count": {s: list(layer.status.values()).count(s) for s in data.STATES},
-        "sorts": list(columns),
         "kernels": _kernels(site, layer),
         "statistics": data.weight_statistics(layer.weights),
         "maps": _maps(site, layer),
-        "plots": _plots(context),
+        "plots": _plots(context, table),
         "judged": _judged(layer),
         "settings": layer.model.facts["settings"].get(layer.name, {}),
         "numbers": layer.analysis,
@@ -66,31 +60,19 @@ def _commonest(site: Site, layer: Layer) -> Facts | None:
     return found | {"photo": site.photos.photo(found["set"], found["image"])}
 
 
-def _columns(context: Context) -> dict[str, list[float | None]]:
-    """What every filter of the layer can be sorted by, rendered or not."""
-    found: dict[str, Any] = {}
-    if "l2" in context.layer.weights:
-        found["norm"] = context.layer.weights["l2"]
-    for name, columns in context.statistics.items():
-        for key in ("firing_rate", "class_selectivity"):
-            if key in columns:
-                found[f"{key.replace('_', ' ')}, {name}"] = columns[key]
-    return {name: [data.number(v) for v in values] for name, values in found.items()}
-
-
 def _judged(layer: Layer) -> Facts:
     """Do pictures explain the filters? Rows (explanation, judge, numbers), or how many images would be needed."""
     found = layer.model.judged
     if not found or not layer.rendered:
         return {}
     known = found["layers"].get(layer.name, {})
-    rows = [
+    found_rows = [
         (EXPLANATIONS[kind], judge, one)
         for judge, kinds in known.get("judged", {}).items()
         for kind, one in kinds.items()
         if kind in EXPLANATIONS
     ]
-    return {"photos": found["photos"], "needed": found["needed"], "rows": rows, **known}
+    return {"photos": found["photos"], "needed": found["needed"], "rows": found_rows, **known}
 
 
 def _kernels(site: Site, layer: Layer) -> Picture | None:
@@ -123,14 +105,17 @@ def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(np.clip((values - low) / ((high - low) or 1), 0, 1) * 255).astype(np.uint8)
 
 
-def _plots(context: Context) -> list[tuple[str, list[float], str, str]]:
-    """Histograms over the layer's filters: what is counted, heights, both ends."""
+def _plots(context: Context, table: tables.Table) -> list[Facts]:
+    """Histograms over the layer's filters: what is counted, its bars, both ends."""
     found = []
-    for name, columns in context.statistics.items():
-        if "firing_rate" in columns:
-            heights = histogram(columns["firing_rate"].tolist(), 0.0, 1.0)
-            found.append((f"firing rate on {name}", heights, "fires nowhere", "everywhere"))
-        if "lifetime_sparsity" in columns:
-            heights = histogram(columns["lifetime_sparsity"].tolist(), 0.0, 1.0)
-            found.append((f"lifetime sparsity on {name}", heights, "0: the same everywhere", "1: at one spot only"))
+    ends = {
+        "firing_rate": ("fires nowhere", "everywhere"),
+        "lifetime_sparsity": ("0: the same everywhere", "1: at one spot"),
+    }
+    for name in context.statistics:
+        for key, (left, right) in ends.items():
+            if f"{key}/{name}" in table:
+                counted = rows.bars(table, f"{key}/{name}")
+                title = f"{key.replace('_', ' ')} on {name}"
+                found.append({"title": title, "bars": counted, "left": left, "right": right})
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.analysis import Placed, examples, read_places
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_csv
 from cnnviz.report import data, wording
@@ -60,6 +61,11 @@ class Layer:
         return int(self.conv["filters"])
 
     @property
+    def placed(self) -> Placed:
+        """Which cells the places of its filters have; only where `model.places` are there."""
+        return self.model.places[self.name]
+
+    @property
     def folder(self) -> str:
         return f"{self.model.key}/{self.name}"
 
@@ -104,21 +110,21 @@ class Layer:
 
     def tile(self, k: int) -> Tile | None:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
-        return self._tile(self.sheet, "Image that drives", k) or self.patch(k)
+        return self._tile(self.sheet, "Image", "made", k) or self.patch(k)
 
     def patch(self, k: int) -> Tile | None:
         """The patch of a natural image that drives filter k most."""
-        return self._tile(self.patches, "Patch that drives", k)
+        return self._tile(self.patches, "Patch", "natural", k)
 
-    def _tile(self, sheet: pictures.Sheet | None, what: str, k: int) -> Tile | None:
+    def _tile(self, sheet: pictures.Sheet | None, what: str, kind: str, k: int) -> Tile | None:
         if sheet is None or (place := sheet.place(k)) is None:
             return None
-        return Tile(sheet.path, *place, sheet.columns, sheet.rows, f"{what} filter {k} of {self.title}")
+        alt = f"{what} that drives filter {k} of {self.title}"
+        return Tile(sheet.path, *place, sheet.columns, sheet.rows, alt, kind, sheet.insets.get(k))
 
     def filter(self, k: int) -> Filter:
         """How other pages name, show and link filter k."""
-        page = self.model.pages.get(self.name, ())
-        at = url(self.model.key, self.name, f"{k}.html") if k in page else f"{self.url}#{k}"
+        at = url(self.model.key, self.name, f"{k}.html")
         return Filter(self.model.key, self.title, k, at, self.tile(k), self.status.get(k, ""))
 
     def telling(self) -> int:
@@ -148,7 +154,17 @@ class Layer:
             self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
         overview = self.model.artifacts / "analysis" / self.model.key / "examples" / "every_filter" / f"{self.name}.png"
         path = f"{self.folder}/patches.webp"
-        self.patches = pictures.rewrite_overview(files, path, overview, self.filters)
+        self.patches = pictures.rewrite_overview(files, path, overview, self.filters, self._insets())
+
+    def _insets(self) -> dict[int, tuple[float, float]]:
+        """Of the first patch of each filter, where what it shows of the image is no square."""
+        path = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz"
+        if not path.is_file():
+            return {}
+        with npz.opened(path) as stored:
+            boxes = stored["top_box"][:, 0].tolist()
+        found = {k: examples.inset(box, *self.model.facts["input_shape"][:2]) for k, box in enumerate(boxes)}
+        return {k: one for k, one in found.items() if any(one)}
 
     def _read(self, stored: dict[str, NDArray]) -> None:
         for row, k in enumerate(stored["filters"].tolist()):
@@ -161,7 +177,7 @@ class Layer:
 
 @dataclass
 class Model:
-    """A model and its layers. pages: per layer the filters with a page of their own."""
+    """A model and its layers. pages: per layer the filters whose page is a whole one, with files beside it."""
 
     artifacts: Path
     key: str
@@ -187,10 +203,21 @@ class Model:
         return dict(data.read(self.artifacts / "judge" / self.key / "scores.json"))
 
     @cached_property
+    def enlarged(self) -> dict[str, dict[str, Facts]]:
+        """Filters with a larger picture, by layer and number: what it was rendered with."""
+        return dict(data.read(self.artifacts / "enlarge" / "enlarge.json").get(self.key, {}))
+
+    @cached_property
     def clarity(self) -> dict[tuple[str, int], Facts]:
         """By layer and filter: how much alike its natural patches are, and of how many kinds."""
         rows = read_csv(self.artifacts / "judge" / self.key / "filters.csv")
         return {(row["layer"], int(row["filter"])): dict(row) for row in rows}
+
+    @cached_property
+    def places(self) -> dict[str, Placed]:
+        """Where its filters fire was kept for these layers; empty where it was not."""
+        folder = self.artifacts / "analysis" / self.key
+        return read_places(folder) if any(folder.glob("*/places.npz")) else {}
 
     @cached_property
     def analysis(self) -> Facts:
@@ -199,6 +226,11 @@ class Model:
     @cached_property
     def statistics(self) -> dict[str, dict[str, NDArray]]:
         return {name: npz.read(self.artifacts / "analysis" / self.key / name / "statistics.npz") for name in self.sets}
+
+    @cached_property
+    def redundancy(self) -> dict[str, NDArray]:
+        """`<layer>/…`: clusters and nearest filters of analysis/<model>/redundancy.npz."""
+        return npz.read(self.artifacts / "analysis" / self.key / "redundancy.npz")
 
     @cached_property
     def words(self) -> dict[str, dict[int, list[Facts]]]:

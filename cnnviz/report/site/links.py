@@ -13,7 +13,7 @@ def url(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile of a sheet."""
+    """One tile of a sheet. kind: `made` for a filter, or `natural`, a patch of an image; inset: see patches.inset."""
 
     path: str
     x: int
@@ -21,6 +21,8 @@ class Tile:
     columns: int
     rows: int
     alt: str
+    kind: str
+    inset: tuple[float, float] | None = None
 
     @property
     def src(self) -> str:

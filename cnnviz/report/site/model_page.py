@@ -1,29 +1,22 @@
 """What the page of a model says besides report_data.model: plots, comparisons, predictions."""
 
+from collections.abc import Mapping
+
 from cnnviz.report import data
 from cnnviz.report.data import Facts
-from cnnviz.report.site import altered, predictions
+from cnnviz.report.site import altered, clouds, curves, predictions
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.pairs import Pair
+from cnnviz.report.site.tables import Table
 
-TELLING = {
-    "statistics": "Firing rate, sparsity, selectivity, silent and redundant filters, layer by layer",
-    "histograms": "Histograms of the pre-activations of up to 12 layers, a colour per image set",
-}
+HISTOGRAMS = "Histograms of the pre-activations of up to 12 layers, a colour per image set"
 
 
-def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
-    """Plots of the analysis, and the pairs in which this model is."""
+def facts(site: Site, model: Model, compared: list[Pair], known: Mapping[str, Table]) -> Facts:
+    """Plots of the analysis, and the pairs in which this model is. known: tables of its layers."""
     folder = model.artifacts / "analysis" / model.key
-    plots = []
-    for path in sorted(folder.glob("*.png")):
-        if path.stem == "predictions":  # shown image by image
-            continue
-        alt = TELLING.get(path.stem, "Mean activation of every filter on one image set against another")
-        if shown := site.files.copy(path, f"{model.key}/{path.name}", f"{model.key}: {alt}"):
-            plots.append((alt, shown))
-    plots.sort(key=lambda one: "layer by layer" not in one[0])
+    drawn = site.files.copy(folder / "histograms.png", f"{model.key}/histograms.png", f"{model.key}: {HISTOGRAMS}")
     own = [pair for pair in compared if model in (pair.one, pair.other) and pair.one is not pair.other]
     objectives = [
         one
@@ -44,7 +37,9 @@ def facts(site: Site, model: Model, compared: list[Pair]) -> Facts:
         "outputs": outputs,
         "predictions": predictions.facts(site, model),
         "altered": altered.facts(site, model),
-        "plots": plots,
+        "histograms": (HISTOGRAMS, drawn) if drawn else None,
+        "statistics": curves.statistics(model, known),
+        "preferences": clouds.preferences(model),
         "own_pairs": own,
         "objectives": objectives,
         "analysis": data.read(folder / "metrics.json"),

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -95,11 +96,30 @@ class Pair:
         count = min(SHOWN // 4, len(ranked) // 2)
         return ranked[:count], ranked[::-1][:count]
 
+    @cached_property
+    def _of_layers(self) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in self.drift:
+            found[row["layer"]].append(row)
+        return found
+
+    def drift_of(self, layer: str) -> list[dict[str, Any]]:
+        """The rows of one layer."""
+        return self._of_layers.get(layer, [])
+
+    def most_changed(self, key: str, count: int) -> list[dict[str, Any]]:
+        """Of all filters, rendered or not, those that changed most: by kernel `distance` or activation `correlation`.
+
+        What is unknown, as the correlation of a filter that never fires, is left out.
+        """
+        known = [row for row in self.drift if row[key] is not None]
+        return sorted(known, key=lambda row: row[key], reverse=key == "distance")[:count]
+
     def drift_by_layer(self) -> list[dict[str, Any]]:
         """Medians over the filters of each layer."""
         rows = []
         for name in self.one.layers:
-            own = [row for row in self.drift if row["layer"] == name]
+            own = self.drift_of(name)
             numbers = {
                 key: [row[key] for row in own if row[key] is not None] for key in ("distance", "cosine", "correlation")
             }

@@ -29,12 +29,13 @@ def eye(facts: data.Facts) -> Eye:
 
 @dataclass(frozen=True)
 class Photo:
-    """An image of a set on a page, `src` relative to the site's root."""
+    """An image of a set on a page; `src` and `page`, its own page, relative to the site's root."""
 
     src: str
     width: int
     height: int
     title: str
+    page: str = ""
 
 
 @dataclass
@@ -63,8 +64,13 @@ class Photos:
             image.thumbnail((LONGEST, LONGEST))
             path = f"assets/images/{name}/{i}.webp"
             self.files.later(path, lambda: pictures.webp(image))
-            self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, self.titles[name][i])
+            title, page = self.titles[name][i], url("images", name, f"{i}.html")
+            self.written[name, i] = Photo(url(*path.split("/")), image.width, image.height, title, page)
         return self.written[name, i]
+
+    def of(self, name: str) -> list[Photo]:
+        """All images of a set."""
+        return [self.photo(name, i) for i in range(len(self.sets[name]))]
 
     def said(self, names: Iterable[str], different: int | None = None) -> str:
         """How many images of these sets there are, and what that leaves unknown; see wording.photos."""
@@ -74,6 +80,6 @@ class Photos:
         """An image as a network of this input shape sees it, drawn; rgb: see pictures.shown."""
         return shown(np.rint(fed(self.sets[name], [i], shape)[0]).astype(np.uint8), rgb)
 
-    def patch(self, name: str, i: int, box: list[int], eye: Eye) -> NDArray[np.uint8]:
-        """Cut a box out of an image as a network sees it: `(t, t, 3)`."""
-        return examples.tile(examples.window(self.seen(name, i, *eye), box), examples.TILE)
+    def patch(self, name: str, i: int, box: list[int], eye: Eye, side: int) -> NDArray[np.uint8]:
+        """Cut a box out of an image as a network sees it, off where the image ends: `(side, side, 3)`."""
+        return examples.tile(examples.cut(self.seen(name, i, *eye), box), side)

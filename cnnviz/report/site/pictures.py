@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class Sheet:
     columns: int
     rows: int
     index: dict[int, int]
+    insets: dict[int, tuple[float, float]] = field(default_factory=dict)  # of tiles that are no square
 
     @property
     def src(self) -> str:
@@ -68,12 +69,19 @@ class Files:
             self.waiting.popleft().result()
 
     def copy(self, source: Path, path: str, alt: str) -> Picture | None:
-        """Take a picture over as it is; None where there is none. Raises InputError if it is no image."""
+        """Take a picture over as it is, with its SVG where that lies beside it; None where there is none.
+
+        Raises InputError if it is no image.
+        """
         if not source.is_file():
             return None
         width, height = size(source)
         self.write(path, source.read_bytes())
-        return Picture(url(*path.split("/")), width, height, alt)
+        vector = ""
+        if source.with_suffix(".svg").is_file():
+            vector = path.removesuffix(".png") + ".svg"
+            self.write(vector, source.with_suffix(".svg").read_bytes())
+        return Picture(url(*path.split("/")), width, height, alt, url(*vector.split("/")))
 
     def unpack(self, picture: Picture, path: str) -> Picture:
         """Write a picture that was made for the inside of a page into a file of its own."""
@@ -116,7 +124,9 @@ def write_sheet(files: Files, path: str, filters: Sequence[int], images: NDArray
     return Sheet(path, columns, rows, {int(k): i for i, k in enumerate(filters)})
 
 
-def rewrite_overview(files: Files, path: str, source: Path, count: int, gap: int = 3) -> Sheet | None:
+def rewrite_overview(
+    files: Files, path: str, source: Path, count: int, insets: dict[int, tuple[float, float]], gap: int = 3
+) -> Sheet | None:
     """The picture of the best patch of every filter (examples.overview), without its numbers and gaps, as a sheet."""
     if not source.is_file():
         return None
@@ -129,17 +139,20 @@ def rewrite_overview(files: Files, path: str, source: Path, count: int, gap: int
     tiles = pixels[: rows * high, : columns * wide].reshape(rows, high, columns, wide, 3)
     tiles = tiles[:, number : number + tile, :, :tile].reshape(rows * tile, columns * tile, 3)
     files.later(path, lambda: webp(tiles))
-    return Sheet(path, columns, rows, {k: k for k in range(count)})
+    return Sheet(path, columns, rows, {k: k for k in range(count)}, insets)
 
 
-def strip(images: Sequence[NDArray[np.uint8]], size: int) -> bytes:
-    """Images side by side without a gap, each `size` pixels wide at most; on a square of white where they are none."""
+def strip(images: Sequence[NDArray[np.uint8]], size: int, columns: int = 0) -> bytes:
+    """Images row by row without a gap, each `size` pixels wide at most; on a square of white where they are none.
+
+    columns: 0 puts all of them side by side.
+    """
     tiles = [Image.fromarray(i) for i in map(_square, images)]
-    side = min(size, tiles[0].width)
-    sheet = Image.new("RGB", (side * len(tiles), side))
+    side, columns = min(size, tiles[0].width), columns or len(tiles)
+    sheet = Image.new("RGB", (side * columns, side * -(-len(tiles) // columns)))
     for i, picture in enumerate(tiles):
         small = picture if picture.size == (side, side) else picture.resize((side, side), Image.Resampling.LANCZOS)
-        sheet.paste(small, (i * side, 0))
+        sheet.paste(small, (i % columns * side, i // columns * side))
     return webp(sheet)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from cnnviz.files import npz
 from cnnviz.report import data
 from cnnviz.report.data import Facts
-from cnnviz.report.site import pictures
+from cnnviz.report.site import growth, pictures
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Layer, Model
 from cnnviz.report.site.links import url
@@ -170,8 +170,7 @@ def _growth(layer: Layer) -> Facts | None:
     stored, row = layer.maximized(), layer.rendered[k]
     marks = [data.number(value) for value in stored["snapshot_scores"][row]]
     steps = list(zip(stored["snapshot_steps"].tolist(), marks, strict=True))
-    src = url(*layer.folder.split("/"), f"{k}_steps.webp")
-    return {"filter": layer.filter(k), "src": src, "steps": steps}
+    return {"filter": layer.filter(k), "strip": growth.sheet(layer, k, stored["snapshots"][row]), "steps": steps}
 
 
 def _answers(answer: Facts) -> Facts:

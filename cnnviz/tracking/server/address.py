@@ -6,6 +6,8 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 EXPECTED = "expected an address such as http://server:5000, https://server/mlflow or postgresql://user@server/database"
+BRICKS = ("databricks", "databricks-uc", "uc")  # addresses of MLflow's without a scheme
+FOLDERS = "MLFLOW_ALLOW_FILE_STORE"
 SECRET = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
@@ -21,6 +23,8 @@ def fault(uri: str) -> str | None:
         return None if known else "no file; expected sqlite:///folder/mlflow.db, or sqlite:////folder/mlflow.db"
     if re.match(r"[^/:]+:\d+(/|$)", uri):
         return f"no scheme; expected http://{uri} or https://{uri}"
+    if re.match("file:|[^:]*$", uri) and uri not in BRICKS and not _truth(FOLDERS):
+        return f"a folder of files, which MLflow has given up; expected sqlite:////folder/mlflow.db, or {FOLDERS}=true"
     if not on_http(uri):
         return None
     if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", uri):
@@ -36,6 +40,11 @@ def fault(uri: str) -> str | None:
     if parts.query or parts.fragment or "#" in uri or "?" in uri:
         return f"more than the server's address; expected {re.split('[?#]', uri)[0].rstrip('/')}"
     return None
+
+
+def _truth(variable: str) -> bool:
+    """As MLflow reads its own."""
+    return os.environ.get(variable, "").lower() in ("true", "1")
 
 
 def public(uri: str) -> str:

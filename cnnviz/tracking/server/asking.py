@@ -42,6 +42,34 @@ def has(uri: str, experiment: str, runs: list[str]) -> bool:
         return False
 
 
+def runs(uri: str) -> list[dict[str, Any]]:
+    """Id, name, experiment, tags and params of all whole runs.
+
+    Raises OSError where nobody answers in time, or anything else than MLflow.
+    """
+
+    def ask() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        every = json.loads(_answer(f"{uri}{API}/experiments/search", {"max_results": 1000})).get("experiments", [])
+        query: dict[str, Any] = {"experiment_ids": [one["experiment_id"] for one in every], "max_results": 200}
+        query["filter"] = "tags.complete = 'true'"
+        while True:
+            page = json.loads(_answer(f"{uri}{API}/runs/search", query))
+            for info, data in ((run["info"], run.get("data", {})) for run in page.get("runs", [])):
+                tags, params = ({x["key"]: x["value"] for x in data.get(kind, [])} for kind in ("tags", "params"))
+                about = {"id": info["run_id"], "name": info.get("run_name", ""), "experiment": info["experiment_id"]}
+                found.append(about | {"tags": tags, "params": params})
+            if not page.get("next_page_token"):
+                return found
+            query["page_token"] = page["next_page_token"]
+
+    without_proxy(uri)
+    try:
+        return _soon(ask)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise OSError(f"no answer of MLflow's: {error}") from error
+
+
 def reach(uri: str) -> None:
     """Raise OSError with the reason where a store elsewhere does not answer in time, whatever it answers."""
 

@@ -39,25 +39,33 @@
     document.head.append(script);
   }
   const has = (sorted, number) => sorted.includes(number);
+  const KINDS = /^(filters?|layers?|models?|unit|channel)$/; // said of what is meant, no part of a name
+  // a number is one as a whole (3 does not find 13), a word also as a part of one
+  const holds = (text, words) => words.every((word) => (/^\d+$/.test(word) ? ` ${text} `.includes(` ${word} `) : text.includes(word)));
+  const spelled = (text) => text.toLowerCase().replace(/[\s/(),:_-]+/g, " ").trim();
   function* found(words) {
     const numbers = words.filter((word) => /^\d+$/.test(word)).map(Number);
-    const names = words.filter((word) => !/^\d+$/.test(word));
-    for (const [model, layers] of window.cnnvizIndex) {
+    const names = words.filter((word) => !/^\d+$/.test(word) && !KINDS.test(word));
+    const plain = words.map(spelled);
+    for (const [text, url, more, name] of words.length ? window.cnnvizIndex.pages : []) {
+      const own = spelled(text);
+      if (!holds(`${own} ${spelled(more)}`, plain)) continue;
+      const whole = plain.every((word) => ` ${own} `.includes(` ${word} `));
+      yield { text, url, rank: spelled(name) === plain.join(" ") ? 0.2 : whole ? 0.5 : holds(own, plain) ? 1 : 1.5 };
+    }
+    for (const [model, layers] of window.cnnvizIndex.layers) {
       for (const [layer, url, filters, pages, told] of layers) {
         const text = `${model} ${layer}`.toLowerCase();
-        const at = (n) => has(pages, n) ? url.replace(/index\.html$/, `${n}.html`) : `${url}#${n}`;
-        for (const [n, said] of words.every((word) => text.includes(word)) ? [] : told) {
-          const all = `${text} filter ${n} ${said}`.toLowerCase();
-          if (names.length && words.every((word) => all.includes(word))) {
-            yield { text: `${model} / ${layer} / filter ${n}: ${said}`, url: at(n), rank: 1 };
-          }
+        const at = (n) => url.replace(/index\.html$/, `${n}.html`);
+        for (const [n, said] of names.every((word) => text.includes(word)) ? [] : told) {
+          if (!names.length || !holds(`${text} filter ${n} ${said}`.toLowerCase(), words)) continue;
+          yield { text: `${model} / ${layer} / filter ${n}: ${said}`, url: at(n), rank: 1 };
         }
         if (!names.every((word) => text.includes(word))) continue;
-        const plain = numbers.filter((n) => n < filters);
-        for (const n of plain) {
+        for (const n of numbers.filter((one) => one < filters)) {
           yield { text: `${model} / ${layer} / filter ${n}`, url: at(n), rank: has(pages, n) ? 0 : 2 };
         }
-        if (words.every((word) => text.includes(word))) yield { text: `${model} / ${layer}`, url, rank: 1 };
+        if (!numbers.length) yield { text: `${model} / ${layer}`, url, rank: 1 };
       }
     }
   }
@@ -72,7 +80,7 @@
       item.textContent = hit.text;
       return item;
     }));
-    none.textContent = all.length ? `${all.length} found` : "Nothing of this name. A filter is found by its number, a class or a note.";
+    none.textContent = all.length ? `${all.length} found` : "Nothing of this name. Found are models, layers, filters by number, classes, images, pages and notes.";
     choose(0);
   }
   function choose(i) {
@@ -169,7 +177,7 @@
 
   // ---- what tracking wrote beside the site: an <object> that is missing leaves no error behind
   const boxes = [...document.querySelectorAll(".runs")];
-  if (boxes.length) {
+  if (boxes.length && document.body.dataset.published === undefined) {
     const beside = document.createElement("object");
     beside.className = "sidecar";
     beside.type = "text/html";

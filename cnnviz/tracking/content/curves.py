@@ -30,9 +30,15 @@ def mean_curve(curves: Iterable[Curve]) -> Curve:
 
 
 def progress(curve: Curve) -> Curve:
-    """Share of the whole gain that a step has reached, so that networks with other scales compare."""
-    first, last = curve[0][1], curve[-1][1]
-    return [(step, (value - first) / (last - first)) for step, value in curve]
+    """Share of its whole gain, from the first score to the best one, that a curve had reached by each step: 0 to 1.
+
+    Networks with other scales compare by it. Empty where nothing was gained.
+    """
+    known = [(step, value) for step, value in curve if isfinite(value)]
+    reached = np.maximum.accumulate([value for _, value in known])
+    if not known or not (gain := reached[-1] - reached[0]) > 0:
+        return []
+    return [(step, float(best - reached[0]) / float(gain)) for (step, _), best in zip(known, reached, strict=True)]
 
 
 def thin(curve: Curve, points: int) -> Curve:

@@ -1,0 +1,77 @@
+"""The patches of natural images that drive a filter, cut off where the image ends, and how much of each lies beyond."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from numpy.typing import NDArray
+
+from cnnviz.analysis import examples
+from cnnviz.report.data import Facts
+from cnnviz.report.site import pictures
+from cnnviz.report.site.layers import Layer
+from cnnviz.report.site.links import url
+from cnnviz.report.site.photos import Eye, Photos, eye
+
+SIDE = 96  # pixels of a patch on the page of a rendered filter; on all others examples.TILE
+Place = tuple[str, int, list[int]]  # set, image, box
+
+
+def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> list[Facts]:
+    """Top and bottom examples of filter k, patch by patch with its place in the whole image. Writes their picture.
+
+    data: the arrays of `examples/<layer>.npz`; an empty list where there are none, or an image set is gone.
+    """
+    if not data:
+        return []
+    height, width = layer.model.facts["input_shape"][:2]
+    found: list[Facts] = []
+    every: list[Place] = []
+    for kind in ("top", "bottom"):
+        places: list[Place] = [
+            (str(data["sets"][data[f"{kind}_set"][k, i]]), int(data[f"{kind}_image"][k, i]), box.tolist())
+            for i, box in enumerate(data[f"{kind}_box"][k])
+        ]
+        if any(name not in photos.sets for name, _, _ in places):
+            return []
+        every += places
+        shown = []
+        for (name, i, box), value in zip(places, data[f"{kind}_activation"][k].tolist(), strict=True):
+            within = inside(box, height, width)
+            shown.append({"photo": photos.photo(name, i), "set": name, "image": i, "box": box, "value": value})
+            shown[-1] |= {
+                "inside": within,
+                "whole": within[2:] == (100.0, 100.0),
+                "inset": examples.inset(box, height, width),
+            }
+            shown[-1]["outside"] = round(examples.outside(box, height, width), 4)
+        found.append({"kind": kind, "examples": shown})
+    seen = max(min(box[2], height) - max(box[0], 0) for _, _, box in every)
+    seen = max(seen, *(min(box[3], width) - max(box[1], 0) for _, _, box in every))
+    side = SIDE if k in layer.rendered and seen > examples.TILE else examples.TILE
+    name = f"{k}_patches.webp"
+    photos.files.later(f"{layer.folder}/{name}", partial(_drawn, photos, every, eye(layer.model.facts), side))
+    start = 0
+    for part in found:
+        part |= {"src": url(*layer.folder.split("/"), name), "start": start, "count": len(every)}
+        part["coarse"] = side < SIDE
+        start += len(part["examples"])
+    return found
+
+
+def driving(data: dict[str, NDArray], k: int) -> list[str]:
+    """The images that drive filter k most, strongest first, as `<set>/<number>`; data: see `of_filter`."""
+    if not data:
+        return []
+    places = zip(data["top_set"][k].tolist(), data["top_image"][k].tolist(), strict=True)
+    return [f"{data['sets'][s]}/{i}" for s, i in places]
+
+
+def _drawn(photos: Photos, places: Sequence[Place], of: Eye, side: int) -> bytes:
+    return pictures.strip([photos.patch(*one, of, side) for one in places], side)
+
+
+def inside(box: Sequence[int], height: int, width: int) -> tuple[float, float, float, float]:
+    """Left, top, width, height of the part of a box that is in the image, in percent of the image."""
+    top, bottom = (min(max(v, 0), height) / height * 100 for v in (box[0], box[2]))
+    left, right = (min(max(v, 0), width) / width * 100 for v in (box[1], box[3]))
+    return round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2)
