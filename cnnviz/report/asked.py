@@ -135,7 +135,7 @@ def _described(one: Asked, report: Path | None) -> Facts:
     told = places.read_model(report, one.key) if report else None
     layers = []
     for i, (name, placed) in enumerate(one.placed.items()):
-        bare: Facts = {"url": None, "pages": None, "sheets": [None, None]}
+        bare: Facts = {"url": None, "sheets": [None, None]}
         if told and len(told["layers"]) == len(one.placed) and told["layers"][i]["title"] == titles[name]:
             bare = {key: told["layers"][i][key] for key in bare}
         layers.append({"title": titles[name], **bare, **places.measured(placed)})

@@ -50,15 +50,13 @@ def described(model: Model) -> Facts:
 
 
 def _layer(layer: Layer) -> Facts:
-    pages = sorted(layer.model.pages.get(layer.name, ()))
     sheets = [
         None
         if s is None
         else [s.src, s.columns, s.rows, None if len(s.index) == layer.filters else list(s.index), kind, _insets(s)]
         for s, kind in ((layer.sheet, "made"), (layer.patches, "natural"))
     ]
-    shown = {"url": layer.url, "pages": None if len(pages) == layer.filters else pages, "sheets": sheets}
-    return {"title": layer.title, **shown, **measured(layer.placed)}
+    return {"title": layer.title, "url": layer.url, "sheets": sheets, **measured(layer.placed)}
 
 
 def _insets(sheet: pictures.Sheet) -> dict[str, tuple[float, float]]:
@@ -148,8 +146,7 @@ def chip(layer: Facts, k: int) -> Facts:
     tiles = [found for sheet in layer["sheets"] if (found := _tile(sheet, k))]
     at = layer["url"]
     if at is not None:
-        own = layer["pages"] is None or k in layer["pages"]
-        at = f"{at.removesuffix('index.html')}{k}.html" if own else f"{at}#{k}"
+        at = f"{at.removesuffix('index.html')}{k}.html"
     found = {"layer": layer["title"], "number": k, "url": at, "tile": tiles[0] if tiles else None}
     return found | {"patch": tiles[1] if len(tiles) > 1 else None}
 

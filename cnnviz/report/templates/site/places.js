@@ -36,8 +36,7 @@
       layer.start = start;
       layer.first = filters; // in the numbering of `over`
       layer.faint = found.faint * Math.max(...layer.highest); // a share of next to nothing says little: such come last
-      layer.at = (k) => !layer.pages || layer.pages.includes(k)
-        ? layer.url.replace(/index\.html$/, `${k}.html`) : `${layer.url}#${k}`;
+      layer.at = (k) => layer.url.replace(/index\.html$/, `${k}.html`);
       start += layer.highest.length * layer.cells;
       filters += layer.highest.length;
     }
