@@ -1,8 +1,8 @@
 """Do pictures explain filters? `python -m benchmarks.explaining --photos FOLDER` after `make repro`: docs/scores.md.
 
-Pair tasks on VGG16, judged by what is not VGG16. `--recipe milder:colour=rgb,steps=64` adds
-a row, `nine:from_patches=9` one of nine pictures that start at photos. Needs 100 photos at least.
-Prints the table; the same photos, filters and recipes give the same table.
+Pair tasks on VGG16, judged by what is not VGG16. `--recipe milder:colour=rgb,steps=64` adds a row,
+`nine:from_patches=9` one of nine pictures that start at photos, `--masks` one of patches under a mask. Needs 100 photos
+at least. Prints the table; the same photos, filters and recipes give the same table.
 """
 
 import argparse
@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
+from benchmarks import masking
 from benchmarks.figures import table
 from cnnviz.analysis import Observer, Pixels
 from cnnviz.config import params
@@ -33,6 +35,7 @@ LAYERS = {  # two early, two middle, two late
     "mobilenetv2-dogs": ("Conv1", "block_3_expand", "block_6_expand", "block_10_expand", "block_13_expand", "Conv_1"),
 }
 DEFAULT, FROM_PATCHES = "the default picture", "from_patches"
+MASKED = "nine patches under a mask"
 
 
 class Subject:
@@ -97,6 +100,19 @@ class Subject:
             found[name] = [list(some) for some in zip(*every, strict=True)]
         return found
 
+    def masked(self) -> dict[str, list[list[np.ndarray]]]:
+        """The patches that explain, under a mask that is blurred by a twelfth of the receptive field."""
+        found = {}
+        for name, filters in self.filters.items():
+            upto = keras.Model(self.network.inputs, self.network.get_layer(name).output)
+            blur, facts = max(1.0, self.fields[name][0] / 12), self.described["preprocessing"]
+            found[name] = [
+                [masking.masked(upto, k, self.pixels.seen(int(i)), box.tolist(), blur, facts) for i, box in explaining]
+                for k, images, boxes in zip(filters, *self.strongest[name], strict=True)
+                for explaining in [list(zip(images, boxes, strict=True))[: scoring.EXPLAINING]]
+            ]
+        return found
+
 
 def rows(judged: dict[str, list[dict[str, np.ndarray]]], seed: int) -> list[list[str]]:
     """A row per kind of explanation. judged: per layer, for each judge, likeness by kind."""
@@ -155,6 +171,7 @@ def main() -> None:
     asked.add_argument("--model", choices=LAYERS, default="vgg16")
     asked.add_argument("--filters", type=int, default=4, help="of each of the six layers")
     asked.add_argument("--recipe", action="append", default=[], help="name:setting=value,…; a row more")
+    asked.add_argument("--masks", action="store_true", help="a row more: patches seen through what drives the filter")
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     use_defaults()
@@ -165,6 +182,7 @@ def main() -> None:
     subject = Subject(given.model, given.photos, given.count, given.filters)
     natural = subject.natural()
     pictures = {name: subject.rendered(changes) for name, changes in recipes.items()}
+    masks = subject.masked() if given.masks else {}
     other = next(key for key in LAYERS if key != given.model)
     judges: list[scoring.Embed] = [seeing.NetworkJudge(ROOT / "artifacts" / "models" / other).embed, colours.embed]
     judged: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -173,6 +191,7 @@ def main() -> None:
             kind: [[piece for p in some for piece in tiles.pieces(p, subject.fields[name])] for some in one[name]]
             for kind, one in pictures.items()
         }
+        made |= {MASKED: masks[name]} if masks else {}
         judged[name] = [scoring.judge(shown, made, embed).likes for embed in judges]
     header = ["explanation", "pair", "of other filters", "early", "middle", "late"]
     print(table(header, rows(judged, given.seed)))
