@@ -20,7 +20,7 @@ HOME = "README.md"  # becomes docs/index.html
 FOLDER = "docs"
 # What latex2mathml raises: its exceptions have no base of their own; some wrong formulas end in plain ones
 _OWN = (one for one in vars(exceptions).values() if isinstance(one, type) and issubclass(one, Exception))
-UNKNOWN = (*_OWN, LookupError, ValueError, TypeError, AttributeError, RecursionError)
+UNKNOWN: tuple[type[Exception], ...] = (*_OWN, LookupError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass
