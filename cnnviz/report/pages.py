@@ -109,15 +109,18 @@ def model_page(
     fixed: `fixed_filters` of these artifacts, where several pages share it.
     """
     fixed = fixed or partial(fixed_filters, artifacts)
-    page, facts = b"", {}
+    page, facts, least = b"", {}, 0.0
     sets, shown = _sets(artifacts), _shown_params(params, key)
     for scale in SCALES:
+        if least * scale**2 > LIMIT and scale != SCALES[-1]:
+            continue
         inline = Inliner(scale)
         facts = report_data.model(artifacts, key, params, inline)
         values = {"fixed": fixed(inline), "sets": sets, "params": shown, "start": params.maximize.start}
         page = env.get_template("model.html").render(model=facts, **values).encode()
         if len(page) <= LIMIT:
             break
+        least = len(page) / scale**2  # bytes shrink at most as pixels do
     return page, facts
 
 

@@ -94,6 +94,7 @@ def film(snapshots: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     lasting = [each] * (len(frames) - 1) + [LAST]
     options = {"duration": lasting, "loop": 0, "quality": pictures.QUALITY, "method": pictures.METHOD}
+    options |= {"kmin": 0, "kmax": 0}  # else each frame is encoded twice, as a key frame and as none
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], **options)
     return buffer.getvalue()
 
