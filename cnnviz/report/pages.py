@@ -24,7 +24,7 @@ from cnnviz.files import write_bytes, write_json
 from cnnviz.report import data as report_data
 from cnnviz.report import measures, metrics, wording
 from cnnviz.report.pictures import Inliner, Picture, profile
-from cnnviz.report.site import build
+from cnnviz.report.site import build, sprites
 
 TEMPLATES = Path(__file__).with_name("templates")
 LIMIT = 14_000_000  # bytes of a page; MLflow shows files up to 15 MB
@@ -59,6 +59,7 @@ def _comparable(value: float | None, name: str) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
 
 
+@cache
 def _breakable(name: str) -> Markup:
     """Let a long layer name wrap after an underscore or a dot."""
     return Markup("<wbr>").join(re.split(r"(?<=[_./])(?=.)", name))
@@ -86,6 +87,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     env.filters.update(large=_large, percent=_percent, shape=_shape)
     env.filters["comparable"] = _comparable
@@ -93,6 +95,7 @@ def environment() -> jinja2.Environment:
     env.filters["in_words"] = lambda n: _WORDS[n] if n < len(_WORDS) else str(n)
     env.filters["data"] = lambda numbers: json.dumps(numbers, separators=(",", ":"))
     env.filters.update(breakable=_breakable, profile=profile, together=_together)
+    env.globals.update(sprite=sprites.sprite, tile=sprites.tile)
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     env.filters.update(score=wording.score, gain=wording.gain, measure=wording.measure)

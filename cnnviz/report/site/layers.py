@@ -120,7 +120,7 @@ class Layer:
         if sheet is None or (place := sheet.place(k)) is None:
             return None
         alt = f"{what} that drives filter {k} of {self.title}"
-        return Tile(sheet.path, *place, sheet.columns, sheet.rows, alt, kind, sheet.insets.get(k))
+        return Tile(sheet.src, *place, sheet.columns, sheet.rows, alt, kind, sheet.insets.get(k))
 
     def filter(self, k: int) -> Filter:
         """How other pages name, show and link filter k."""

@@ -15,7 +15,7 @@ def url(*parts: str) -> str:
 class Tile:
     """One tile of a sheet. kind: `made` for a filter, or `natural`, a patch of an image; inset: see patches.inset."""
 
-    path: str
+    src: str
     x: int
     y: int
     columns: int
@@ -23,10 +23,6 @@ class Tile:
     alt: str
     kind: str
     inset: tuple[float, float] | None = None
-
-    @property
-    def src(self) -> str:
-        return url(*self.path.split("/"))
 
 
 @dataclass(frozen=True)

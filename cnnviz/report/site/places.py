@@ -22,7 +22,7 @@ from cnnviz.images import conversion
 from cnnviz.report.data import Facts
 from cnnviz.report.site import pictures
 from cnnviz.report.site.layers import Layer, Model
-from cnnviz.report.site.links import url
+from cnnviz.report.site.links import Tile, url
 from cnnviz.report.site.photos import LONGEST, Photos, eye
 
 FOLDER = "assets/places"
@@ -147,18 +147,16 @@ def chip(layer: Facts, k: int) -> Facts:
     at = layer["url"]
     if at is not None:
         at = f"{at.removesuffix('index.html')}{k}.html"
-    found = {"layer": layer["title"], "number": k, "url": at, "tile": tiles[0] if tiles else None}
+    found: Facts = {"layer": layer["title"], "number": k, "url": at, "tile": tiles[0] if tiles else None}
     return found | {"patch": tiles[1] if len(tiles) > 1 else None}
 
 
-def _tile(sheet: list[Any] | None, k: int) -> Facts | None:
-    """As links.Tile."""
+def _tile(sheet: list[Any] | None, k: int) -> Tile | None:
     if sheet is None or (sheet[3] is not None and k not in sheet[3]):
         return None
     src, columns, rows, index, kind, insets = sheet
     y, x = divmod(k if index is None else index.index(k), columns)
-    place = {"x": x, "y": y, "columns": columns, "rows": rows}
-    return {"src": src, **place, "alt": "", "kind": kind, "inset": insets.get(str(k))}
+    return Tile(src, x, y, columns, rows, "", kind, insets.get(str(k)))
 
 
 def said(shape: tuple[int, int, int], facts: Facts) -> str:
