@@ -143,7 +143,7 @@ def strongest(about: Facts, shares: Sequence[NDArray[np.floating]]) -> list[Fact
 
 def chip(layer: Facts, k: int) -> Facts:
     """A filter as a link: `tile`, its picture or else its best natural patch; `patch`, that where it is another one."""
-    tiles = [found for sheet in layer["sheets"] if (found := _tile(sheet, k))]
+    tiles = [tile for sheet in layer["sheets"] if (tile := _tile(sheet, k))]
     at = layer["url"]
     if at is not None:
         at = f"{at.removesuffix('index.html')}{k}.html"
