@@ -73,7 +73,8 @@ def _looked(photos: Photos, layer: Layer, places: Sequence[Place], masks: Masks,
         return pictures.strip(tiles, SIDE)
 
     path = f"{layer.folder}/{k}_looked_at.webp"
-    photos.files.later(path, drawn)
+    if masks.known[k].any():
+        photos.files.later(path, drawn)
     return {"src": url(*path.split("/")), "count": len(places), "known": masks.known[k].tolist()}
 
 
