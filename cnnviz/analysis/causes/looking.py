@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from cnnviz.analysis.causes import masks
 from cnnviz.analysis.files import LayerExamples, Pixels
 from cnnviz.analysis.observe import Observer
-from cnnviz.files import machine, npz, progress, write_bytes
+from cnnviz.errors import reason
+from cnnviz.files import machine, npz, progress, say, write_bytes
 from cnnviz.networks import ancestors, graph, preprocess, receptive_field, selection
 
 MEMORY = 500_000_000  # bytes that a batch of patches may take
@@ -86,7 +87,8 @@ def opacities(observer: Observer, layer: str, spots: Sequence[Spot], seeing: See
             return one.opacities(spots, seeing, one.steps, lower)
     try:
         return one.opacities(spots, seeing, (0, 0), False, strict=False)
-    except LookupError:  # an operation without a gradient
+    except Exception as error:  # an operation may have no gradient
+        say(f"{layer}: what its filters look at is unknown: {reason(error, 160)}")
         return [None] * len(spots)
 
 
