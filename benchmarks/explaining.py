@@ -1,8 +1,8 @@
 """Do pictures explain filters? `python -m benchmarks.explaining --photos FOLDER` after `make repro`: docs/scores.md.
 
 Pair tasks on VGG16, judged by what is not VGG16. `--recipe milder:colour=rgb,steps=64` adds a row,
-`nine:from_patches=9` one of nine pictures that start at photos, `--masks` one of patches under a mask. Needs 100 photos
-at least. Prints the table; the same photos, filters and recipes give the same table.
+`nine:from_patches=9` one of nine pictures that start at photos, `--masks` one of what filters look at of their patches.
+Needs 100 photos at least. Prints the table; the same photos, filters and recipes give the same table.
 """
 
 import argparse
@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from benchmarks import masking
 from benchmarks.figures import table
-from cnnviz.analysis import Observer, Pixels
+from cnnviz.analysis import Observer, Pixels, masked, window
+from cnnviz.analysis.causes import Spot, opacities
 from cnnviz.config import params
 from cnnviz.errors import InputError
 from cnnviz.files import use_defaults
@@ -35,7 +34,6 @@ LAYERS = {  # two early, two middle, two late
     "mobilenetv2-dogs": ("Conv1", "block_3_expand", "block_6_expand", "block_10_expand", "block_13_expand", "Conv_1"),
 }
 DEFAULT, FROM_PATCHES = "the default picture", "from_patches"
-MASKED = "nine patches under a mask"
 
 
 class Subject:
@@ -65,14 +63,14 @@ class Subject:
     def natural(self) -> dict[str, scoring.Natural]:
         """The photos' patches that explain each layer's filters, and those that ask."""
         asking = scoring.ranks(self.photos)
-        observer = Observer(self.network, self.described, list(self.filters))
-        found = seeing.driving(observer, self.pixels, self.shown, self.filters, asking[-1] + 1, lambda n: None)
-        self.strongest = {name: (images, boxes) for name, (images, boxes, _) in found.items()}
-        return {name: scoring.Natural(self.pixels, images, boxes, asking) for name, (images, boxes, _) in found.items()}
+        self.observer = Observer(self.network, self.described, list(self.filters))
+        found = seeing.driving(self.observer, self.pixels, self.shown, self.filters, asking[-1] + 1, lambda n: None)
+        self.strongest = found
+        return {name: scoring.Natural(self.pixels, one.images, one.boxes, asking) for name, one in found.items()}
 
     def _starts(self, name: str, rank: int, size: tuple[int, int]) -> np.ndarray:
         """What surrounds the place where the rank-th of the photos drives each filter, from 0."""
-        images, boxes = (one[:, rank] for one in self.strongest[name])
+        images, boxes, *_ = (one[:, rank] for one in self.strongest[name])
         centres = ((boxes[:, :2] + boxes[:, 2:]) // 2).tolist()
         photos = self.pixels.sets["photos"].images[images]
         field = self.fields[name]
@@ -101,16 +99,21 @@ class Subject:
         return found
 
     def masked(self) -> dict[str, list[list[np.ndarray]]]:
-        """The patches that explain, under a mask that is blurred by a twelfth of the receptive field."""
+        """The patches that explain as each filter looks at them."""
         found = {}
         for name, filters in self.filters.items():
-            upto = keras.Model(self.network.inputs, self.network.get_layer(name).output)
-            blur, facts = max(1.0, self.fields[name][0] / 12), self.described["preprocessing"]
-            found[name] = [
-                [masking.masked(upto, k, self.pixels.seen(int(i)), box.tolist(), blur, facts) for i, box in explaining]
-                for k, images, boxes in zip(filters, *self.strongest[name], strict=True)
-                for explaining in [list(zip(images, boxes, strict=True))[: scoring.EXPLAINING]]
+            images, boxes, values, positions = (one[:, : scoring.EXPLAINING] for one in self.strongest[name])
+            places = [(k, (row, rank)) for row, k in enumerate(filters) for rank in range(scoring.EXPLAINING)]
+            spots = [
+                Spot(k, int(images[at]), tuple(positions[at].tolist()), tuple(boxes[at].tolist()), float(values[at]))
+                for k, at in places
             ]
+            seen = opacities(self.observer, name, spots, self.pixels.seen)
+            known = [(spot, one) for spot, one in zip(spots, seen, strict=True) if one is not None]
+            if len(known) < len(spots):
+                raise InputError(f"{name}: what its filters look at is unknown in {len(spots) - len(known)} patches")
+            shown = [window(masked(self.pixels[spot.image], spot.box, one), spot.box) for spot, one in known]
+            found[name] = [shown[i : i + scoring.EXPLAINING] for i in range(0, len(shown), scoring.EXPLAINING)]
         return found
 
 
@@ -171,7 +174,7 @@ def main() -> None:
     asked.add_argument("--model", choices=LAYERS, default="vgg16")
     asked.add_argument("--filters", type=int, default=4, help="of each of the six layers")
     asked.add_argument("--recipe", action="append", default=[], help="name:setting=value,…; a row more")
-    asked.add_argument("--masks", action="store_true", help="a row more: patches seen through what drives the filter")
+    asked.add_argument("--masks", action="store_true", help="a row more: what filters look at of the nine patches")
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     use_defaults()
@@ -191,7 +194,7 @@ def main() -> None:
             kind: [[piece for p in some for piece in tiles.pieces(p, subject.fields[name])] for some in one[name]]
             for kind, one in pictures.items()
         }
-        made |= {MASKED: masks[name]} if masks else {}
+        made |= {scoring.MASKED: masks[name]} if masks else {}
         judged[name] = [scoring.judge(shown, made, embed).likes for embed in judges]
     header = ["explanation", "pair", "of other filters", "early", "middle", "late"]
     print(table(header, rows(judged, given.seed)))

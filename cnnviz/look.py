@@ -67,7 +67,7 @@ def preview(params: config.Params) -> config.Params:
         "feature_maps": params.feature_maps.model_copy(update={"images": shown}),
         "maximize": asked.model_copy(update=recipe | PLAIN),
         "analyze": params.analyze.model_copy(
-            update={"mistakes": 1, "doubtful": 1, "altered": altered, "silenced_images": 0}
+            update={"mistakes": 1, "doubtful": 1, "altered": altered, "silenced_images": 0, "masked_filters": 0}
         ),
     }
     return params.model_copy(update=changed)

@@ -3,6 +3,10 @@
 from . import depth as depth  # what changes with depth: frequency, chroma
 from . import examples as examples  # image patches that drive a filter
 from . import subjects as subjects  # layers that params.yaml asks for, checked
+from .causes import Masks as Masks  # what of their strongest patches filters look at
+from .causes import known_masks as known_masks  # by image and box
+from .causes import masked as masked  # an image as a filter looks at it
+from .causes import read_masks as read_masks  # of one layer
 from .examples import Extremes as Extremes  # the images that drive each channel most
 from .examples import cut as cut  # of an image what a receptive field sees, without what lies beyond
 from .examples import outside as outside  # what share of a receptive field lies beyond the image

@@ -50,4 +50,5 @@ class AnalyzeSection(Section):
     mistakes: Index = 12
     doubtful: Index = 2
     silenced_images: Index = 20
+    masked_filters: Index = 16
     altered: AlteredSection = AlteredSection()

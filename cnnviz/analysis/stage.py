@@ -63,6 +63,7 @@ def run(
     predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts, found)
     if told := words.rows({name: layer.responses for name, layer in found.items()}, images):
         write_csv(folder / "words.csv", told)
+    causes.write_masks(observer, examples, asked, section.masked_filters, pixels, folder)
     if section.silenced_images:
         labelled = explaining.labelled(scores, pixels, section.silenced_images)
         causes.check(

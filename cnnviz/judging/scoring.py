@@ -12,7 +12,7 @@ from cnnviz.judging.tasks import Floats
 
 EXPLAINING, ASKING = 9, 9  # natural patches of each filter
 NEEDED = 100  # natural images: below, those that ask hardly drive the filter
-BOTH = "both"
+BOTH, MASKED = "both", "masked"
 
 Patches = Sequence[NDArray[np.uint8]]
 Embed = Callable[[Patches], list[Floats]]
@@ -28,7 +28,7 @@ class Natural:
     """Natural patches of F filters of a layer, as RGB of any size.
 
     images, boxes: the images that drive each filter most, `(F, k)`, and what it sees there, `(F, k, 4)`, see
-    seeing.driving; ranks: those that ask.
+    seeing.driving; ranks: those that ask. places: number of the image and box of each patch that explains.
     """
 
     def __init__(
@@ -38,6 +38,9 @@ class Natural:
             return [window(pixels[int(images[row, i])], boxes[row, i].tolist()) for i in ranks]
 
         self.explaining = [cut(row, range(EXPLAINING)) for row in range(len(images))]
+        self.places = [
+            [(int(images[row, i]), boxes[row, i].tolist()) for i in range(EXPLAINING)] for row in range(len(images))
+        ]
         self.asking = [cut(row, ranks) for row in range(len(images))]
 
 
@@ -62,7 +65,8 @@ class Judged:
 def judge(shown: Natural, made: Mapping[str, Sequence[Patches]], embed: Embed) -> Judged:
     """Hold every explanation against the patches that ask; `both`, `both_<kind>`: patches and pictures together.
 
-    made: by the kind of explanation, pieces of the pictures of each filter (tiles.pieces).
+    made: by the kind of explanation, pieces of the pictures of each filter (tiles.pieces), or its patches as it looks
+    at them (MASKED).
 
     Every number of the embedding is standardised, over the natural patches of the layer and, since pictures as a whole
     are unlike any photo, over the pictures of its filters: what counts is how one filter's differ from the others'.
@@ -79,7 +83,8 @@ def judge(shown: Natural, made: Mapping[str, Sequence[Patches]], embed: Embed) -
         own = _standardised(embed([piece for one in pictures for piece in one]))
         ends = np.cumsum([len(one) for one in pictures])
         likes[kind] = tasks.likeness(asking, np.split(own, ends[:-1]))
-        likes[BOTH if kind == "picture" else f"{BOTH}_{kind}"] = likes["patches"] + likes[kind]
+        if kind != MASKED:  # the patches themselves
+            likes[BOTH if kind == "picture" else f"{BOTH}_{kind}"] = likes["patches"] + likes[kind]
     return Judged(likes, explaining)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,17 @@ BATCH = 8
 Tick = Callable[[int], object]
 
 
+class Driven(NamedTuple):
+    """Per filter and rank: the image's number int32 `(filters, count)`, what the filter sees at its strongest spot as
+    boxes `(filters, count, 4)` (top, left, bottom, right), pre-activation, and the spot (y, x) in the layer's map.
+    """
+
+    images: NDArray[np.int32]
+    boxes: NDArray[np.int32]
+    values: NDArray[np.float32]
+    positions: NDArray[np.int32]
+
+
 def driving(
     observer: Observer,
     pixels: Pixels,
@@ -24,9 +35,8 @@ def driving(
     wanted: dict[str, list[int]],
     count: int,
     tick: Tick,
-) -> dict[str, tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]]:
-    """The images that drive these filters most, each photo once: per layer their numbers `(filters, count)`, what the
-    filter sees there as boxes `(filters, count, 4)` (top, left, bottom, right), and the pre-activations.
+) -> dict[str, Driven]:
+    """The `count` images that drive these filters of each layer most, each photo once.
 
     shown: which images show the same photo, see images.photos.
     """
@@ -47,7 +57,9 @@ def driving(
         name: receptive_field.boxes(observer.convs[name].output, one.positions).reshape(*one.values.shape, 4)
         for name, one in found.items()
     }
-    return {name: (one.images, boxes[name].astype(np.int32), one.values) for name, one in found.items()}
+    return {
+        name: Driven(one.images, boxes[name].astype(np.int32), one.values, one.positions) for name, one in found.items()
+    }
 
 
 class NetworkJudge:

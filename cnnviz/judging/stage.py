@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnviz.analysis import Pixels, rendered_images
+from cnnviz.analysis import Pixels, known_masks, masked, rendered_images, window
 from cnnviz.files import Stopwatch, fresh, progress, write_csv, write_json
 from cnnviz.images import load_sets
 from cnnviz.images import photos as same_photos
@@ -60,7 +60,7 @@ def run(
     rows: list[dict[str, Any]] = []
     solved: dict[str, list[np.ndarray]] = {}
     for name, filters in watch.each(wanted):
-        images, boxes, driven = found[name]
+        images, boxes, driven, _ = found[name]
         rendered = artifacts / "maximize" / key / f"{name}.npz"
         pictures = rendered_images(rendered, rgb and tuple(rgb))
         alive = [row for row, k in enumerate(filters) if driven[row, asking[-1]] > 0 and k in pictures]
@@ -70,10 +70,14 @@ def run(
             continue
         natural = scoring.Natural(pixels, images[alive], boxes[alive], asking)
         field = fields[name] or shape[:2]
-        made = {"picture": [tiles.pieces(pictures[filters[row]], field) for row in alive]}
+        made: dict[str, Sequence[scoring.Patches]] = {
+            "picture": [tiles.pieces(pictures[filters[row]], field) for row in alive]
+        }
         if sets_of := rendered_images(rendered, rgb and tuple(rgb), "from_patches"):
             each = [sets_of[filters[row]] for row in alive]
             made["from_patches"] = [[piece for one in some for piece in tiles.pieces(one, field)] for some in each]
+        if looked := _looked(artifacts / "analysis" / key, name, pixels, [filters[r] for r in alive], natural):
+            made[scoring.MASKED] = looked
         judged = {judge: scoring.judge(natural, made, embed) for judge, embed in judges.items()}
         entry["judged"] = {judge: one.numbers() for judge, one in judged.items()}
         first = judged[next(iter(judges))]
@@ -86,6 +90,25 @@ def run(
             of_patches = {"facet_of_patches": " ".join(map(str, kinds.tolist()))}
             rows.append({"layer": name, "filter": filters[row], **numbers, **of_patches})
     _write(artifacts, key, scores, rows, {f"explaining_{kind}": tasks.accuracy(one) for kind, one in solved.items()})
+
+
+def _looked(
+    analysis: Path, name: str, pixels: Pixels, filters: Sequence[int], natural: scoring.Natural
+) -> list[scoring.Patches]:
+    """What each filter looks at of its patches that explain, see Natural; empty where that of one is unknown."""
+    known = known_masks(analysis, name, dict(zip(pixels.names, pixels.starts.tolist(), strict=False)))
+    found: list[scoring.Patches] = []
+    for k, places in zip(filters, natural.places, strict=True):
+        masks = [known.get(k, {}).get((number, *box)) for number, box in places]
+        if any(mask is None for mask in masks):
+            return []
+        shown = [
+            masked(pixels[number], box, mask)
+            for (number, box), mask in zip(places, masks, strict=True)
+            if mask is not None
+        ]
+        found.append([window(image, box) for image, (_, box) in zip(shown, places, strict=True)])
+    return found
 
 
 def judging_network(key: str, models: Sequence[str], asked: str, artifacts: Path) -> str | None:

@@ -70,6 +70,16 @@ def test_histogram_counts_as_numpy_does(rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(found.counts[k], np.histogram(values, edges)[0])
 
 
+def test_histogram_of_large_maps_counts_as_that_of_small_ones(rng: np.random.Generator) -> None:
+    unit = (rng.normal(size=(2, 3, 64, 64)) * 10.0 ** rng.integers(-8, 9, (2, 3, 64, 64))).astype("float32")
+    large, small = measures.Histogram(3), measures.Histogram(3)
+    streamed(large, unit, 2)
+    parts = unit.reshape(2, 3, 64, 8, 8).transpose(2, 0, 1, 3, 4).reshape(-1, 3, 8, 8)
+    streamed(small, parts, 64)
+    assert 64 * 64 >= measures.MANY > 8 * 8
+    np.testing.assert_array_equal(large.counts, small.counts)
+
+
 def test_what_is_beyond_the_edges_counts_in_the_outermost_bins() -> None:
     unit = np.array([1e9, -1e9, 1e-9, -1e-9, 0]).reshape(1, 1, 1, 5)
     found = measures.Histogram(1)

@@ -30,7 +30,7 @@ def watched(model: Any, images: np.ndarray, raw: dict[str, Any], mapped: int, ba
     return observer, found
 
 
-@pytest.mark.parametrize("size", [24, 31])
+@pytest.mark.parametrize("size", [24, 28, 31])
 def test_cells_are_the_maxima_of_what_keras_computes(
     tiny: Callable[..., Any], raw: dict[str, Any], rng: np.random.Generator, size: int
 ) -> None:

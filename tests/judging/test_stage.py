@@ -11,7 +11,14 @@ from PIL import Image
 
 from cnnviz.files import read_csv
 from cnnviz.judging import stage
-from stages import compute_feature_maps, download_images, download_model, judge_explanations, maximize_filters
+from stages import (
+    analyze_model,
+    compute_feature_maps,
+    download_images,
+    download_model,
+    judge_explanations,
+    maximize_filters,
+)
 from tests import plain_yaml
 
 TONES = np.array([[230, 30, 30], [30, 230, 30], [30, 30, 230], [230, 230, 40], [40, 220, 220], [128, 128, 128]])
@@ -48,7 +55,7 @@ def test_filters_of_a_colour_each_are_explained(tmp_path: Path, monkeypatch: pyt
     project(tmp_path, 126)  # 21 of each tone: those that ask have it, too
     monkeypatch.chdir(tmp_path)
     download_images.main()
-    for one in (download_model, compute_feature_maps, maximize_filters, judge_explanations):
+    for one in (download_model, compute_feature_maps, maximize_filters, analyze_model, judge_explanations):
         one.main("subject")
     folder = tmp_path / "artifacts/judge/subject"
     scores = json.loads((folder / "scores.json").read_text())
@@ -57,6 +64,7 @@ def test_filters_of_a_colour_each_are_explained(tmp_path: Path, monkeypatch: pyt
     assert layer["filters"] == [0, 1, 2, 3]
     judged = layer["judged"][stage.COLOURS]
     assert judged["patches"]["pair"] == 1  # a red patch belongs to the filter that looks for red
+    assert judged["masked"]["pair"] == 1  # its kernel is the same everywhere: it looks at all of it
     assert judged["picture"]["pair"] > 0.8  # the picture of green has cyan and yellow in it
     assert judged["both"]["pair"] > 0.9
     assert judged["from_patches"]["pair"] > 0.9  # started at red images, for a filter that looks for red
@@ -65,6 +73,7 @@ def test_filters_of_a_colour_each_are_explained(tmp_path: Path, monkeypatch: pyt
     assert judged["patches"]["low"] == judged["patches"]["high"] == 1
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["explaining_from_patches"] == judged["from_patches"]["pair"]
+    assert metrics["explaining_masked"] == 1
     assert metrics["explaining_patches"] == judged["patches"]["pair"]
     rows = read_csv(folder / "filters.csv")
     assert [(row["layer"], int(row["filter"])) for row in rows] == [("colours", k) for k in range(4)]

@@ -57,6 +57,10 @@ def test_what_depends_on_a_filter(model: Model) -> None:
     assert changed == [("two", 0, "falls by 75%"), ("two", 3, "rises to 1.5 times"), ("two", 2, "rises from 0")]
     assert found["classes"] == [("dog", -1.5), ("cat", 1.0)]
     assert found["accuracy"] == [10, 8, 6, 7]
+    assert (found["readers"], found["answers"]) == (["two"], True)
+    alone = causes.facts(model.layers["two"], {k: v for k, v in STORED.items() if k not in ("later/two", "scores")}, 1)
+    assert alone is not None
+    assert (alone["readers"], alone["answers"]) == ([], False)  # nothing was looked at, which is not no change
     assert causes.facts(model.layers["two"], STORED, 3) is None
     assert causes.facts(model.layers["two"], {}, 1) is None
 

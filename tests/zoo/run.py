@@ -18,7 +18,8 @@ from tests.zoo.specimens import ZOO, write
 
 CLASSES, EACH = ("circle", "cross", "noise"), 2
 TOGETHER = 3  # specimens of a project
-SILENCED = ("shared_on_two_crops", "siamese", "u_net")  # whose filters are silenced, and those of their project: dear
+# Whose filters are silenced and masked, and those of their project: dear
+SILENCED = ("shared_on_two_crops", "siamese", "u_net")
 PARAMS: dict[str, Any] = {
     "random_seed": 0,
     "images": {"sets": {"shapes": {"folder": "inputs/images/shapes", "count": "all"}}},
@@ -67,7 +68,7 @@ def project(names: list[str]) -> dict[str, str]:
     images(Path("inputs/images"))
     params = PARAMS | {"models": write(Path(), names)}
     silenced = 2 if set(SILENCED) & set(names) else 0
-    params["analyze"] = PARAMS["analyze"] | {"silenced_images": silenced}
+    params["analyze"] = PARAMS["analyze"] | {"silenced_images": silenced, "masked_filters": silenced}
     if any("bands" in ZOO[name].section for name in names):
         bands = {"folder": "inputs/images/bands", "count": "all"}
         params["images"] = {"sets": {**PARAMS["images"]["sets"], "bands": bands}}

@@ -1,4 +1,4 @@
-"""Predictions of a classifier and why it made them: classes, Grad-CAM, files, plots."""
+"""What depends on a filter, and what it depends on: silenced, and by gradients."""
 
 import lazy_loader
 

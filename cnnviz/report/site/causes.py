@@ -32,12 +32,15 @@ def facts(layer: Layer, stored: dict[str, NDArray], k: int) -> Facts | None:
 
     path: its score, None where it can't be known, then `unknown` says why; layers: [(layer, score)] before it;
     later: [(filter, what it does)]; classes: [(name, by how much its score falls)], the largest changes first;
-    accuracy: labelled images, of which right as it is, silenced, at its mean.
+    accuracy: labelled images, of which right as it is, silenced, at its mean; readers: titles of the layers that were
+    looked at without it; answers: whether the network's answer was.
     """
     row = int(np.flatnonzero(stored["filters"] == k)[0]) if k in stored.get("filters", ()) else None
     if row is None:
         return None
     found = _path(layer, stored, row) | {"later": _later(layer, stored, row), "classes": [], "accuracy": None}
+    readers = [key.removeprefix("later/") for key in stored if key.startswith("later/")]
+    found |= {"readers": [layer.model.layers[name].title for name in readers], "answers": "scores" in stored}
     if "scores" in stored:
         names = layer.model.facts["head"]["names"]
         falls = np.nan_to_num(stored["scores"][row, 0] - stored["scores"][row, 1])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from numpy.typing import NDArray
 
+from cnnviz.analysis import Masks
 from cnnviz.files import npz
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
@@ -46,6 +47,7 @@ class Context:
     examples: dict[str, NDArray]
     statistics: dict[str, dict[str, NDArray]]
     causes: dict[str, NDArray] = field(default_factory=dict)
+    masks: Masks = field(default_factory=lambda: Masks({}, {}))
 
     @classmethod
     def of(cls, layer: Layer, whole: bool = True) -> "Context":
@@ -56,7 +58,8 @@ class Context:
         if not whole:
             return cls(layer, layer.wiring(), readers, {}, {}, {})
         statistics = {name: layer.statistics(name) for name in model.sets}
-        return cls(layer, layer.wiring(), readers, layer.maximized(), layer.examples(), statistics, layer.causes())
+        stored = layer.maximized(), layer.examples(), statistics, layer.causes(), layer.masks()
+        return cls(layer, layer.wiring(), readers, *stored)
 
     def inputs(self, k: int) -> tuple[list[Link], list[Link]]:
         origins = self.layer.model.sources.get(self.layer.name, ())
@@ -86,7 +89,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     here = layer.filter(k)
     found: Facts = {"here": here, "k": k, "layer": layer, "status": layer.status.get(k, "")}
     found |= {"scores": layer.scores.get(k), "reason": "", "image": None, "first": None}
-    found["natural"] = patches.of_filter(site.photos, layer, context.examples, k)
+    found["natural"] = patches.of_filter(site.photos, layer, context.examples, k, context.masks)
     found["strongest"] = patches.driving(context.examples, k)
     found["seen"] = site.photos.said(layer.model.sets, layer.analysis.get("photos")) if found["natural"] else ""
     found["statistics"] = _statistics(context, k)

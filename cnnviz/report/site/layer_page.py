@@ -17,6 +17,7 @@ from cnnviz.report.site.links import url
 MAP = 112  # pixels of a feature map
 EXPLANATIONS = {
     "patches": "nine natural patches",
+    "masked": "what filters look at of these",
     "patch": "the strongest patch alone",
     "picture": "the picture",
     "both": "the picture and nine patches",

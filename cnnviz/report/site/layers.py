@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import Placed, examples, read_places
+from cnnviz.analysis import Masks, Placed, examples, read_masks, read_places
 from cnnviz.errors import InputError
 from cnnviz.files import npz, read_csv
 from cnnviz.report import data, wording
@@ -82,6 +82,10 @@ class Layer:
 
     def causes(self) -> dict[str, NDArray]:
         return npz.read(self.model.artifacts / "analysis" / self.model.key / "causes" / f"{self.name}.npz")
+
+    def masks(self) -> Masks:
+        """What of their strongest patches its rendered filters look at."""
+        return read_masks(self.model.artifacts / "analysis" / self.model.key, self.name)
 
     def statistics(self, image_set: str) -> dict[str, NDArray]:
         """Numbers per filter on one set, and its `histogram`."""

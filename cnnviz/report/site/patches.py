@@ -5,7 +5,7 @@ from functools import partial
 
 from numpy.typing import NDArray
 
-from cnnviz.analysis import examples
+from cnnviz.analysis import Masks, examples, masked
 from cnnviz.report.data import Facts
 from cnnviz.report.site import pictures
 from cnnviz.report.site.layers import Layer
@@ -16,10 +16,11 @@ SIDE = 96  # pixels of a patch on the page of a rendered filter; on all others e
 Place = tuple[str, int, list[int]]  # set, image, box
 
 
-def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> list[Facts]:
+def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int, masks: Masks) -> list[Facts]:
     """Top and bottom examples of filter k, patch by patch with its place in the whole image. Writes their picture.
 
-    data: the arrays of `examples/<layer>.npz`; an empty list where there are none, or an image set is gone.
+    data: the arrays of `examples/<layer>.npz`; an empty list where there are none, or an image set is gone. `looked` of
+    the top ones: what of them it looks at, None where there are no masks.
     """
     if not data:
         return []
@@ -53,9 +54,28 @@ def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) ->
     start = 0
     for part in found:
         part |= {"src": url(*layer.folder.split("/"), name), "start": start, "count": len(every)}
-        part["coarse"] = side < SIDE
+        part |= {"coarse": side < SIDE, "looked": None}
         start += len(part["examples"])
+    found[0]["looked"] = _looked(photos, layer, every[: len(found[0]["examples"])], masks, k)
     return found
+
+
+def _looked(photos: Photos, layer: Layer, places: Sequence[Place], masks: Masks, k: int) -> Facts | None:
+    """The strongest patches as filter k looks at them: their picture, and which of them are known."""
+    if k not in masks.seen or len(masks.seen[k]) != len(places):
+        return None
+    of, seen = eye(layer.model.facts), masks.seen[k]
+
+    def drawn() -> bytes:
+        tiles = []
+        for (name, i, box), one in zip(places, seen, strict=True):
+            tiles.append(examples.tile(examples.cut(masked(photos.seen(name, i, *of), box, one), box), SIDE))
+        return pictures.strip(tiles, SIDE)
+
+    path = f"{layer.folder}/{k}_looked_at.webp"
+    if masks.known[k].any():
+        photos.files.later(path, drawn)
+    return {"src": url(*path.split("/")), "count": len(places), "known": masks.known[k].tolist()}
 
 
 def driving(data: dict[str, NDArray], k: int) -> list[str]:
