@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cnnviz.errors import InputError
@@ -33,11 +34,12 @@ class Strip:
         self._next()
 
     def close(self) -> None:
-        """Make the last one, and wait for it, but not for ever. Raises as `after` does."""
-        for _ in range(2):
-            if self.process is not None:
-                self.process.wait(PATIENCE)
-            self._next()
+        """Make the last one, and wait for it, a minute at most: then it goes on by itself. Raises as `after` does."""
+        with suppress(subprocess.TimeoutExpired):
+            for _ in range(2):
+                if self.process is not None:
+                    self.process.wait(PATIENCE)
+                self._next()
 
     def _next(self) -> None:
         if self.process is not None:

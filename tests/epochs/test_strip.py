@@ -20,19 +20,19 @@ from tests.epochs.test_watch import fit, names, network
 @pytest.mark.pipeline
 def test_the_strip_of_the_last_checkpoint_is_there_after_the_training(tmp_path: Path) -> None:
     watch = cnnviz.FilterWatch(tmp_path, steps=(), strip={"first": [0, 2], "second": [1]}, strip_steps=4)
-    began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         done = fit(network(), watch, 2)
     assert len(done.history["loss"]) == 2
-    made = sorted(path.stem for path in (tmp_path / "strip").iterdir())
-    assert names(tmp_path)[-1] in made
-    assert set(made) <= set(names(tmp_path))
-    with Image.open(tmp_path / "strip" / f"{made[-1]}.png") as picture:
+    last = tmp_path / "strip" / f"{names(tmp_path)[-1]}.png"
+    end = time.monotonic() + 300  # where the machine is busy, it goes on behind the training
+    while not last.is_file() and time.monotonic() < end:
+        time.sleep(0.2)
+    assert {path.stem for path in last.parent.glob("*.png")} <= set(names(tmp_path))
+    with Image.open(last) as picture:
         pixels = np.asarray(picture)
     assert pixels.shape[0] > 2 * 90  # a row for each layer
     assert pixels[:90, :90].std() > 5
-    assert time.perf_counter() > began
 
 
 def test_a_strip_that_fails_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,11 @@ def test_curves_and_pictures_stand_at_the_trainings_own_steps(artifacts: Path) -
     assert {path.name for path, _ in found.files} == {"epochs.json", "metrics.json", "conv.npz"}
 
 
-def test_they_are_steps_of_the_models_own_run(artifacts: Path) -> None:
+def test_they_are_steps_of_the_models_own_run(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnviz.tracking.content.stages.STAGES", ("models", "epochs"))
+    images = np.zeros((2, SIDE, SIDE, 3), np.uint8)  # for the image matrix
+    arrays = {"filters": np.array(FILTERS, np.int32), "images": images, "snapshots": images[:, None]}
+    Path(f"artifacts/maximize/m/{LAYER}.npz").write_bytes(npz.pack(arrays))
     whole, stage = content.of_model("m"), content.of_stage("epochs", "m")
     assert {name: curve for name, curve in whole.curves.items() if name.startswith("training/")} == stage.curves
     assert [name for name, _, _ in whole.pictures] == [name for name, _, _ in stage.pictures]
