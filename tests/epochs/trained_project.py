@@ -35,7 +35,7 @@ def write_images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     draw, found, labels = np.random.default_rng(0), [], []
     for label, (name, low, high) in enumerate((("dark", 0, 140), ("light", 110, 255))):
         place = folder / name
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         for i in range(4):
             pixels = draw.integers(low, high, (SIDE, SIDE, 3), np.uint8)
             Image.fromarray(pixels).save(place / f"{i}.png")
