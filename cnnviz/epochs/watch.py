@@ -154,8 +154,12 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
     def _arrays(self) -> dict[str, NDArray]:
         self.folder.mkdir(parents=True, exist_ok=True)
         scratch = self.folder / SCRATCH
+        skipped = [one for one in (getattr(self.model, "optimizer", None),) if one is not None]
         try:
-            self.model.save_weights(scratch)
+            try:
+                keras.saving.save_weights(self.model, scratch, objects_to_skip=skipped)
+            except (AttributeError, TypeError):  # of an older Keras: the optimizer's, twice as much, too
+                self.model.save_weights(scratch)
             return series.from_weights(scratch)
         finally:
             with suppress(OSError):
