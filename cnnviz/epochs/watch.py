@@ -57,6 +57,7 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
         self.folder, self.every, self.steps = Path(folder), every, frozenset(steps)
         self.seconds = 0.0
         self._strip = Strip(self.folder, strip, strip_steps, preprocessing) if strip else None
+        self._failed = ""
         self._said = False
         self._state = WAITING
         self._moment: series.Moment | None = None  # the last one that was kept
@@ -146,9 +147,7 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
 
     def _save_network(self) -> None:
         partial = self.folder / f".{series.NETWORK}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what of an optimizer can't be saved
-            self.model.save(partial)
+        self.model.save(partial)
         partial.replace(self.folder / series.NETWORK)
 
     def _arrays(self) -> dict[str, NDArray]:
@@ -184,27 +183,25 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
             try:
                 self._strip.after(name, self._step)
             except Exception as error:  # the weights are kept all the same
-                self._complain(error)
+                self._failed = reason(error, 300)  # not the error, which holds what was in memory
 
     def _try(self, do: Callable[[], None]) -> None:
         """Nothing that goes wrong here may stop a training."""
         started = time.perf_counter()
         try:
-            do()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras's, which somebody may have made errors
+                do()
         except Exception as error:
-            self._complain(error)
-        finally:
-            self.seconds += time.perf_counter() - started
-
-    def _complain(self, error: Exception) -> None:
-        if self._said:
-            return
-        self._said = True
-        text = f"FilterWatch({str(self.folder)!r}): {reason(error, 300)}; the training goes on"
-        try:
-            warnings.warn(text, stacklevel=2)
-        except Warning:  # made an error by whoever runs this
-            print(text, file=sys.stderr)
+            self._failed = reason(error, 300)
+        self.seconds += time.perf_counter() - started
+        if self._failed and not self._said:
+            self._said = True
+            text = f"FilterWatch({str(self.folder)!r}): {self._failed}; the training goes on"
+            try:
+                warnings.warn(text, stacklevel=2)
+            except Warning:  # made an error by whoever runs this
+                print(text, file=sys.stderr)
 
 
 def _files(folder: Path) -> list[Path]:
