@@ -26,34 +26,29 @@ LAYERS = {"first": range(8), "second": range(8)}
 
 
 def crops(photos: list[NDArray], count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Random squares of random photographs, turned: float32 `(count, 32, 32, 3)` in 0..1, and by how many quarters."""
+    """Random squares of random photographs, turned: float32 `(count, 32, 32, 3)` in -1..1, and by how many quarters."""
     images, turns = np.zeros((count, SIDE, SIDE, 3), np.float32), rng.integers(0, len(TURNS), count)
     for i, turn in enumerate(turns):
         photo = photos[rng.integers(len(photos))]
         side = int(rng.integers(SMALLEST, min(photo.shape[:2]) + 1))
         top, left = (int(rng.integers(most - side + 1)) for most in photo.shape[:2])
         small = Image.fromarray(photo[top : top + side, left : left + side]).resize((SIDE, SIDE))
-        images[i] = np.rot90(np.asarray(small, np.float32) / 255, turn)
+        images[i] = np.rot90(np.asarray(small, np.float32) / 127.5 - 1, turn)
     return images, turns
 
 
 def network() -> keras.Model:
     """Three convolutions and a classifier of four turns, compiled."""
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((SIDE, SIDE, 3)),
-            layers.Conv2D(16, 5, padding="same", activation="relu", name="first"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(24, 3, padding="same", activation="relu", name="second"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 3, padding="same", activation="relu", name="third"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dropout(0.3),
-            layers.Dense(len(TURNS), activation="softmax", name="turn"),
-        ]
-    )
+    model = keras.Sequential([keras.Input((SIDE, SIDE, 3))])
+    for name, filters, side in (("first", 16, 5), ("second", 24, 3), ("third", 32, 3)):
+        model.add(layers.Conv2D(filters, side, padding="same", use_bias=False, name=name))
+        model.add(layers.BatchNormalization())
+        model.add(layers.ReLU())
+        model.add(layers.MaxPooling2D(2))
+    model.add(layers.Flatten())
+    model.add(layers.Dropout(0.3))
+    model.add(layers.Dense(len(TURNS), activation="softmax", name="turn"))
     model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
@@ -93,11 +88,11 @@ def main() -> None:
         f"{found['watching'] / given.epochs:.3f} s and {found['bytes'] / given.epochs / 1e3:.0f} kB per epoch"
     )
     for layer, filters in LAYERS.items():
-        life = cnnviz.life(given.folder, layer, filters, preprocessing="unit")
+        life = cnnviz.life(given.folder, layer, filters, preprocessing="tf")
         place = given.folder / f"{layer}.png"
         life.picture().save(place)
         print(f"{life!r}: {place}")
-    print(f"as a site: python -m cnnviz.add {given.folder}, then: make repro")
+    print(f"as a site: python -m cnnviz.add {given.folder}, preprocessing: tf in its block, then: make repro")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def network(i: int) -> Any:
     draw = np.random.default_rng(state)
     kernel, bias = draw.normal(0, 0.3, (3, 3, 3, FILTERS)), np.full(FILTERS, 0.1)
     kernel[..., FROZEN] = np.array([-1.0, 0, 1])[None, :, None]
-    wants = [1.0, -1, -1] if state >= COPIED else [-1.0, -1, 1]  # red; before that blue, more or less
+    wants = [1.0, -0.5, -0.5] if state >= COPIED else [-0.5, -0.5, 1.0]  # red; before that blue, more or less
     kernel[..., COPY] = 0.3 * np.array(wants) + (0.02 * kernel[..., COPY] if state < COPIED else 0)
     if state >= DIED:
         kernel[..., DEAD], bias[DEAD] = 0, -1

@@ -15,6 +15,7 @@ def test_crops_are_turned_by_what_they_say() -> None:
     photo[:40] = 255
     images, turns = watch_training.crops([photo], 200, np.random.default_rng(0))
     assert images.shape == (200, 32, 32, 3)
+    assert (images.min(), images.max()) == (-1, 1)
     half = 16
     sides = {0: np.s_[:half], 1: np.s_[:, :half], 2: np.s_[half:], 3: np.s_[:, half:]}
     for image, turn in zip(images, turns, strict=True):
