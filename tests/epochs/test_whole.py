@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cnnviz.files import read_json
 from tests.clone import ROOT, VENV, Clone
@@ -27,7 +28,7 @@ model.save("runs/kept.keras")
 PARAMS = {
     "models": {},
     "images": {"sets": {"tones": {"folder": "inputs/images/tones"}}},
-    "fixed_filters": {"set": "tones", "images": 2, "borrowed": None},
+    "fixed_filters": {"set": "tones", "images": 2},
     "feature_maps": {"images": [0]},
     "maximize": {"size": "auto", "max_size": 24, "stability_steps": 0, "from_patches": 0},
     "analyze": {"silenced_images": 0, "altered": {"images": 0}},
@@ -43,6 +44,9 @@ def said(clone: Clone, *command: str) -> str:
 def test_a_training_becomes_a_site_and_grows(tmp_path: Path) -> None:
     clone = Clone(tmp_path / "clone")
     clone.change(PARAMS)
+    params = yaml.safe_load((clone.folder / "params.yaml").read_text())
+    del params["fixed_filters"]["borrowed"]  # of a model that is not there
+    (clone.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     python = f"{VENV}/bin/python"
     said(clone, python, "-c", TRAIN, str(ROOT), "2")
     assert "added mine to params.yaml" in said(clone, python, "-m", "cnnviz.add", "runs/mine")
