@@ -48,6 +48,7 @@ def network(i: int) -> Any:
     kernel[..., FROZEN] = np.array([-1.0, 0, 1])[None, :, None]
     wants = [1.0, -0.5, -0.5] if state >= COPIED else [-0.5, -0.5, 1.0]  # red; before that blue, more or less
     kernel[..., COPY] = 0.3 * np.array(wants) + (0.02 * kernel[..., COPY] if state < COPIED else 0)
+    kernel[..., DEAD] = 0.1
     if state >= DIED:
         kernel[..., DEAD], bias[DEAD] = 0, -1
     model.get_layer("first").set_weights([kernel, bias])
