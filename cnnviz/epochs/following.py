@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.epochs import files
-from cnnviz.files import Stopwatch, drop_retracing, fresh, progress, say
+from cnnviz.files import Stopwatch, fresh, progress, say
 from cnnviz.images import load_sets
 from cnnviz.networks import read_description, selection, series
 
@@ -46,7 +46,6 @@ def run(
     from cnnviz.epochs import forming, states
     from cnnviz.maximization import Plan
 
-    drop_retracing()  # a graph for every checkpoint is meant
     folder = fresh(artifacts / "epochs" / key)
     with watch.network():
         plan = Plan.of(stored, wanted, section, seed, images)
