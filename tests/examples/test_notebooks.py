@@ -14,7 +14,14 @@ from cnnviz.sources import catalog
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
-EXPECTED = {"borrow_filters", "layer_by_layer", "two_diagonal_kernels", "vgg16_filters", "your_own_model"}
+EXPECTED = {
+    "borrow_filters",
+    "layer_by_layer",
+    "two_diagonal_kernels",
+    "vgg16_filters",
+    "watch_training",
+    "your_own_model",
+}
 # What TensorFlow says of the machine, from C++, before anybody can stop it
 CHATTER = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} |downloading [\w.=-]+, once$|\s*$")
 

@@ -9,7 +9,7 @@ from cnnviz.files import npz
 from cnnviz.report import data
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import Picture
-from cnnviz.report.site import pictures, rows, tables
+from cnnviz.report.site import life, pictures, rows, tables
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer
 from cnnviz.report.site.links import url
@@ -45,6 +45,7 @@ def facts(site: Site, context: Context, table: tables.Table) -> Facts:
         "maps": _maps(site, layer),
         "plots": _plots(context, table),
         "judged": _judged(layer),
+        "life": life.of_layer(layer.model.training, layer.name, {k: layer.filter(k) for k in layer.rendered}),
         "settings": layer.model.facts["settings"].get(layer.name, {}),
         "numbers": layer.analysis,
         "seen": site.photos.said(layer.model.sets, layer.analysis.get("photos")),

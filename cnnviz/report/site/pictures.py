@@ -19,6 +19,8 @@ from cnnviz.report.pictures import Picture, opened, size
 from cnnviz.report.site.links import url
 
 QUALITY, METHOD = 78, 0  # of WebP: files of few kilobytes, quickly made
+FRAMES = 120  # of a film at most
+QUICK, EASY, LAST = 60, 600, 1800  # milliseconds of a frame, and of the last one
 WAITING = 64  # pictures that wait for their turn
 SMALLEST = 256  # a histogram shows values down to this part of the largest
 TILES = ((64, 128), (256, 96), (10**9, 64))  # (up to so many tiles, pixels of each)
@@ -154,6 +156,18 @@ def strip(images: Sequence[NDArray[np.uint8]], size: int, columns: int = 0) -> b
         small = picture if picture.size == (side, side) else picture.resize((side, side), Image.Resampling.LANCZOS)
         sheet.paste(small, (i % columns * side, i // columns * side))
     return webp(sheet)
+
+
+def film(snapshots: NDArray[np.uint8]) -> bytes:
+    """States of a picture `(s, h, w, 3)` as an animated WebP at their own size that starts again and again."""
+    chosen = sorted({int(i) for i in np.linspace(0, len(snapshots) - 1, min(FRAMES, len(snapshots))).round()})
+    frames = [Image.fromarray(snapshots[i]) for i in chosen]
+    each = min(EASY, max(QUICK, 5000 // len(frames)))
+    buffer = io.BytesIO()
+    lasting = [each] * (len(frames) - 1) + [LAST]
+    options = {"duration": lasting, "loop": 0, "quality": QUALITY, "method": METHOD}
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], **options)
+    return buffer.getvalue()
 
 
 def _square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,0 +1,110 @@
+"""Which files a series of checkpoints is, in which order: the folder of a watched training, or files by a pattern."""
+
+import re
+from dataclasses import dataclass, field
+from glob import glob
+from pathlib import Path
+
+import h5py
+
+from cnnviz.errors import InputError
+from cnnviz.networks.files import recognise
+from cnnviz.networks.series.kept import Moment, read_moment
+
+NETWORK = "network.keras"  # of a watched training: the architecture, and the weights that it began with
+KEPT = re.compile(r"(\d+)-(\d+)\.npz")  # epochs and steps that were done
+WEIGHTS = ".weights.h5"
+WHOLE = "a .keras file of the same network, such as any whole checkpoint"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file of a series. architecture: the .keras file whose weights it replaces, None where it is a whole model.
+
+    moment: what is known of when it was; of a watched training where its arrays stand, too.
+    """
+
+    path: Path
+    architecture: Path | None = None
+    moment: Moment = field(default_factory=Moment)
+
+    @property
+    def name(self) -> str:
+        """What it is called where there is no room for its path."""
+        if self.moment.epoch is None:
+            return self.path.name.removesuffix(WEIGHTS) if self.path.name.endswith(WEIGHTS) else self.path.stem
+        return self.path.stem
+
+
+def natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorts numbers in names by what they are: epoch_2 before epoch_10."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts], path.as_posix()
+
+
+def find(pattern: str, architecture: str | None, where: str) -> list[Checkpoint]:
+    """The checkpoints of a series, the earliest first: `models.<m>.checkpoints` and `.architecture` of params.yaml.
+
+    where: what an error begins with. Raises InputError, naming the file, where there is none, and for one that can't
+    be a checkpoint, as far as names and headers tell.
+    """
+    folder = Path(pattern)
+    if folder.is_dir():
+        if architecture:
+            raise InputError(f"{where}: {pattern!r} is a folder with its own {NETWORK}; leave out `architecture`")
+        found = kept_in(folder, where)
+        if not found:
+            raise InputError(f"{where}: {pattern!r} has no checkpoint yet; train with cnnviz.FilterWatch({pattern!r})")
+        return found
+    paths = sorted(_matching(pattern), key=natural)
+    if not paths:
+        kind = "no such folder, and no file of that name" if not re.search(r"[*?[]", pattern) else "no file matches"
+        raise InputError(f"{where}: {pattern!r}: {kind}; expected a folder of cnnviz.FilterWatch, or *.keras files")
+    if architecture:
+        recognise(Path(architecture), f"{where} (architecture)")
+    return [_one(path, architecture, where) for path in paths]
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Files and folders, but for hidden ones."""
+    found = map(Path, glob(pattern, recursive=True))  # noqa: PTH207 (of any folder)
+    return [path for path in found if not path.name.startswith(".")]
+
+
+def _one(path: Path, architecture: str | None, where: str) -> Checkpoint:
+    if not path.name.endswith(WEIGHTS):
+        recognise(path, where)
+        return Checkpoint(path)
+    if not path.is_file() or not path.stat().st_size or not h5py.is_hdf5(path):
+        raise InputError(f"{where}: {str(path)!r} is no whole HDF5 file (corrupt or cut off?); copy it again")
+    if architecture is None:
+        raise InputError(f"{where}: {str(path)!r} is weights alone; say once `architecture: …`, {WHOLE}")
+    return Checkpoint(path, Path(architecture))
+
+
+def kept_in(folder: Path, where: str) -> list[Checkpoint]:
+    """The checkpoints in the folder of a watched training, the earliest first; none where it has none.
+
+    Raises InputError where it is no such folder, and for a damaged file.
+    """
+    network = folder / NETWORK
+    if not network.is_file():
+        raise InputError(
+            f"{where}: {str(folder)!r} has no {NETWORK}, as cnnviz.FilterWatch writes it; "
+            f"of other files give a pattern: {folder.as_posix()}/*.keras"
+        )
+    recognise(network, where)
+    named = [(match, path) for path in folder.iterdir() if (match := KEPT.fullmatch(path.name)) and path.is_file()]
+    ordered = sorted(named, key=lambda one: (int(one[0][1]), int(one[0][2])))
+    try:
+        return [Checkpoint(path, network, read_moment(path)) for _, path in ordered]
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def files_of(pattern: str, architecture: str | None = None) -> list[Path]:
+    """All files that a series is made of, whether or not they are right."""
+    folder = Path(pattern)
+    if folder.is_dir():
+        return [path for path in folder.iterdir() if path.name == NETWORK or KEPT.fullmatch(path.name)]
+    return [*_matching(pattern), *([Path(architecture)] if architecture else [])]

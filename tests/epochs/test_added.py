@@ -1,0 +1,59 @@
+"""`python -m cnnviz.add` with the folder of a watched training: once, and again when there is more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import cnnviz
+from cnnviz import add
+from cnnviz.config import known
+from cnnviz.errors import InputError
+from cnnviz.networks import ModelSection
+from tests import plain_yaml
+from tests.epochs.test_watch import fit, names, network
+from tests.epochs.trained_project import PARAMS
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(plain_yaml.dump(PARAMS))
+    return tmp_path
+
+
+def test_a_folder_becomes_a_block_and_what_is_new_is_brought(project: Path, capsys: Any) -> None:
+    model, watch = network(), cnnviz.FilterWatch("runs/mine", steps=())
+    fit(model, watch, 1)
+    assert add.add(Path("runs/mine")) == "mine"
+    text = Path("params.yaml").read_text()
+    assert yaml.safe_load(text)["models"] == {"mine": {"checkpoints": "inputs/models/mine"}}
+    assert "# 8x8 RGB, 2 conv layers, 2 checkpoints" in text
+    assert names(Path("inputs/models/mine")) == ["0-0", "1-4"]
+    capsys.readouterr()
+    fit(model, watch, 2)
+    assert add.add(Path("runs/mine")) == "mine"
+    assert capsys.readouterr().out == "2 new files of runs/mine copied to inputs/models/mine\n"
+    assert Path("params.yaml").read_text() == text
+    assert names(Path("inputs/models/mine")) == ["0-0", "1-4", "2-8", "3-12"]
+    again = network()
+    again.set_weights([weight + 1 for weight in again.get_weights()])
+    fit(again, watch, 1)  # another training in that folder: the old one is set aside there
+    add.add(Path("runs/mine"))
+    assert names(Path("inputs/models/mine")) == ["0-0", "1-4"]
+    assert add.add(Path("inputs/models/mine")) == "mine"  # itself
+
+
+def test_what_is_no_series_is_a_line(project: Path) -> None:
+    Path("runs/none").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"^runs/none: 'runs/none' has no network\.keras"):
+        add.add(Path("runs/none"))
+    with pytest.raises(InputError, match=r"runs/gone: not found; expected .* or a folder of cnnviz\.FilterWatch"):
+        add.add(Path("runs/gone"))
+
+
+def test_before_dvc_starts_a_series_that_is_not_there_is_said(project: Path) -> None:
+    model = ModelSection(checkpoints="inputs/models/mine/*.keras")
+    (line,) = known._of_files("params.yaml: models.mine", model, {})
+    assert line.startswith("params.yaml: models.mine.checkpoints: 'inputs/models/mine/*.keras': no file matches")
