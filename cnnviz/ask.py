@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz import analysis, config, networks, report
-from cnnviz.errors import InputError, said
+from cnnviz.errors import InputError, printable, said
 from cnnviz.files import ARTIFACTS, LOCAL, command, drop_chatter, drop_retracing, fresh, say, use_defaults
 from cnnviz.images import ImageSet, fed, fits, one_alone
 from cnnviz.notebook import Row, Shown, Tile
@@ -104,20 +104,16 @@ def ask(images: str | Path | Sequence[str | Path], *, show: bool = False) -> Ans
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:40] or "image"
         out = fresh(FOLDER / f"{name}-{digest}")
-        pages.append(report.write_asked(out, _plain(path.name), image, asked, ARTIFACTS / "report"))
+        pages.append(report.write_asked(out, printable(path.name), image, asked, ARTIFACTS / "report"))
     if show:
         for page in pages:
             webbrowser.open(page.resolve().as_uri())
     return Answer(tuple(pages), tuple(pixels), tuple(path.name for path in files), tuple(answers))
 
 
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def _read(path: Path) -> NDArray[np.uint8]:
     """Raises InputError for what is no image file."""
-    name = _plain(str(path))
+    name = printable(str(path))
     try:
         size = path.stat().st_size if path.is_file() else None
     except (OSError, ValueError) as error:  # ValueError: a zero byte

@@ -50,8 +50,13 @@ def reason(error: Exception, longest: int) -> str:
     said = " ".join(
         re.split(r"\s*(?:Arguments received by|Full object config:|Call arguments received by)", text)[0].split()
     )
-    said = "".join(c if c.isprintable() else "?" for c in said) or type(error).__name__
+    said = printable(said) or type(error).__name__
     return said if len(said) <= longest else said[: longest - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Without what would steer a terminal: names come from files that others made."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def said(given: Any) -> str:

@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+from xml.etree import ElementTree
 
-from latex2mathml.converter import convert
+from latex2mathml import exceptions
+from latex2mathml.converter import convert_to_element
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 HOME = "README.md"  # becomes docs/index.html
 FOLDER = "docs"
+# What latex2mathml raises: its exceptions have no base of their own; some wrong formulas end in plain ones
+_OWN = (one for one in vars(exceptions).values() if isinstance(one, type) and issubclass(one, Exception))
+UNKNOWN: tuple[type[Exception], ...] = (*_OWN, LookupError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass
@@ -124,16 +129,25 @@ def _parser() -> MarkdownIt:
     def math(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
         alone = tokens[i].markup == "$$"
         try:
-            drawn: str = convert(tokens[i].content, display="block" if alone else "inline")
-            return f'<span class="formula" tabindex="0">{drawn}</span>' if alone else drawn
-        except (ValueError, IndexError, KeyError):  # what it does not know stays as it is written
+            drawn = mathml(tokens[i].content, "block" if alone else "inline")
+        except UNKNOWN:  # stays as it is written
             return f'<code class="math">{html.escape(tokens[i].content)}</code>'
+        return f'<span class="formula" tabindex="0">{drawn}</span>' if alone else drawn
 
     for name, rule in (("table_open", table_open), ("table_close", table_close), ("math", math)):
         parser.add_render_rule(name, rule)
     parser.add_render_rule("fence", code)
     parser.add_render_rule("code_block", code)
     return parser
+
+
+def mathml(formula: str, display: str) -> str:
+    """LaTeX as MathML, all text in it escaped, without links. Raises one of UNKNOWN for what is no formula."""
+    drawn = convert_to_element(formula, display=display)
+    for one in drawn.iter():  # signs stand in it as entities; latex2mathml would write any text as it is, tags, too
+        one.text = html.unescape(one.text or "")
+        one.attrib.pop("href", None)
+    return ElementTree.tostring(drawn, encoding="unicode")
 
 
 def _math(state: StateInline, silent: bool) -> bool:

@@ -6,7 +6,7 @@ Exit status: 0 if every output that both have is the same bytes; 1 if not, howev
 import argparse
 import sys
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, printable
 from cnnviz.files import drop_chatter, use_defaults
 from cnnviz.verify import other
 from cnnviz.verify.comparing import compare
@@ -25,16 +25,11 @@ def main() -> int:
         found = compare(there)
         said = list(lines(found, there.title, other.here(), other.processors(there.root)))
     except InputError as problem:
-        print(f"error: {_plain(str(problem))}", file=sys.stderr)
+        print(f"error: {printable(str(problem))}", file=sys.stderr)
         return 2
     for line in said:
-        print(_plain(line))
+        print(printable(line))
     return 1 if found.differing or found.unlike else 0
-
-
-def _plain(text: str) -> str:
-    """Without what would steer a terminal: names come from files that others made."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 if __name__ == "__main__":

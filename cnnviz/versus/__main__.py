@@ -11,7 +11,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, printable
 from cnnviz.files import command, drop_chatter
 from cnnviz.tracking import lockfile
 from cnnviz.versus import naming, page, pairing
@@ -35,7 +35,7 @@ def main() -> None:
         a, b = naming.find(given.a), naming.find(given.b)
         models, notes = compare(a, b)
         for line in (*said(a, b, models), *notes):
-            print(_printable(line))
+            print(printable(line))
         written = page.write(out, a, b, models, notes).resolve()
         print(f"side by side: {written}", flush=True)
         if not given.no_open and _has_screen():
@@ -85,11 +85,6 @@ def said(a: naming.Chosen, b: naming.Chosen, models: list[Told]) -> list[str]:
 def _has_screen() -> bool:
     names = ("DISPLAY", "WAYLAND_DISPLAY")
     return sys.stdout.isatty() and (sys.platform != "linux" or any(map(os.environ.get, names)))
-
-
-def _printable(text: str) -> str:
-    """Without what would steer a terminal: names come from files that others made."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 if __name__ == "__main__":

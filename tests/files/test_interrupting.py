@@ -12,6 +12,8 @@ import pytest
 
 from tests.clone import ROOT
 
+pytestmark = pytest.mark.pipeline  # processes that are killed
+
 LINE = "interrupted; make repro goes on from here\n"
 BUSY = "sum(range(10**13))"  # C code that keeps the interpreter's lock, as TensorFlow's import does: no handler runs
 PARENT = "import subprocess; subprocess.run(['sleep', '60'])"

@@ -14,6 +14,8 @@ from tests.report.test_pages import Page
 from tests.report.test_pages import artifacts as tree  # noqa: F401
 from tests.report.test_pages import params as params
 
+pytestmark = pytest.mark.pipeline  # whole reports
+
 LAYERS = [
     {"layer": "conv_a", "change": 0.25, "filters": [{"filter": 2, "change": -0.5, "right": 1, "wrong": 0}]},
     {"layer": "conv_c", "change": None, "filters": []},

@@ -16,6 +16,8 @@ from tests.report.test_pages import Page
 from tests.report.test_pages import artifacts as tree  # noqa: F401
 from tests.report.test_pages import params as params
 
+pytestmark = pytest.mark.pipeline  # whole reports
+
 NOTE = "computed in float32: the file says <b>mixed_float16</b>"
 ROW: dict[str, Any] = {"set": "photos", "image": 0, "name": "a", "predicted": 0, "predicted_class": "angle"}
 CHECKS = {"predicted": {"correlation": 0.25}, "contrast": {"correlation": None}}

@@ -156,6 +156,9 @@ def test_a_layer_is_narrowed_by_text_status_and_range(project: Path, site: Path,
     page.get_by_role("textbox", name="Find").fill("4")
     assert page.evaluate(IDS) == [4]
     page.get_by_role("button", name="clear").click()
+    page.get_by_role("textbox", name="Find").fill("dead")
+    assert page.evaluate(IDS) == [3]
+    page.get_by_role("button", name="clear").click()
     page.get_by_label("Status").select_option("dead")
     assert page.evaluate(IDS) == [3]
     assert said.inner_text() == "1 of 6 filters"

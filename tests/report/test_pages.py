@@ -21,6 +21,8 @@ from cnnviz.report.pictures import Inliner, curves, histogram, profile
 from tests import site_walk
 from tests.chromium import browser_fixture, settle  # noqa: F401
 
+pytestmark = pytest.mark.pipeline  # whole reports, in a browser
+
 ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script>"
 EVIL_LAYER = '"><img src=x onerror=alert(1)>'  # a layer's name is a file's name, so it holds no slash

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import time
 import zlib
 from collections.abc import Iterator
@@ -46,6 +47,16 @@ def test_likeliest_of_classes_and_of_values() -> None:
     assert image_pages.likeliest("classes", stored, "s", 1) == []
     values = {"class_names": names, "s/values": np.array([[3.0, -1, 2]])}
     assert image_pages.likeliest("regression", values, "s", 0) == [("a", 3), ("b", -1), ("c", 2)]
+
+
+def test_filters_that_hardly_ever_fire_come_last() -> None:
+    """Of the highest outputs 1, 0.02 and 0.005, the last is below 1% of the first; one that is new here is no such."""
+    layer = {"title": "conv", "url": None, "sheets": [None, None], "highest": [1, 0.02, 0.005, None, 0]}
+    shares = np.array([0.3, 0.6, 1.0, 0, np.inf])[:, None, None]
+    found = places.strongest({"layers": [layer]}, [shares])
+    assert [one["number"] for one in found] == [4, 1, 0]
+    found = places.strongest({"layers": [layer]}, [np.where(np.isinf(shares), 0, shares)])
+    assert [one["number"] for one in found] == [1, 0, 2]
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +230,36 @@ def test_an_image_page_says_without_scripts_what_is_predicted_and_what_fires(
     own = text.split('<h3 class="minor">before</h3>')[1].split("</ul>")[0]
     name, k = max(((name, int(k)) for name in LAYERS for k in range(len(peaks[name]))), key=lambda p: peaks[p[0]][p[1]])
     assert f'href="../../before/{name}/{k}.html"' in own.split("</li>")[0]
+
+
+@pytest.mark.pipeline
+def test_the_list_under_the_cursor_puts_them_last_too(site: Path, tmp_path: Path, page: Any) -> None:
+    """As the site tells it, but with all below the highest of their layer as those that hardly fire."""
+    there = shutil.copytree(site, tmp_path / "site")
+    file = there / "assets/places/before.js"
+    name, about = told(file)
+    about["faint"] = 0.999
+    file.write_bytes(places.told(name, about))
+    page.goto((there / "images/shapes/1.html").as_uri())
+    wait(page, "document.querySelectorAll('.fires > li').length === 3")
+    page.select_option("[name=layer]", "second")
+    (listed,) = page.evaluate(LISTED)
+    highest = about["layers"][1]["highest"]
+    strong = [k for k, _ in listed if highest[k] >= 0.999 * max(highest)]
+    rest = [share_of(text) for k, text in listed if k not in strong]
+    assert [k for k, _ in listed][: len(strong)] == strong
+    assert rest == sorted(rest, reverse=True)
+
+
+@pytest.mark.pipeline
+def test_a_filter_that_was_not_rendered_has_its_map_too(site: Path, page: Any) -> None:
+    path = next(p for p in sorted(site.rglob("[0-9]*.html")) if "Not rendered" in p.read_text())
+    page.goto(path.as_uri())
+    page.locator(".anywhere").scroll_into_view_if_needed()
+    wait(page, "document.querySelector('.anywhere canvas')?.width === 560")
+    images = page.locator(".thumbs button")
+    wanted = images.nth(1).get_attribute("data-image")
+    images.nth(1).click()
+    wait(page, f"document.querySelector('.anywhere img[alt^=\"The image\"]').src.endsWith('{wanted}.webp')")
+    assert page.locator("[name=image]").input_value() == wanted
+    assert images.nth(1).get_attribute("aria-pressed") == "true"

@@ -8,13 +8,17 @@ import subprocess
 import sys
 import threading
 from functools import partial
+from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from cnnviz.errors import InputError
@@ -25,6 +29,26 @@ from tests.report.test_site import axe  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 PAGE = "before/second/0.html"
+COMMANDS = [
+    *(r"\frac", r"\text{<i>", r"\left(", r"\begin{matrix}", r"\href{x}", r"\sqrt[", r"\operatorname{<b>}", "</math>"),
+]
+MATHML = (
+    *("math", "mrow", "mi", "mo", "mn", "mtext", "mfrac", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
+    *("msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle", "mspace", "mpadded", "mphantom", "menclose", "merror"),
+)
+
+
+class Tags(HTMLParser):
+    """Which tags and addresses a page has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+        self.addresses += [str(value) for name, value in attrs if name in ("href", "src")]
 
 
 @pytest.fixture(name="page")
@@ -140,11 +164,31 @@ def test_addresses_lead_to_pages_files_or_nowhere() -> None:
     assert "javascript" not in site.body.replace("[bad](javascript:alert(1))", "")
     assert "</math> and &lt;b&gt;raw&lt;/b&gt; <math" in site.body
     first, second = re.findall(r"<math[^>]*>(.*?)</math>", site.body)
-    times, less = "&#x0002A;", "&#x0003C;"
+    times, less = "*", "&lt;"
     assert first == f"<mrow><msub><mi>a</mi><mi>b</mi></msub><mo>{times}</mo><mi>c</mi><mo>{times}</mo></mrow>"
     assert "<mfrac><mn>1</mn><mrow><mi>n</mi></mrow></mfrac>" in second
-    assert f"<mo>{less}</mo><mi>&#x003BC;</mi>" in second
+    assert f"<mo>{less}</mo><mi>μ</mi>" in second
     assert used == {"docs/images/a.jpg"}
+
+
+@pytest.mark.parametrize(
+    "formula", [r"\text{<b>x</b>}", r"\href{javascript:alert(1)}{x}", "<img src=x>", r"\frac{", "x^2^3"]
+)
+def test_formulas_carry_no_tags_and_no_links_and_wrong_ones_stay_text(formula: str) -> None:
+    check_formula(formula)
+
+
+@given(st.text(r"\{}[]^_&<>\"'ab1 =", max_size=30), st.lists(st.sampled_from(COMMANDS), max_size=4))
+def test_any_formula_is_drawn_or_stays_text(text: str, commands: list[str]) -> None:
+    check_formula("".join(a + b for a, b in zip_longest(commands, text.split(" "), fillvalue="")))
+
+
+def check_formula(formula: str) -> None:
+    (page,), _ = docs.read({"docs/a.md": f"A ${formula}$ and $${formula}$$ b"}, [])
+    parsed = Tags()
+    parsed.feed(page.body)
+    assert parsed.found <= {*MATHML, "p", "em", "code", "span", "br", "blockquote"}, page.body
+    assert not parsed.addresses
 
 
 def test_every_address_of_the_docs_has_its_page_and_heading() -> None:
