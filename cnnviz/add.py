@@ -8,6 +8,7 @@ file tells, such as what images were scaled to, is assumed; a comment says what,
 """
 
 import argparse
+import filecmp
 import re
 import shutil
 import tempfile
@@ -59,24 +60,24 @@ def at_home(file: Path) -> Path:
 def series_at_home(folder: Path) -> tuple[Path, int]:
     """The same for the folder of a watched training, and how many of its files are new there.
 
-    A copy has the same checkpoints: what the folder has no more, as of a training that was begun again, goes.
+    A copy has the same checkpoints. What of another training is there under that name, or of this one before it was
+    begun again, is set aside, with a line.
     """
     networks.series.find(str(folder), None, str(folder))  # whether it is one
     if folder.resolve().is_relative_to(MODELS.resolve()):
         return MODELS / folder.resolve().relative_to(MODELS.resolve()), 0
-    there, new = MODELS / folder.resolve().name, 0
+    there = MODELS / folder.resolve().name
     if there.exists() and not (there / networks.series.NETWORK).is_file():
         raise InputError(f"{there}: there is something else of this name; give your folder another one")
     wanted = {file.name: file for file in networks.series.files_of(str(folder))}
-    for old in networks.series.files_of(str(there)) if there.is_dir() else []:
-        if old.name not in wanted:
-            old.unlink()
-    for name, file in wanted.items():
-        data = file.read_bytes()
-        if not ((there / name).is_file() and (there / name).read_bytes() == data):
-            write_bytes(there / name, data)
-            new += 1
-    return there, new
+    had = {file.name: file for file in networks.series.files_of(str(there))} if there.is_dir() else {}
+    kept = {name for name, file in wanted.items() if name in had and filecmp.cmp(had[name], file, shallow=False)}
+    others = [file for name, file in had.items() if name not in kept]
+    if place := networks.series.set_aside(there, others):
+        print(f"{len(others)} files of another training are in {place} now")
+    for name in sorted(wanted.keys() - kept, key=lambda name: name != networks.series.NETWORK):  # that first
+        write_bytes(there / name, wanted[name].read_bytes())
+    return there, len(wanted) - len(kept)
 
 
 def class_names(file: Path, classes: int) -> list[str]:

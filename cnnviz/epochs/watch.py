@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from cnnviz.networks import series
 
 START = (10, 30, 100, 300)  # steps
 SCRATCH = ".now.weights.h5"  # overwritten at every checkpoint; what a kill leaves of it is never read
-ASIDE = "set-aside"
 WAITING, READY, FAILED = "waiting", "ready", "failed"  # for a network that is built
 
 
@@ -135,15 +133,8 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
         return standing
 
     def _set_aside(self, files: Sequence[Path]) -> None:
-        """Move files into a folder where none looks for checkpoints."""
-        if not files:
-            return
-        places = (self.folder / f"{ASIDE}-{number}" for number in count(1))
-        place = next(one for one in places if not one.exists())
-        place.mkdir()
-        for file in files:
-            file.replace(place / file.name)
-        print(f"FilterWatch: {len(files)} files of an earlier training are in {place} now", file=sys.stderr)
+        if place := series.set_aside(self.folder, files):
+            print(f"FilterWatch: {len(files)} files of an earlier training are in {place} now", file=sys.stderr)
 
     def _save_network(self) -> None:
         partial = self.folder / f".{series.NETWORK}"

@@ -39,9 +39,12 @@ def test_a_folder_becomes_a_block_and_what_is_new_is_brought(project: Path, caps
     assert names(Path("inputs/models/mine")) == ["0-0", "1-4", "2-8", "3-12"]
     again = network()
     again.set_weights([weight + 1 for weight in again.get_weights()])
-    fit(again, watch, 1)  # another training in that folder: the old one is set aside there
+    fit(again, watch, 1)  # another training in that folder: the old one is set aside there, and beside its copy
+    had = {path.name: path.read_bytes() for path in Path("inputs/models/mine").iterdir()}
     add.add(Path("runs/mine"))
     assert names(Path("inputs/models/mine")) == ["0-0", "1-4"]
+    assert {path.name: path.read_bytes() for path in Path("inputs/models/mine/set-aside-1").iterdir()} == had
+    assert "5 files of another training are in inputs/models/mine/set-aside-1 now" in capsys.readouterr().out
     assert add.add(Path("inputs/models/mine")) == "mine"  # itself
 
 

@@ -13,6 +13,7 @@ from .listing import files_of as files_of  # all files that a series depends on
 from .listing import find as find  # the checkpoints of a series in their order
 from .listing import kept_in as kept_in  # those of a watched training's folder
 from .listing import natural as natural  # a key by which names sort as people count
+from .listing import set_aside as set_aside  # files of an earlier training
 from .stored import NOISE as NOISE  # what all checkpoints of all series start from
 from .stored import Stored as Stored  # the checkpoints of a stored model
 from .stored import store as store  # write them

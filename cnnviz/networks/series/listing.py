@@ -1,8 +1,10 @@
 """Which files a series of checkpoints is, in which order: the folder of a watched training, or files by a pattern."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from glob import glob
+from itertools import count
 from pathlib import Path
 
 import h5py
@@ -13,6 +15,7 @@ from cnnviz.networks.series.kept import Moment, read_moment
 
 NETWORK = "network.keras"  # of a watched training: the architecture, and the weights that it began with
 KEPT = re.compile(r"(\d+)-(\d+)\.npz")  # epochs and steps that were done
+ASIDE = "set-aside"  # begins the names of folders in one of these, in which none looks for checkpoints
 WEIGHTS = ".weights.h5"
 WHOLE = "a .keras file of the same network, such as any whole checkpoint"
 
@@ -108,3 +111,14 @@ def files_of(pattern: str, architecture: str | None = None) -> list[Path]:
     if folder.is_dir():
         return [path for path in folder.iterdir() if path.name == NETWORK or KEPT.fullmatch(path.name)]
     return [*_matching(pattern), *([Path(architecture)] if architecture else [])]
+
+
+def set_aside(folder: Path, files: Sequence[Path]) -> Path | None:
+    """Move files into a folder in this one where none looks for checkpoints. Returns it; None where there are none."""
+    if not files:
+        return None
+    place = next(one for number in count(1) if not (one := folder / f"{ASIDE}-{number}").exists())
+    place.mkdir()
+    for file in files:
+        file.replace(place / file.name)
+    return place
