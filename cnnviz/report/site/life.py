@@ -127,7 +127,8 @@ def panel(
         given = floats(values)
         for i, part in enumerate(_known(given)):  # what is unknown is a gap
             line = points(places[part], axis.at(given[part]))
-            curves.append(Curve(colour % 6, "" if i else name or title, line, "", []))
+            label = "" if i or (name == title and len(known) == 1) else name
+            curves.append(Curve(colour % 6, label, line, "", []))
     ends = [(float(LEFT), training.labels[0]), (float(WIDTH - RIGHT), training.labels[-1])]
     return Panel(title, WIDTH, ends, axis.ticks(), curves=curves)
 
