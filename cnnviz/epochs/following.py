@@ -34,10 +34,10 @@ def run(
     """
     stored = artifacts / "models" / key
     described = read_description(stored)
-    kept = series.Stored(stored)
-    if not len(kept):
+    if "checkpoints" not in described:  # no TensorFlow for these: most models are no series
         files.write_none(fresh(artifacts / "epochs" / key))
         return
+    kept = series.Stored(stored)
     wanted = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
     selection.check_canvas(described, wanted, section.size, section.max_size)
     selection.check_batch(described, analyze.batch, "params.yaml: analyze.batch")
