@@ -103,7 +103,7 @@ def _maps(site: Site, layer: Layer) -> list[Facts]:
 def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     low, high = float(values.min()), float(np.quantile(values, 0.995))
     high = high if high > low else float(values.max())
-    return np.rint(np.clip((values - low) / ((high - low) or 1), 0, 1) * 255).astype(np.uint8)
+    return np.nan_to_num(np.rint(np.clip((values - low) / ((high - low) or 1), 0, 1) * 255)).astype(np.uint8)
 
 
 def _plots(context: Context, table: tables.Table) -> list[Facts]:

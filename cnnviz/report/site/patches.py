@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.analysis import examples
@@ -19,9 +20,10 @@ Place = tuple[str, int, list[int]]  # set, image, box
 def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> list[Facts]:
     """Top and bottom examples of filter k, patch by patch with its place in the whole image. Writes their picture.
 
-    data: the arrays of `examples/<layer>.npz`; an empty list where there are none, or an image set is gone.
+    data: the arrays of `examples/<layer>.npz`; an empty list where there are none, an image set is gone, or what the
+    filter does is no number.
     """
-    if not data:
+    if not _known(data, k):
         return []
     height, width = layer.model.facts["input_shape"][:2]
     found: list[Facts] = []
@@ -58,9 +60,13 @@ def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) ->
     return found
 
 
+def _known(data: dict[str, NDArray], k: int) -> bool:
+    return bool(data) and bool(np.isfinite(data["top_activation"][k]).all())
+
+
 def driving(data: dict[str, NDArray], k: int) -> list[str]:
     """The images that drive filter k most, strongest first, as `<set>/<number>`; data: see `of_filter`."""
-    if not data:
+    if not _known(data, k):
         return []
     places = zip(data["top_set"][k].tolist(), data["top_image"][k].tolist(), strict=True)
     return [f"{data['sets'][s]}/{i}" for s, i in places]

@@ -203,7 +203,7 @@ def signed(values: NDArray[np.floating]) -> NDArray[np.uint8]:
 def colours(kernel: NDArray[np.float32]) -> str:
     """A kernel `(kh, kw, 3)` in RGB as data URI, between its own minimum and maximum."""
     low, high = float(kernel.min()), float(kernel.max())
-    return exactly(np.rint((kernel - low) * (255 / ((high - low) or 1))).astype(np.uint8))
+    return exactly(np.nan_to_num(np.rint((kernel - low) * (255 / ((high - low) or 1)))).astype(np.uint8))
 
 
 def exactly(pixels: NDArray[np.uint8]) -> str:
