@@ -63,7 +63,12 @@ def series_at_home(folder: Path) -> tuple[Path, int]:
     A copy has the same checkpoints. What of another training is there under that name, or of this one before it was
     begun again, is set aside, with a line.
     """
-    networks.series.find(str(folder), None, str(folder))  # whether it is one
+    if not (folder / networks.series.NETWORK).is_file():
+        raise InputError(
+            f"{folder}: has no {networks.series.NETWORK}, as cnnviz.FilterWatch writes it; for others, put the "
+            f"folder into {MODELS}, and write a block: `checkpoints: {(MODELS / folder.name).as_posix()}/*.keras`"
+        )
+    networks.series.find(str(folder), None, str(folder))  # whether it is whole
     if folder.resolve().is_relative_to(MODELS.resolve()):
         return MODELS / folder.resolve().relative_to(MODELS.resolve()), 0
     there = MODELS / folder.resolve().name

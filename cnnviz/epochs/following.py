@@ -50,7 +50,8 @@ def run(
     with watch.network():
         plan = Plan.of(stored, wanted, section, seed, images)
     total = len(kept) * plan.steps
-    what = f"{sum(map(len, wanted.values()))} filters at {len(kept)} checkpoints, {total:,} image·steps"
+    often = f"{len(kept)} checkpoint{'s' * (len(kept) != 1)}"
+    what = f"{sum(map(len, wanted.values()))} filters at {often}, {total:,} image·steps"
     bar = progress(total, "image·step", f"epochs {key}", what)
     active: list[dict[str, Any]] = []
     for _, i in watch.each({str(i): i for i in range(len(kept))}):

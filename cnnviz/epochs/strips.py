@@ -5,11 +5,16 @@ import subprocess
 import sys
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from operator import index
 from pathlib import Path
 
 from cnnviz.errors import InputError
+from cnnviz.networks import scaling
 
 FOLDER = "strip"
+ROOT = Path(__file__).parents[2]  # of the package, which may be known to the training's process alone
+START = "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module('cnnviz.strip', run_name='__main__')"
+COLOURS = 3  # channels, for names of preprocessings: those of a network are known when it is trained
 PATIENCE = 60.0  # seconds that the last one is waited for when the training ends
 
 
@@ -17,14 +22,20 @@ class Strip:
     """Starts `python -m cnnviz.strip` after a checkpoint, unless an earlier one still runs: then the newest waits."""
 
     def __init__(self, folder: Path, filters: Mapping[str, Collection[int]], steps: int, preprocessing: str) -> None:
-        """filters: by layer. Raises InputError for what is no such mapping."""
-        if not isinstance(filters, Mapping) or not all(
-            isinstance(layer, str) and not isinstance(ks, str) and all(type(k) is int and k >= 0 for k in ks)
-            for layer, ks in filters.items()
-        ):
+        """filters: by layer. Raises InputError for what is no such mapping, and for a preprocessing that is unknown."""
+        try:
+            chosen = {layer: [index(k) for k in ks] for layer, ks in filters.items()}
+        except (AttributeError, TypeError):
+            chosen = {}
+        every = [k for ks in chosen.values() for k in ks]
+        if not every or min(every) < 0 or not all(isinstance(layer, str) for layer in chosen):
             raise InputError(f"FilterWatch: strip: {filters!r} given; expected {{layer: [filters]}}")
+        try:
+            scaling(str(preprocessing), COLOURS)
+        except InputError as error:
+            raise InputError(f"FilterWatch: preprocessing: {error}") from None
         self.folder, self.options = folder, ["--steps", str(steps), "--preprocessing", preprocessing]
-        self.words = [f"{layer}:{','.join(map(str, ks))}" for layer, ks in filters.items() if ks]
+        self.words = [f"{layer}:{','.join(map(str, ks))}" for layer, ks in chosen.items() if ks]
         self.process: subprocess.Popen[bytes] | None = None
         self.waiting: tuple[str, int] | None = None
 
@@ -59,7 +70,7 @@ class Strip:
         words += ["--run", run[0], "--at", str(step)] if run else []
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **({"MLFLOW_TRACKING_URI": run[1]} if run else {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cnnviz.strip", *words],
+            [sys.executable, "-c", START, str(ROOT), *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import isfinite
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +51,14 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
         preprocessing: str = "unit",
     ) -> None:
         super().__init__()
-        for name, value in (("every", every), ("strip_steps", strip_steps), *(("steps", one) for one in steps)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"FilterWatch: {name}: {value!r} given; expected whole numbers, 1 or more")
-        self.folder, self.every, self.steps = Path(folder), every, frozenset(steps)
+        if not isinstance(folder, str | PathLike) or not str(folder):
+            raise InputError(f"FilterWatch: folder: {folder!r} given; expected the path of a folder")
+        self.folder, self.every = Path(folder), _whole("every", every)
+        if not isinstance(steps, Collection) or isinstance(steps, str):
+            raise InputError(f"FilterWatch: steps: {steps!r} given; expected whole numbers in a list, 1 or more")
+        self.steps = frozenset(_whole("steps", step) for step in steps)
         self.seconds = 0.0
+        strip_steps = _whole("strip_steps", strip_steps)
         self._strip = Strip(self.folder, strip, strip_steps, preprocessing) if strip else None
         self._failed = ""
         self._said = False
@@ -193,6 +198,13 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
                 warnings.warn(text, stacklevel=2)
             except Warning:  # made an error by whoever runs this
                 print(text, file=sys.stderr)
+
+
+def _whole(name: str, value: Any) -> int:
+    """A number, of Python or NumPy. Raises InputError for what is none."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InputError(f"FilterWatch: {name}: {value!r} given; expected whole numbers, 1 or more")
+    return int(value)
 
 
 def _files(folder: Path) -> list[Path]:

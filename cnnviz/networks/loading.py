@@ -185,10 +185,7 @@ def at_checkpoint(key: str, params: "ModelSection", checkpoint: Checkpoint) -> R
     """The network as it was then, in the one form. Raises InputError, naming the file."""
     where = f"params.yaml: models.{key}.checkpoints"
     with whole(checkpoint, where) as path:
-        try:
-            return read(path, where, Path(params.code) if params.code else None, _size(params), params.inputs)
-        except InputError as error:  # which may name a file that is gone by then
-            raise InputError(str(error).replace(repr(str(path)), repr(str(checkpoint.path)))) from None
+        return read(path, where, Path(params.code) if params.code else None, _size(params), params.inputs)
 
 
 def _shape(found: Read, size: tuple[int, int] | None) -> tuple[int, int, int]:

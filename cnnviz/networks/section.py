@@ -110,9 +110,11 @@ class ModelSection(Section):
         if self.checkpoints is not None and self.random_weights is not None:
             yield "random_weights: is for one network, not for the checkpoints of a training"
         for name in ("file", "checkpoints", "architecture", "code"):
-            if not (given := getattr(self, name)):
+            if (given := getattr(self, name)) is None:
                 continue
-            if line := too_long(given):
+            if not given:
+                yield f"{name}: is empty; expected a path in {MODELS}"
+            elif line := too_long(given):
                 yield f"{name}: {quoted(given)} is {line}"
             elif not _watched(given):
                 yield f"{name}: {quoted(given)} is not in {MODELS}, which DVC watches; put it there, or a copy"

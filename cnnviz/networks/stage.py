@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from cnnviz.networks.store import Loaded
 
 
-def run(key: str, section: ModelSection, artifacts: Path) -> None:
-    """Write the model `key` into `<artifacts>/models/<key>`. Raises InputError where it can't be had."""
+def run(key: str, section: ModelSection, artifacts: Path, latest: bool = False) -> None:
+    """Write the model `key` into `<artifacts>/models/<key>`, of a series all checkpoints, or the `latest` alone.
+
+    Raises InputError where it can't be had.
+    """
     from cnnviz.networks import loading, store  # TensorFlow: only after the params are known to be right
 
     loaded = loading.get(key, section)
     folder = fresh(artifacts / "models" / key)
     if section.checkpoints:
-        loaded = _series(key, section, loaded, folder)
+        loaded = _series(key, section, loaded, folder, latest)
     for note in store.save(key, loaded, folder, section.output):
         say(f"{key}: {note}")
     described = read_description(folder)
@@ -30,8 +33,8 @@ def run(key: str, section: ModelSection, artifacts: Path) -> None:
         selection.filters(getattr(section, name), described, f"params.yaml: models.{key}.{name}")
 
 
-def _series(key: str, section: ModelSection, loaded: "Loaded", folder: Path) -> "Loaded":
-    """Store the weights of all checkpoints below the model's folder, and give its network those of the last one."""
+def _series(key: str, section: ModelSection, loaded: "Loaded", folder: Path, latest: bool) -> "Loaded":
+    """Store the weights of checkpoints below the model's folder, and give its network those of the last one."""
     from cnnviz.networks import loading, series, store
 
     found, notes = loading.checkpoints(key, section), list(loaded.notes)
@@ -41,9 +44,10 @@ def _series(key: str, section: ModelSection, loaded: "Loaded", folder: Path) -> 
         notes.extend(f"{checkpoint.path.name}: {note}" for note in read.notes if note not in loaded.notes)
         return read.network
 
-    entries = series.store(key, found, loaded.network, network, store.digest, folder)
-    if len(entries) == 1:
+    chosen = found[-1:] if latest else found
+    entries = series.store(key, chosen, found[0], loaded.network, network, store.digest, folder)
+    if len(found) == 1:
         notes.append(f"its series has one checkpoint, {entries[0]['file']}: nothing changes from one to the next")
-    if all(entry["epoch"] is None for entry in entries[1:]):
-        notes.append(f"a series of {len(entries)} checkpoints in the order of their names, numbers by their size")
+    elif all(checkpoint.moment.epoch is None for checkpoint in found):
+        notes.append(f"a series of {len(found)} checkpoints in the order of their names, numbers by their size")
     return replace(loaded, checkpoints=entries, notes=notes)

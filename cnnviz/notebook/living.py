@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,14 +71,17 @@ def life(
 
     checkpoints: a folder of FilterWatch, or files by a pattern, such as "run1/*.keras"; numbers in their names sort by
     what they are. architecture: a .keras file, where they are weights alone. preprocessing: as `maximize` takes it.
-    steps: of gradient ascent for each picture. Raises InputError, naming the file, for one that can't be read, and for
-    a layer or filter that is not there.
+    steps: of gradient ascent for each picture. Raises InputError, naming the file, for one that can't be read or is of
+    another architecture, and for a layer or filter that is not there.
     """
     found = series.find(str(checkpoints), None if architecture is None else str(architecture), "checkpoints")
-    made = []
+    made: list[NDArray[np.uint8]] = []
+    wanted: list[Any] = []
     for one in found:
         with series.whole(one, "checkpoints") as path:
             network = opened(path)[0]
+        wanted = wanted or series.signature(network)
+        series.check(series.signature(network), wanted, one, found[0], "checkpoints")
         spec = given.preprocessing(preprocessing, given.subject(network))
         made.append(grow(network, layer, filters, given.whole(steps, "steps"), spec))
     names, logs = [one.name for one in found], [dict(one.moment.logs) for one in found]

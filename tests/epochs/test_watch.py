@@ -30,7 +30,8 @@ def network(frozen: bool = False, dtype: str | None = None, width: int = 3) -> A
         keras.layers.Dense(2, activation="softmax", dtype="float32"),
     ]
     model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    # eagerly: tracing takes longer than so few steps
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
     return model
 
 
@@ -74,10 +75,9 @@ def test_only_what_changed_is_written_again(tmp_path: Path) -> None:
     assert {file for name, (file, _) in last.stands.items() if "conv2d_1/" in name} == {"2-8.npz"}
 
 
-@pytest.mark.parametrize("every", [1, 3])
-def test_the_last_state_is_kept_whatever_the_interval(tmp_path: Path, every: int) -> None:
-    fit(network(), cnnviz.FilterWatch(tmp_path, every=every, steps=()), 4)
-    assert names(tmp_path) == {1: ["0-0", "1-4", "2-8", "3-12", "4-16"], 3: ["0-0", "3-12", "4-16"]}[every]
+def test_the_last_state_is_kept_whatever_the_interval(tmp_path: Path) -> None:
+    fit(network(), cnnviz.FilterWatch(tmp_path, every=3, steps=()), 4)
+    assert names(tmp_path) == ["0-0", "3-12", "4-16"]
 
 
 def test_it_goes_on_where_the_training_does(tmp_path: Path) -> None:
@@ -131,21 +131,38 @@ def test_what_fails_is_said_once_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where the folder would be")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        done = fit(network(), cnnviz.FilterWatch(tmp_path / "taken"), 3)
+        done = fit(network(), cnnviz.FilterWatch(tmp_path / "taken"), 2)
     ours = [str(one.message) for one in said if "FilterWatch" in str(one.message)]
     assert len(ours) == 1
     assert "taken" in ours[0]
     assert ours[0].endswith("; the training goes on")
-    assert len(done.history["loss"]) == 3
+    assert len(done.history["loss"]) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(network(), cnnviz.FilterWatch(tmp_path / "taken"), 1)
 
 
-@pytest.mark.parametrize("options", [{"every": 0}, {"every": True}, {"steps": (0,)}, {"steps": ("a",)}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"every": 0},
+        {"every": True},
+        {"every": 1.5},
+        {"steps": (0,)},
+        {"steps": ("a",)},
+        {"steps": 5},
+        {"strip_steps": 0},
+    ],
+)
 def test_what_cant_be_meant_is_refused_before_the_training(options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="expected whole numbers, 1 or more"):
+    with pytest.raises(InputError, match=r"expected whole numbers(, 1 or more| in a list)"):
         cnnviz.FilterWatch("run", **options)
+
+
+@pytest.mark.parametrize("folder", [None, "", 3])
+def test_what_is_no_folder_is_refused_too(folder: Any) -> None:
+    with pytest.raises(InputError, match=r"FilterWatch: folder: .* expected the path of a folder"):
+        cnnviz.FilterWatch(folder)
 
 
 KILLED = """
@@ -163,13 +180,13 @@ def test_a_kill_leaves_a_series_that_can_be_used(tmp_path: Path) -> None:
     """Killed while it writes a file at every step; then another one goes on in the folder."""
     with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout
-        for _ in range(4):
+        for _ in range(2):
             process.stdout.readline()
         time.sleep(np.random.default_rng().uniform(0, 0.2))
         process.send_signal(signal.SIGKILL)
     kept = series.kept_in(tmp_path, "here")
-    assert len(kept) >= 16
-    for one in kept[:: max(1, len(kept) // 8)] + kept[-1:]:
+    assert len(kept) >= 8
+    for one in (kept[len(kept) // 2], kept[-1]):
         with series.whole(one, "here") as path:
             assert keras.models.load_model(path, compile=False).count_params() == network().count_params()
     arrays = weights(tmp_path, kept[-1].path.stem)

@@ -37,13 +37,28 @@ def states(count: int) -> list[Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both kinds of a series of three states: copy them."""
+    top = tmp_path_factory.mktemp("saved")
+    (top / "files").mkdir()
+    (top / "watched").mkdir()
+    before = None
+    for i, (name, one) in enumerate(zip(("epoch_2", "epoch_9", "epoch_10"), states(3), strict=True)):
+        one.save(top / f"files/{name}.keras")
+        one.save_weights(top / "now.weights.h5")
+        moment = series.Moment(i, 40 * i, {"loss": 1.0 - i / 4})
+        arrays = series.from_weights(top / "now.weights.h5")
+        before = series.keep(top / "watched", f"{i}-{40 * i}", arrays, before, moment)
+    network(seed=9).save(top / "watched/network.keras")
+    return top
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three whole files, whose names sort wrongly letter by letter."""
     monkeypatch.chdir(tmp_path)
-    RUN.mkdir(parents=True)
-    for name, one in zip(("epoch_2", "epoch_9", "epoch_10"), states(3), strict=True):
-        one.save(RUN / f"{name}.keras")
+    shutil.copytree(saved / "files", RUN)
     return RUN
 
 
@@ -100,6 +115,13 @@ def test_one_checkpoint_works_and_is_said(run: Path) -> None:
     assert "its series has one checkpoint, epoch_9.keras: nothing changes" in " ".join(
         read_description(folder)["notes"]
     )
+
+
+def test_a_look_stores_the_latest_alone(run: Path) -> None:
+    networks.run("mine", ModelSection(checkpoints=f"{run}/*.keras"), Path("artifacts"), latest=True)
+    folder = Path("artifacts/models/mine")
+    assert [one["name"] for one in read_description(folder)["checkpoints"]] == ["epoch_10"]
+    assert same(load(folder)[0], states(3)[2])
 
 
 def test_weights_alone_with_the_architecture_once(run: Path) -> None:
@@ -171,16 +193,10 @@ def test_files_that_are_cut_off_or_gone_are_named(run: Path) -> None:
 
 
 @pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def watched(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As cnnviz.FilterWatch writes it, by hand."""
     monkeypatch.chdir(tmp_path)
-    RUN.mkdir(parents=True)
-    before = None
-    for i, one in enumerate(states(3)):
-        one.save_weights("now.weights.h5")
-        moment = series.Moment(i, 40 * i, {"loss": 1.0 - i / 4})
-        before = series.keep(RUN, f"{i}-{40 * i}", series.from_weights(Path("now.weights.h5")), before, moment)
-    network(seed=9).save(RUN / "network.keras")
+    shutil.copytree(saved / "watched", RUN)
     return RUN
 
 
@@ -197,11 +213,28 @@ def test_a_watched_training_is_a_series(watched: Path) -> None:
             assert same(load(place)[0], one)
 
 
+@pytest.mark.parametrize("pattern", ["*.keras", "*", "1-40.npz"])
+def test_files_of_a_watched_training_are_no_series_by_themselves(watched: Path, pattern: str) -> None:
+    line = refused(checkpoints=f"{watched}/{pattern}")
+    assert line.endswith("is of a watched training; give its folder: inputs/models/run1")
+
+
+def test_files_of_one_name_are_called_by_their_folders_too(run: Path) -> None:
+    for folder in ("a", "b"):
+        (run / folder).mkdir()
+        shutil.copy(run / "epoch_2.keras", run / folder / "epoch_1.keras")
+    found = series.find(f"{run}/**/*.keras", None, "here")
+    assert [one.name for one in found] == ["a-epoch_1", "b-epoch_1", "epoch_2", "epoch_9", "epoch_10"]
+
+
 def test_what_a_watched_training_lost_is_named(watched: Path) -> None:
     kept = {path.name: path.read_bytes() for path in watched.iterdir()}
     (watched / "1-40.npz").write_bytes(kept["1-40.npz"][:300])
     assert "1-40.npz: is no whole checkpoint" in refused(checkpoints=str(watched))
     (watched / "1-40.npz").write_bytes(kept["1-40.npz"])
+    (watched / "9-99.npz").write_bytes(kept["1-40.npz"])
+    assert "9-99.npz' was kept as 1-40.npz; give its name back, or remove it" in refused(checkpoints=str(watched))
+    (watched / "9-99.npz").unlink()
     (watched / "0-0.npz").unlink()
     line = refused(checkpoints=str(watched))
     assert "0-0.npz: not found, 1-40.npz needs it" in line or "0-0.npz: not found, 2-80.npz needs it" in line
@@ -229,6 +262,7 @@ def test_links_out_of_a_weights_file_are_not_followed(run: Path) -> None:
     ("section", "why"),
     [
         ({"checkpoints": "a", "file": "inputs/models/a.keras"}, "expected exactly one of"),
+        ({"checkpoints": ""}, "checkpoints: is empty; expected a path in inputs/models"),
         ({"checkpoints": "runs/mine"}, "checkpoints: 'runs/mine' is not in inputs/models, which DVC watches"),
         ({"checkpoints": "inputs/models/../../etc"}, "is not in inputs/models"),
         ({"file": "inputs/models/a.keras", "formed": 0.5}, "formed: is for a series, beside `checkpoints`"),

@@ -39,3 +39,10 @@ def test_pictures_differ_where_weights_do_and_only_there(run: Path, monkeypatch:
 def test_what_is_not_there_is_a_line(run: Path) -> None:
     with pytest.raises(InputError, match=r"checkpoints: .* has no network\.keras"):
         cnnviz.life(run, "conv", [0], preprocessing="unit")
+
+
+def test_another_architecture_among_them_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run)
+    keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(3, 3, name="conv")]).save("epoch_1.keras")
+    with pytest.raises(InputError, match=r"^checkpoints: 'epoch_2\.keras' is of another architecture than 'epoch_1"):
+        cnnviz.life("*.keras", "conv", [0], preprocessing="unit", steps=1)

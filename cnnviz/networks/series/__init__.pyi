@@ -16,4 +16,6 @@ from .listing import natural as natural  # a key by which names sort as people c
 from .listing import set_aside as set_aside  # files of an earlier training
 from .stored import NOISE as NOISE  # what all checkpoints of all series start from
 from .stored import Stored as Stored  # the checkpoints of a stored model
+from .stored import check as check  # that a network's signature is that of the first checkpoint
+from .stored import signature as signature  # what all checkpoints of a series have in common
 from .stored import store as store  # write them

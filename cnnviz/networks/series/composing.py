@@ -45,7 +45,10 @@ def whole(checkpoint: Checkpoint, where: str) -> Iterator[Path]:
                 target.write(weights, INSIDE)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise InputError(f"{where}: {str(checkpoint.architecture)!r}: {reason(error, 120)}") from None
-        yield model
+        try:
+            yield model
+        except InputError as error:  # which names a file that nobody has seen
+            raise InputError(str(error).replace(repr(str(model)), repr(str(checkpoint.path)))) from None
 
 
 def _arrays(checkpoint: Checkpoint, where: str) -> dict[str, NDArray]:

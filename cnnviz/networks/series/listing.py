@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import glob
 from itertools import count
+from os.path import commonpath
 from pathlib import Path
 
 import h5py
@@ -24,19 +25,20 @@ WHOLE = "a .keras file of the same network, such as any whole checkpoint"
 class Checkpoint:
     """A file of a series. architecture: the .keras file whose weights it replaces, None where it is a whole model.
 
-    moment: what is known of when it was; of a watched training where its arrays stand, too.
+    moment: what is known of when it was; of a watched training where its arrays stand, too. folder: in which it is,
+    where files of other folders have its name.
     """
 
     path: Path
     architecture: Path | None = None
     moment: Moment = field(default_factory=Moment)
+    folder: str = ""
 
     @property
     def name(self) -> str:
         """What it is called where there is no room for its path."""
-        if self.moment.epoch is None:
-            return self.path.name.removesuffix(WEIGHTS) if self.path.name.endswith(WEIGHTS) else self.path.stem
-        return self.path.stem
+        stem = self.path.name.removesuffix(WEIGHTS) if self.path.name.endswith(WEIGHTS) else self.path.stem
+        return f"{self.folder}-{stem}" if self.folder else stem
 
 
 def natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
@@ -65,7 +67,11 @@ def find(pattern: str, architecture: str | None, where: str) -> list[Checkpoint]
         raise InputError(f"{where}: {pattern!r}: {kind}; expected a folder of cnnviz.FilterWatch, or *.keras files")
     if architecture:
         recognise(Path(architecture), f"{where} (architecture)")
-    return [_one(path, architecture, where) for path in paths]
+    found = [_one(path, architecture, where) for path in paths]
+    if len({one.name for one in found}) == len(found):
+        return found
+    top = commonpath([path.parent for path in paths])
+    return [replace(one, folder="-".join(one.path.parent.relative_to(top).parts)) for one in found]
 
 
 def _matching(pattern: str) -> list[Path]:
@@ -75,6 +81,13 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _one(path: Path, architecture: str | None, where: str) -> Checkpoint:
+    folder = path.parent
+    if (
+        (path.name == NETWORK or KEPT.fullmatch(path.name))
+        and (folder / NETWORK).is_file()
+        and files_of(str(folder))[1:]
+    ):
+        raise InputError(f"{where}: {str(path)!r} is of a watched training; give its folder: {folder.as_posix()}")
     if not path.name.endswith(WEIGHTS):
         recognise(path, where)
         return Checkpoint(path)
@@ -100,9 +113,13 @@ def kept_in(folder: Path, where: str) -> list[Checkpoint]:
     named = [(match, path) for path in folder.iterdir() if (match := KEPT.fullmatch(path.name)) and path.is_file()]
     ordered = sorted(named, key=lambda one: (int(one[0][1]), int(one[0][2])))
     try:
-        return [Checkpoint(path, network, read_moment(path)) for _, path in ordered]
+        found = [Checkpoint(path, network, read_moment(path)) for _, path in ordered]
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+    for one in found:
+        if one.path.stem != (kept := f"{one.moment.epoch}-{one.moment.step}"):
+            raise InputError(f"{where}: {str(one.path)!r} was kept as {kept}.npz; give its name back, or remove it")
+    return found
 
 
 def files_of(pattern: str, architecture: str | None = None) -> list[Path]:

@@ -27,26 +27,23 @@ IDLE = ("name", "trainable", "dtype", "seed", "batch_shape", "batch_input_shape"
 def store(
     key: str,
     checkpoints: Sequence[Checkpoint],
+    first: Checkpoint,
     network: keras.Model,
     read: Callable[[Checkpoint], keras.Model],
     digest: Callable[[keras.Model], str],
     folder: Path,
 ) -> list[dict[str, Any]]:
-    """Write the weights of all checkpoints below a stored model's folder, one in memory at a time.
+    """Write the weights of checkpoints below a stored model's folder, one in memory at a time.
 
-    network: that of the first one, as it is stored; it gets the weights of the last; read: gives that of another one in
-    the same form. Returns their entries for model.json. Raises InputError, naming the file, for one of another
-    architecture.
+    network: that of the series' first one, as it is stored; it gets the weights of the last; read: gives that of
+    another one in the same form. Returns their entries for model.json. Raises InputError, naming the file, for one of
+    another architecture.
     """
     wanted, before, entries, found = signature(network), None, [], network
     with progress(len(checkpoints), "checkpoint", f"models {key}") as bar:
         for i, checkpoint in enumerate(checkpoints):
-            found = read(checkpoint) if i else network
-            if other := _difference(signature(found), wanted):
-                raise InputError(
-                    f"params.yaml: models.{key}.checkpoints: {str(checkpoint.path)!r} is of another architecture than "
-                    f"{checkpoints[0].path.name!r}: {other}; leave it out"
-                )
+            found = network if checkpoint == first else read(checkpoint)
+            check(signature(found), wanted, checkpoint, first, f"params.yaml: models.{key}.checkpoints")
             with tempfile.TemporaryDirectory() as place:
                 found.save_weights(Path(place) / WEIGHTS)
                 arrays = from_weights(Path(place) / WEIGHTS)
@@ -80,6 +77,15 @@ def signature(network: keras.Model) -> list[Any]:
         shapes = [list(weight.shape) for weight in layer.weights]
         found.append([type(layer).__name__, json.loads(json.dumps(settings, default=str)), shapes, layer.name])
     return found
+
+
+def check(found: list[Any], wanted: list[Any], checkpoint: Checkpoint, first: Checkpoint, where: str) -> None:
+    """Raises InputError, naming the checkpoint's file, where its signature is not that of the first one."""
+    if other := _difference(found, wanted):
+        raise InputError(
+            f"{where}: {str(checkpoint.path)!r} is of another architecture than {first.path.name!r}: {other}; "
+            "leave it out"
+        )
 
 
 def _difference(one: list[Any], other: list[Any]) -> str:
