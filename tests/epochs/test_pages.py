@@ -19,7 +19,7 @@ from tests.chromium import browser_fixture, settle  # noqa: F401
 from tests.epochs.trained_project import EPOCHS
 from tests.report.test_site import BROKEN, LOAD_ALL, axe  # noqa: F401
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 COUNT = EPOCHS["mine"] + 2  # with the start and the first step
 PAGES = {
@@ -60,12 +60,12 @@ def test_the_users_three_lines(trained: Path) -> None:
     """A watched training, cnnviz.add, every stage: what was trained is what is shown, and it was copied whole."""
     params = yaml.safe_load((trained / "params.yaml").read_text())
     assert params["models"]["mine"] == {"checkpoints": "inputs/models/mine", "class_names": ["dark", "light"]}
-    for name in EPOCHS:
+    for name in params["models"]:
         there = {path.name: path.read_bytes() for path in (trained / "inputs/models" / name).iterdir()}
         run = {path.name: path.read_bytes() for path in (trained / "runs" / name).iterdir()}
         assert there == {key: data for key, data in run.items() if key != "class_names.txt"}
     found = read_json(trained / "artifacts/epochs/mine/epochs.json")["checkpoints"]
-    assert [(one["epoch"], one["step"]) for one in found] == [(0, 0), (0, 1), (1, 2), (2, 4), (3, 6)]
+    assert [(one["epoch"], one["step"]) for one in found] == [(0, 0), (0, 1), (1, 2)]
     kept = series.kept_in(trained / "runs/mine", "here")
     assert [one["logs"] for one in found] == [one.moment.logs for one in kept]
     last = series.read_arrays(trained / "runs/mine", kept[-1].moment, "last")
@@ -97,7 +97,7 @@ def test_every_link_and_picture_is_there(pages: Path) -> None:
 
 def test_a_page_says_what_the_stage_found(trained: Path, pages: Path) -> None:
     found = npz.read(trained / "artifacts/epochs/mine/first.npz")
-    labels = ["start", "epoch 0, step 1", "epoch 1", "epoch 2", "epoch 3"]
+    labels = ["start", "epoch 0, step 1", "epoch 1"]
     for k, at in zip(found["filters"].tolist(), found["formed_at"].tolist(), strict=True):
         text = (pages / f"mine/first/{k}.html").read_text()
         wanted = f"It took its form at <b>{labels[at]}</b>" if at >= 0 else "When it took its form is unknown"

@@ -14,14 +14,14 @@ from PIL import Image
 from tests import every_stage, plain_yaml
 
 SIDE, CLASSES = 16, ("dark", "light")
-EPOCHS = {"mine": 3, "other": 2}
+EPOCHS = {"mine": 1, "other": 2}
 PARAMS: dict[str, Any] = {
     "random_seed": 0,
     "images": {"sets": {"tones": {"folder": "inputs/images/tones"}}},
     "models": {},
     "weights": {},
     "feature_maps": {"images": [0]},
-    "analyze": {"batch": 8, "mistakes": 1, "doubtful": 1},
+    "analyze": {"batch": 8, "mistakes": 1, "doubtful": 1, "silenced_images": 0, "altered": {"images": 0}},
     "enlarge": {},
     "judge": {},
     "compare": {},
@@ -53,13 +53,13 @@ def network(seed: int) -> Any:
         [
             keras.Input((SIDE, SIDE, 3)),
             layers.Conv2D(5, 3, padding="same", activation="relu", name="first"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(4, 3, activation="relu", name="second"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(2, activation="softmax"),
         ]
     )
-    model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True
+    )
     return model
 
 
@@ -71,9 +71,9 @@ def main(folder: Path) -> None:
     import cnnviz
     from cnnviz import add
 
-    for seed, (name, epochs) in enumerate(EPOCHS.items()):
+    for seed, name in enumerate(EPOCHS):
         watch = cnnviz.FilterWatch(f"runs/{name}", steps=(1,))
-        network(seed).fit(images, labels, epochs=epochs, batch_size=4, verbose=0, callbacks=[watch])
+        network(seed).fit(images, labels, epochs=EPOCHS[name], batch_size=4, verbose=0, callbacks=[watch])
         (Path("runs") / name / "class_names.txt").write_text("\n".join(CLASSES))
         assert add.add(Path("runs") / name) == name
     every_stage.main()
