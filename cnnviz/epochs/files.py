@@ -61,10 +61,9 @@ def _notes(entries: Sequence[Any], grown: Mapping[str, Mapping[str, NDArray]]) -
     notes = []
     if len(entries) == 1:
         notes.append("the series has one checkpoint: there is nothing that it could be held against")
-    silent = {layer: int((one["formed_at"] < 0).sum()) for layer, one in grown.items() if (one["formed_at"] < 0).any()}
-    if silent:
-        said = ", ".join(f"{count} of {layer}" for layer, count in silent.items())
-        notes.append(f"rendered filters that are silent on their own last picture, so that no form is known: {said}")
+    unknown = {layer: int((one["formed_at"] < 0).sum()) for layer, one in grown.items()}
+    if said := ", ".join(f"{count} of {layer}" for layer, count in unknown.items() if count):
+        notes.append(f"rendered filters that are silent, or no numbers, in the last state, so no form is known: {said}")
     return notes
 
 

@@ -1,6 +1,7 @@
 """What pages say of a training, from numbers written by hand: no network, no browser."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,8 +18,9 @@ NAN = float("nan")
 ARRAYS = {
     "filters": np.array([1, 4], np.int32),
     "formed_at": np.array([2, -1], np.int32),
-    "active": np.array([[True, True, True], [True, True, False]]),
-    "similarity": np.array([[0.125, 0.5, 1], [NAN, NAN, NAN]], np.float32),
+    "score": np.array([[1, NAN, 2], [1, 1, 0]], np.float32),
+    "active": np.array([[True, False, True], [True, True, False]]),
+    "similarity": np.array([[0.125, NAN, 1], [NAN, NAN, NAN]], np.float32),
     "distance": np.linspace(0.9, 0, 15, dtype=np.float32).reshape(5, 3),
     "cosine": np.linspace(0, 1, 15, dtype=np.float32).reshape(5, 3),
     "firing_rate/tones": np.full((5, 3), 0.5, np.float32),
@@ -62,7 +64,7 @@ def test_a_filters_page_says_when_it_took_its_form_and_shows_every_state(
     text = page(trained, 1)
     assert "It took its form at <b>epoch 2</b>, the last checkpoint: from there on its picture is at least 0.9" in text
     assert [label for label in ("start", "epoch 1", "epoch 2") if f'alt="At {label}"' in text] == trained.labels
-    assert [number in text for number in ("0.12", "0.50", "1.00")] == [True] * 3
+    assert re.findall(r'<br><span class="soft">(.*?)</span>', text) == ["0.12", "no number", "1.00"]
     assert '<li class="formed">' in text
     with Image.open(tmp_path / "site/m/first/1_life.webp") as sheet:
         pixels = np.asarray(sheet.convert("L"))
@@ -73,7 +75,7 @@ def test_a_filters_page_says_when_it_took_its_form_and_shows_every_state(
 
 def test_a_filter_that_is_silent_in_the_end_has_no_form_and_says_since_when(trained: training.Training) -> None:
     text = page(trained, 4)
-    assert "When it took its form is unknown" in text
+    assert "When it took its form is unknown: it is not active on its own last picture" in text
     assert "It fires on no image here since <b>epoch 1</b>" in text
     assert "It took its form" not in page(trained, 0)  # which is not rendered
 

@@ -26,7 +26,8 @@ def of_filter(training: Training | None, layer: str, k: int) -> Facts | None:
         row = filters.index(k)
         at = int(arrays["formed_at"][row])
         found["formed"] = at if at >= 0 else None
-        found["active"] = arrays["active"][row].tolist()
+        states = zip(np.isfinite(arrays["score"][row]), arrays["active"][row], strict=True)
+        found["nothing"] = ["no number" if not number else "" if active else "silent" for number, active in states]
         lines["similarity to its last picture"] = _list(arrays["similarity"][row])
     if "cosine" in arrays:
         lines["cosine of its kernel to the last"] = _list(arrays["cosine"][k])
