@@ -59,6 +59,7 @@ def run(
             made = dict(plan.made(place, watch, bar))
         files.write_pictures(folder, i, {layer: one.images for layer, one in made.items()})
         active.append({layer: forming.facts(one) for layer, one in made.items()})
+        series.let_go(described["parameters"])
         bar.note(f"{i + 1} checkpoints done")
     bar.close()
     grown = {
@@ -72,5 +73,6 @@ def run(
         for i in range(len(kept)):
             with kept.at(i) as place:
                 seen.add(place, bar.update)
+            series.let_go(described["parameters"])
     for note in files.write(folder, kept.entries, grown, seen.found(), model.formed):
         say(f"{key}: {note}")

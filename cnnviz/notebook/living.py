@@ -84,5 +84,6 @@ def life(
         series.check(series.signature(network), wanted, one, found[0], "checkpoints")
         spec = given.preprocessing(preprocessing, given.subject(network))
         made.append(grow(network, layer, filters, given.whole(steps, "steps"), spec))
+        series.let_go(network.count_params())
     names, logs = [one.name for one in found], [dict(one.moment.logs) for one in found]
     return Life(layer, tuple(filters), names, logs, np.stack(made, 1))

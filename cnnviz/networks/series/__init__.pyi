@@ -17,5 +17,6 @@ from .listing import set_aside as set_aside  # files of an earlier training
 from .stored import NOISE as NOISE  # what all checkpoints of all series start from
 from .stored import Stored as Stored  # the checkpoints of a stored model
 from .stored import check as check  # that a network's signature is that of the first checkpoint
+from .stored import let_go as let_go  # free the networks of earlier checkpoints
 from .stored import signature as signature  # what all checkpoints of a series have in common
 from .stored import store as store  # write them

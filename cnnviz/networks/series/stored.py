@@ -1,5 +1,6 @@
 """The checkpoints of a stored model: `<model>/checkpoints/<index>.npz`, and each as a stored model by itself."""
 
+import gc
 import json
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ FOLDER, WEIGHTS = "checkpoints", "weights.weights.h5"
 # In the place of a network's digest: the noise that a filter's picture grows from is the same at every checkpoint, and
 # in all series, so that pictures differ by what the network learned alone
 NOISE = "series"
+HEAVY = 1 << 23  # weights: 32 MB
 IDLE = ("name", "trainable", "dtype", "seed", "batch_shape", "batch_input_shape", "build_config")  # of a layer
 
 
@@ -59,12 +61,19 @@ def store(
                     "digest": digest(found),
                 }
             )
+            let_go(found.count_params())
             bar.update()
     network.set_weights(found.get_weights())
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # Normalization computes with what it makes of its weights
     return entries
+
+
+def let_go(weights: int) -> None:
+    """Free large networks at once, which refer to themselves: Python would keep several until it looks for such."""
+    if weights > HEAVY:
+        gc.collect()
 
 
 def signature(network: keras.Model) -> list[Any]:
