@@ -105,7 +105,7 @@ class ModelSection(Section):
         elif self.architecture is not None and not self.architecture.lower().endswith(".keras"):
             yield f"architecture: {quoted(self.architecture)}; expected a .keras file"
         for name in ("architecture", "formed"):
-            if name in self.model_fields_set and self.checkpoints is None:
+            if self.checkpoints is None and getattr(self, name) != type(self).model_fields[name].default:
                 yield f"{name}: is for a series, beside `checkpoints`"
         if self.checkpoints is not None and self.random_weights is not None:
             yield "random_weights: is for one network, not for the checkpoints of a training"
