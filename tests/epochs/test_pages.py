@@ -65,7 +65,7 @@ def test_the_users_three_lines(trained: Path) -> None:
         run = {path.name: path.read_bytes() for path in (trained / "runs" / name).iterdir()}
         assert there == {key: data for key, data in run.items() if key != "class_names.txt"}
     found = read_json(trained / "artifacts/epochs/mine/epochs.json")["checkpoints"]
-    assert [(one["epoch"], one["step"]) for one in found] == [(0, 0), (0, 1), (1, 2)]
+    assert [(one["epoch"], one["step"]) for one in found] == [(0, 0), (0, 1), (1, 2), (2, 4)]
     kept = series.kept_in(trained / "runs/mine", "here")
     assert [one["logs"] for one in found] == [one.moment.logs for one in kept]
     last = series.read_arrays(trained / "runs/mine", kept[-1].moment, "last")
@@ -97,7 +97,7 @@ def test_every_link_and_picture_is_there(pages: Path) -> None:
 
 def test_a_page_says_what_the_stage_found(trained: Path, pages: Path) -> None:
     found = npz.read(trained / "artifacts/epochs/mine/first.npz")
-    labels = ["start", "epoch 0, step 1", "epoch 1"]
+    labels = ["start", "epoch 0, step 1", "epoch 1", "epoch 2"]
     for k, at in zip(found["filters"].tolist(), found["formed_at"].tolist(), strict=True):
         text = (pages / f"mine/first/{k}.html").read_text()
         wanted = f"It took its form at <b>{labels[at]}</b>" if at >= 0 else "When it took its form is unknown"
