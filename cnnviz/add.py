@@ -1,10 +1,14 @@
 """One's own model in params.yaml: `python -m cnnviz.add my-net.keras` writes its block from what the file says.
 
+Also a training's: `python -m cnnviz.add runs/mine`, the folder of cnnviz.FilterWatch. Called again when there are more
+checkpoints, it brings these.
+
 Asks nothing that the file tells: input shape, channels, what the network does to images itself, its outputs. What no
 file tells, such as what images were scaled to, is assumed; a comment says what, and how to say otherwise.
 """
 
 import argparse
+import filecmp
 import re
 import shutil
 import tempfile
@@ -40,7 +44,7 @@ def key_for(file: Path, name: str | None, taken: Mapping[str, Any]) -> str:
 def at_home(file: Path) -> Path:
     """The file's path below `inputs/models`, which DVC watches; a copy there, where it lies elsewhere."""
     if not file.exists():
-        raise InputError(f"{file}: not found; expected a .keras, .h5 or .hdf5 file")
+        raise InputError(f"{file}: not found; expected a .keras, .h5 or .hdf5 file, or a folder of cnnviz.FilterWatch")
     if file.resolve().is_relative_to(MODELS.resolve()):
         return MODELS / file.resolve().relative_to(MODELS.resolve())
     there = MODELS / file.name
@@ -53,10 +57,38 @@ def at_home(file: Path) -> Path:
     return there if there.is_file() else file
 
 
+def series_at_home(folder: Path) -> tuple[Path, int]:
+    """The same for the folder of a watched training, and how many of its files are new there.
+
+    A copy has the same checkpoints. What of another training is there under that name, or of this one before it was
+    begun again, is set aside, with a line.
+    """
+    if not (folder / networks.series.NETWORK).is_file():
+        raise InputError(
+            f"{folder}: has no {networks.series.NETWORK}, as cnnviz.FilterWatch writes it; for others, put the "
+            f"folder into {MODELS}, and write a block: `checkpoints: {(MODELS / folder.name).as_posix()}/*.keras`"
+        )
+    networks.series.find(str(folder), None, str(folder))  # whether it is whole
+    if folder.resolve().is_relative_to(MODELS.resolve()):
+        return MODELS / folder.resolve().relative_to(MODELS.resolve()), 0
+    there = MODELS / folder.resolve().name
+    if there.exists() and not (there / networks.series.NETWORK).is_file():
+        raise InputError(f"{there}: there is something else of this name; give your folder another one")
+    wanted = {file.name: file for file in networks.series.files_of(str(folder))}
+    had = {file.name: file for file in networks.series.files_of(str(there))} if there.is_dir() else {}
+    kept = {name for name, file in wanted.items() if name in had and filecmp.cmp(had[name], file, shallow=False)}
+    others = [file for name, file in had.items() if name not in kept]
+    if place := networks.series.set_aside(there, others):
+        print(f"{len(others)} files of another training are in {place} now")
+    for name in sorted(wanted.keys() - kept, key=lambda name: name != networks.series.NETWORK):  # that first
+        write_bytes(there / name, wanted[name].read_bytes())
+    return there, len(wanted) - len(kept)
+
+
 def class_names(file: Path, classes: int) -> list[str]:
-    """Names from a text file beside the model, a line each, where there are as many as outputs."""
+    """Names from a text file beside the model, in a series' folder, a line each, where there are as many as outputs."""
     for name in LABELS:
-        beside = file.with_name(name)
+        beside = file / name if file.is_dir() else file.with_name(name)
         if beside.is_file():
             text = beside.read_text(encoding="utf-8", errors="replace")
             lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -74,7 +106,8 @@ def block(key: str, section: Mapping[str, Any], described: Mapping[str, Any], na
     height, width, channels = described["input_shape"]
     colours = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
     convs, head = len(described["conv_layers"]), described["head"]
-    lines = [(f"  {key}:", f"{height}x{width} {colours}, {convs} conv layer{'s' * (convs != 1)}")]
+    states = f", {len(described['checkpoints'])} checkpoints" if "checkpoints" in described else ""
+    lines = [(f"  {key}:", f"{height}x{width} {colours}, {convs} conv layer{'s' * (convs != 1)}{states}")]
     lines += [(f"    {name}: {_flow(value)}", "") for name, value in section.items()]
     if _unknown(described):
         lines.append(("    # preprocessing: unit", "assumed, no file tells; raw: 0..255, tf: -1..1, torch, caffe"))
@@ -130,14 +163,26 @@ def _ends(node: Any) -> Iterator[Any]:
 
 
 def add(file: Path, name: str | None = None) -> str:
-    """Write the block of a model file into params.yaml. Returns its key.
+    """Write the block of a model file, or of a series, into params.yaml. Returns its key.
 
-    Raises InputError for a file that can't be shown, with what is in the way.
+    Of a series that has a block, only what is new is brought. Raises InputError for a file that can't be shown, with
+    what is in the way.
     """
     text = PARAMS.read_text(encoding="utf-8")
     taken = config.parse(text, str(PARAMS)).get("models") or {}
-    key, here = key_for(file, name, taken), at_home(file)
-    section: dict[str, Any] = {"file": here.as_posix()}
+    section: dict[str, Any]
+    if file.is_dir():
+        here, new = series_at_home(file)
+        section = {"checkpoints": here.as_posix()}
+        if new:
+            print(f"{new} new files of {file} copied to {here}")
+        there = (of for of, one in taken.items() if isinstance(one, dict) and one.get("checkpoints") == here.as_posix())
+        if (known := next(there, None)) is not None and name in (None, known):
+            return str(known)
+        key = key_for(file.resolve(), name, taken)
+    else:
+        key, here = key_for(file, name, taken), at_home(file)
+        section = {"file": here.as_posix()}
     with tempfile.TemporaryDirectory() as folder:
         networks.run(key, networks.ModelSection(**section), Path(folder))
         described = networks.read_description(Path(folder) / "models" / key)
@@ -153,12 +198,14 @@ def add(file: Path, name: str | None = None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m cnnviz.add", description=__doc__.partition("\n")[0])
-    parser.add_argument("file", type=Path, help="a .keras, .h5 or .hdf5 file")
+    parser.add_argument("file", type=Path, help="a .keras, .h5 or .hdf5 file, or a folder of cnnviz.FilterWatch")
     parser.add_argument("--name", help="the model's key in params.yaml, the file's name where nothing is said")
     given = parser.parse_args()
     with stage("add", "python -m cnnviz.add"):
+        before = PARAMS.read_bytes()
         key = add(given.file, given.name)
-    print(f"added {key} to {PARAMS}; look at its block, then: make repro")
+    done = f"added {key} to" if PARAMS.read_bytes() != before else f"{key} is in"
+    print(f"{done} {PARAMS}; look at its block, then: make repro")
 
 
 if __name__ == "__main__":

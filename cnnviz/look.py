@@ -78,9 +78,9 @@ def make(params: config.Params, watch: Stopwatch) -> str:
 
     Raises InputError where a stage of these models would.
     """
-    own = [key for key, model in params.models.items() if model.file]
+    own = [key for key, model in params.models.items() if model.own]
     for key in own:  # only the file says what size of images it takes
-        networks.run(key, params.models[key], FOLDER)
+        networks.run(key, params.models[key], FOLDER, latest=True)
     known = {key: max(networks.read_description(FOLDER / "models" / key)["input_shape"][:2]) for key in own}
     whole, partly = chosen(params, known)
     keys, short = {whole: f"{whole} whole", partly: f"a few filters of {partly}"}, preview(params)

@@ -9,7 +9,7 @@ from cnnviz.files import ARTIFACTS, check_brought, stage
 def main(key: str) -> None:
     with stage(f"models@{key}"):
         section = config.load().models[key]
-        check_brought([(f"models.{key}.file", section.file), (f"models.{key}.code", section.code)])
+        check_brought((f"models.{key}.{name}", path) for name, path in section.brought().items())
         networks.run(key, section, ARTIFACTS)
 
 

@@ -15,6 +15,7 @@ def main() -> None:
         download_model,
         enlarge_filters,
         extract_weights,
+        follow_training,
         judge_explanations,
         maximize_filters,
         render_report,
@@ -24,6 +25,7 @@ def main() -> None:
     for key in config.load().models:
         for one in (download_model, extract_weights, compute_feature_maps, maximize_filters, analyze_model):
             one.main(key)
+        follow_training.main(key)
     for key in config.load().models:
         judge_explanations.main(key)
     enlarge_filters.main()

@@ -21,6 +21,7 @@ ORDER = [
         "analysis",
         "judging",
         "comparison",
+        "epochs",
         "report",
         "tracking",
         "verify",
@@ -28,7 +29,7 @@ ORDER = [
         "notebook",
         "config",
     ),
-    *("look", "borrowing", "add", "ask", "repro", "enlarge", "publish"),
+    *("look", "borrowing", "add", "ask", "strip", "repro", "enlarge", "publish"),
 ]
 # What can't change an output is no dep of a stage: params.yaml (and the rooms' sections, which read it) is tracked by
 # its values, errors are words.
@@ -39,7 +40,7 @@ MAY_HIDE = {
 }  # IPython, users' code
 GROUND = {"errors", "fields", "config"}
 # Where a network runs, or Keras's own data come from (images/reading.py, one function)
-WITH_NETWORK = {"networks", "activations", "filters", "maximization", "analysis", "notebook", "images"}
+WITH_NETWORK = {"networks", "activations", "filters", "maximization", "analysis", "epochs", "notebook", "images"}
 WITHOUT_NETWORK = ("images", "weights", "fixed_filters", "compare", "report", "track")
 DEFINED = (ast.FunctionDef, ast.ClassDef)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -2,7 +2,9 @@
 
 from . import depth as depth  # what changes with depth: frequency, chroma
 from . import examples as examples  # image patches that drive a filter
+from . import layers as layers  # what a pass over images found of a layer, in numbers
 from . import subjects as subjects  # layers that params.yaml asks for, checked
+from . import watching as watching  # show image sets to a network once, with all measures
 from .causes import Masks as Masks  # what of their strongest patches filters look at
 from .causes import known_masks as known_masks  # by image and box
 from .causes import masked as masked  # an image as a filter looks at it
@@ -25,8 +27,10 @@ from .places import quantised as quantised  # shares of a filter's highest outpu
 from .places import read_places as read_places  # of one model's analysis
 from .places import share as share  # what a level stands for
 from .places import split as split  # an image's levels by layer
+from .predictions import against_labels as against_labels  # what a network said, and whether that is right
 from .predictions import covered as covered  # what share of a map is covered
 from .predictions import gradcam as gradcam  # where in an image a class score comes from
+from .predictions import headline as headline  # the accuracy of predictions
 from .section import AnalyzeSection as AnalyzeSection  # `analyze` in params.yaml
 from .seen import Seen as Seen  # what a measure gets to see of one layer
 from .stage import run as run  # the stage `analyze`

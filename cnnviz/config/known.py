@@ -13,13 +13,13 @@ from cnnviz.errors import InputError, choices
 from cnnviz.filters import lendable
 from cnnviz.images import Own
 from cnnviz.maximization import check_enlarged
-from cnnviz.networks import ModelSection, read_description, recognise, selection
+from cnnviz.networks import ModelSection, read_description, recognise, selection, series
 from cnnviz.objectives import Term, parse
 from cnnviz.tracking import lockfile
 
 # What of a model's block makes the network that is stored
-NETWORK = {"known", "application", "file", "sources", "input_size", "code", "input_shape", "inputs", "bands"}
-NETWORK |= {"preprocessing", "output", "random_weights"}
+NETWORK = {"known", "application", "file", "checkpoints", "architecture", "sources", "input_size", "input_shape"}
+NETWORK |= {"code", "inputs", "bands", "preprocessing", "output", "random_weights"}
 UNKNOWN = 1 << 62  # more images than any set has
 
 
@@ -61,6 +61,10 @@ def _of_files(where: str, model: ModelSection, counts: Mapping[str, int]) -> Ite
     for name, images in model.explain.items():
         if max(images, default=0) >= counts.get(name, UNKNOWN):
             yield f"{where}.explain.{name}: image {max(images)} is out of range; there are 0..{counts[name] - 1}"
+    if model.checkpoints:
+        find = partial(series.find, model.checkpoints, model.architecture, f"{where}.checkpoints")
+        if line := _refused(find):
+            yield line
     if model.file and (line := _refused(partial(recognise, Path(model.file), f"{where}.file"))):
         yield line
     if model.code and not Path(model.code).is_file():
@@ -97,6 +101,8 @@ def _is_of(model: ModelSection, entry: lockfile.Entry, folder: Path) -> bool:
     try:
         stored = (folder / "model.json").stat()
         files = [Path(path).stat() for path in (model.file, model.code) if path]
+        if model.checkpoints:
+            files += [path.stat() for path in series.files_of(model.checkpoints, model.architecture)]
     except OSError:
         return False
     return asked == made and entry.present() and all(file.st_ctime < stored.st_ctime for file in files)

@@ -5,7 +5,8 @@ takes upper and lower case for the same.
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
-REPORT = ("index", "assets", "compare", "docs", "images", "metrics", "plots", "walk")  # names of the report's own files
+# Of the report's own files
+REPORT = ("index", "assets", "compare", "docs", "epochs", "images", "metrics", "plots", "walk")
 ANALYSIS = ("examples", "outputs", "predictions")  # folders beside those of the sets in analysis/<model>
 OF_PAIRS = ("_rendered", "_filters", "_drift")  # ends of the names of files about two models
 

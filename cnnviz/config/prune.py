@@ -11,7 +11,7 @@ from pathlib import Path
 from cnnviz.files import ARTIFACTS
 from cnnviz.tracking import lockfile
 
-KINDS = ("models", "weights", "feature_maps", "maximize", "analysis")
+KINDS = ("models", "weights", "feature_maps", "maximize", "analysis", "epochs", "judge")
 
 
 def prune(keys: set[str], lock: Path = Path("dvc.lock")) -> list[Path]:

@@ -8,9 +8,9 @@ from .fixed import lendable as lendable  # whether a model has filters that can 
 from .kernels import draw as draw  # the picture of a layer's kernels
 from .kernels import filters_of as filters_of  # a kernel with its filters first
 from .kernels import first_inputs as first_inputs  # the first input channel of filters in groups
-from .kernels import joined as joined  # a separable layer's two kernels as one
 from .kernels import read_kernel as read_kernel  # kernel and bias of a stored layer
 from .likeness import clusters as clusters  # groups of filters that are alike
 from .likeness import cosines as cosines  # cosine between any two kernels
+from .live import kernel_of as kernel_of  # the kernel of a layer at hand
 from .section import FixedFiltersSection as FixedFiltersSection  # `fixed_filters` in params.yaml
 from .section import WeightsSection as WeightsSection  # `weights` in params.yaml

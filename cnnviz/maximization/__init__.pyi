@@ -10,6 +10,7 @@ from .enlarging import check_enlarged as check_enlarged  # whether `enlarge` ask
 from .enlarging import enlarge as enlarge  # the stage `enlarge`
 from .ladder import doubt as doubt  # why a picture does not show what its filter looks for
 from .ladder import rose as rose  # whether a score rose
+from .plain import Plan as Plan  # pictures of any state of one network, by the first attempt alone
 from .rendering import Judged as Judged  # filters with their verdicts and scores
 from .rendering import Rendering as Rendering  # a network's images, rendered and scored
 from .rendering import Wishes as Wishes  # what to render of a filter besides its image

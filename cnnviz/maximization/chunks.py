@@ -43,7 +43,8 @@ class Chunk:
 class Workshop:
     """A network and the last renderer that was traced for it.
 
-    described: model.json, where there is one, which says what the answer is that `logit` means.
+    digest: what start noise is drawn by, besides seed and objective. described: model.json, where there is one, which
+    says what the answer is that `logit` means.
     """
 
     def __init__(
@@ -111,4 +112,5 @@ def workshop(model: str) -> Workshop:
     """Load a stored model, once per process."""
     keep_heap()
     network, described = load(Path(model))
-    return Workshop(network, described["preprocessing"], described["digest"], described["input_shape"][2], described)
+    noise = described.get("noise", described["digest"])  # of a series: the same at every checkpoint
+    return Workshop(network, described["preprocessing"], noise, described["input_shape"][2], described)

@@ -41,7 +41,7 @@ def run(
     if section.start != "noise" and section.start.split("/")[0] not in images:
         raise InputError(f"params.yaml: maximize.start: {key} can't see the images of that set; {', '.join(images)}")
     # TensorFlow: only after the params are checked
-    from cnnviz.maximization import canvas, chunks, files, rendering, surroundings
+    from cnnviz.maximization import canvas, chunks, files, plain, rendering, surroundings
     from cnnviz.maximization.ascent import settings
     from cnnviz.maximization.cache import RenderCache
 
@@ -50,11 +50,9 @@ def run(
     with watch.network():
         fitting = canvas.Fitting(chunks.workshop(str(stored)).network, (height, width, channels))
     asked, where = None if section.size == "auto" else canvas.pair(section.size), "params.yaml: maximize.size"
-    seen = {name: canvas.wanted(fields[name], (height, width), section.max_size) for name in wanted}
     unseen = canvas.wanted(None, (height, width), section.max_size)
-    chosen = {name: fitting.layers([name], asked, size, where) for name, size in seen.items()}
+    chosen, use = plain.planned(fitting, described, wanted, section, seed)
     chosen_for = {name: fitting.objective(one, asked, unseen, where) for name, one in others.items()}
-    use = {name: settings.settings_for(section, seed, fields[name], one.size) for name, one in chosen.items()}
     whole_of = {name: settings.settings_for(section, seed, None, one.size) for name, one in chosen_for.items()}
     patches = {name: 0 if settings.first(fields[name]) else section.from_patches for name in wanted}
     wishes = {

@@ -5,6 +5,7 @@ from . import head as head  # which output is the network's answer, and the scor
 from . import receptive_field as receptive_field  # which pixels a neuron sees
 from . import rescaling as rescaling  # what a network does itself to the numbers of its images
 from . import selection as selection  # layers and filters that params.yaml asks for, and memory for them, checked
+from . import series as series  # the checkpoints of a training: found, read, stored
 from .description import read_description as read_description  # model.json of a stored model
 from .files.kinds import recognise as recognise  # what a model file is, or the line with the remedy
 from .folding import filter_kernels as filter_kernels  # kernels with their batch normalization folded in

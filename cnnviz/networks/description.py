@@ -21,9 +21,12 @@ def read_description(folder: Path) -> dict[str, Any]:
 def fingerprint(described: Mapping[str, Any]) -> str:
     """SHA-256 of what a stored model computes: weights, configuration, own code, what images become first.
 
-    The digest of the weights alone doesn't tell average from max pooling.
+    The digest of the weights alone doesn't tell average from max pooling. `noise`: see series.NOISE.
     """
+    optional = ("code", "noise")
     parts = [
-        described[key] for key in ("digest", "config", "preprocessing", "code") if key != "code" or key in described
+        described[key]
+        for key in ("digest", "config", "preprocessing", *optional)
+        if key not in optional or key in described
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -19,6 +19,7 @@ from cnnviz.errors import InputError, reason
 from cnnviz.networks import graph, rescaling
 from cnnviz.networks.files import Read, onnx, read
 from cnnviz.networks.scaling import scaling
+from cnnviz.networks.series import Checkpoint, find, whole
 from cnnviz.networks.store import Loaded, digest
 from cnnviz.sources import catalog, read_member
 
@@ -87,7 +88,8 @@ def _application(name: str, shape: tuple[int, int] | None) -> keras.Model:
 
 
 def get(key: str, params: "ModelSection") -> Loaded:
-    """Get a model from the first of its sources that has it, and check its digest; or its untrained twin.
+    """Get a model from the first of its sources that has it, and check its digest; or its untrained twin. Of a series:
+    its first checkpoint.
 
     Raises InputError if no source can be had, if the digest is another one, or if a file can't be loaded safely.
     """
@@ -138,6 +140,11 @@ def _get(key: str, params: "ModelSection") -> Loaded:
         source, origin, trained_on = "keras", f"keras.applications.{params.application}", "ImageNet (ILSVRC)"
         title = f"{params.application} of keras.applications"
         preprocessing: Any = params.preprocessing or catalog.APPLICATIONS[params.application]
+    elif params.checkpoints:
+        series = checkpoints(key, params)
+        found = at_checkpoint(key, params, series[0])  # whose configuration is that of all, also when more are added
+        source, origin, trained_on, title = "checkpoints", series[-1].path.name, params.trained_on, key
+        preprocessing = params.preprocessing
     else:
         code = Path(params.code) if params.code else None
         found = read(Path(params.file or ""), f"{where}.file", code, size, params.inputs)
@@ -167,6 +174,18 @@ def _get(key: str, params: "ModelSection") -> Loaded:
         bands=_bands(params, shape[2], where),
         code=found.code,
     )
+
+
+def checkpoints(key: str, params: "ModelSection") -> list[Checkpoint]:
+    """The series of a model, the earliest checkpoint first. Raises InputError, naming the file, as `find` does."""
+    return find(params.checkpoints or "", params.architecture, f"params.yaml: models.{key}.checkpoints")
+
+
+def at_checkpoint(key: str, params: "ModelSection", checkpoint: Checkpoint) -> Read:
+    """The network as it was then, in the one form. Raises InputError, naming the file."""
+    where = f"params.yaml: models.{key}.checkpoints"
+    with whole(checkpoint, where) as path:
+        return read(path, where, Path(params.code) if params.code else None, _size(params), params.inputs)
 
 
 def _shape(found: Read, size: tuple[int, int] | None) -> tuple[int, int, int]:

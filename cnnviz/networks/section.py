@@ -13,6 +13,7 @@ from cnnviz.networks.scaling import scaling
 from cnnviz.sources import catalog
 
 MODELS = "inputs/models"
+FORMED = 0.9  # similarity to a filter's last picture from which it has its form
 FLOAT32 = 3e38  # the largest number that a network computes with, nearly
 Side = Annotated[int, BeforeValidator(no_bool), Field(ge=8, le=4096, strict=True)]  # of an image, in pixels
 
@@ -48,13 +49,16 @@ class Bands(Section):
 
 
 class ModelSection(Section):
-    """One of `known` (catalogue), `application` (keras.applications) and `file` (one's own), and all that concerns one
-    model alone: which of its layers are rendered, which of its predictions explained.
+    """One of `known` (catalogue), `application` (keras.applications), `file` and `checkpoints` (one's own, a network or
+    its training), and all that concerns one model alone: which layers are rendered, which predictions explained.
     """
 
     known: str | None = None
     application: str | None = None
     file: str | None = None
+    checkpoints: str | None = None
+    architecture: str | None = None
+    formed: Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=1)] = FORMED
     sources: Annotated[list[Literal["package", "keras"]], Field(min_length=1)] | None = None
     input_size: Side | None = None
     code: str | None = None
@@ -76,9 +80,11 @@ class ModelSection(Section):
     labels: dict[Key, Literal["same"] | dict[Index | str, Index | str]] = {}
 
     def complaints(self) -> Iterator[str]:
-        given = [name for name in ("known", "application", "file") if getattr(self, name) is not None]
+        sources = ("known", "application", "file", "checkpoints")
+        given = [name for name in sources if getattr(self, name) is not None]
         if len(given) != 1:
-            yield f"expected exactly one of `known`, `application` and `file`, got {' and '.join(given) or 'none'}"
+            said = "`known`, `application`, `file` and `checkpoints`"
+            yield f"expected exactly one of {said}, got {' and '.join(given) or 'none'}"
         if self.known is not None and self.known not in catalog.MODELS:
             yield f"known: unknown model {quoted(self.known)}; {choices(self.known, catalog.MODELS)}"
         if self.application is not None and self.application not in catalog.APPLICATIONS:
@@ -94,16 +100,27 @@ class ModelSection(Section):
                 yield f"sources: {source!r} does not have this model; valid: {', '.join(allowed) or '-'}"
         if self.file is not None and (reason := wrong_suffix(self.file)):
             yield f"file: {quoted(self.file)} is {reason}"
-        for name in ("file", "code"):
-            if not (given := getattr(self, name)):
+        if self.architecture is not None and (reason := wrong_suffix(self.architecture)):
+            yield f"architecture: {quoted(self.architecture)} is {reason}"
+        elif self.architecture is not None and not self.architecture.lower().endswith(".keras"):
+            yield f"architecture: {quoted(self.architecture)}; expected a .keras file"
+        for name in ("architecture", "formed"):
+            if self.checkpoints is None and getattr(self, name) != type(self).model_fields[name].default:
+                yield f"{name}: is for a series, beside `checkpoints`"
+        if self.checkpoints is not None and self.random_weights is not None:
+            yield "random_weights: is for one network, not for the checkpoints of a training"
+        for name in ("file", "checkpoints", "architecture", "code"):
+            if (given := getattr(self, name)) is None:
                 continue
-            if line := too_long(given):
+            if not given:
+                yield f"{name}: is empty; expected a path in {MODELS}"
+            elif line := too_long(given):
                 yield f"{name}: {quoted(given)} is {line}"
             elif not _watched(given):
                 yield f"{name}: {quoted(given)} is not in {MODELS}, which DVC watches; put it there, or a copy"
         for name in ("code", "inputs", "bands"):
-            if getattr(self, name) and self.file is None:
-                yield f"{name}: is for a model of one's own, beside `file`"
+            if getattr(self, name) and not self.own:
+                yield f"{name}: is for a model of one's own, beside `file` or `checkpoints`"
         if self.code is not None and not self.code.endswith(".py"):
             yield f"code: {quoted(self.code)} is no Python file"
         if self.input_size is not None and self.input_shape is not None:
@@ -113,6 +130,16 @@ class ModelSection(Section):
                 scaling(self.preprocessing, self._channels())
             except InputError as error:
                 yield f"preprocessing: {error}"
+
+    @property
+    def own(self) -> bool:
+        """Whether it is made from files of one's own."""
+        return self.file is not None or self.checkpoints is not None
+
+    def brought(self) -> dict[str, str]:
+        """What of one's own files it is made from, by key: paths, or a pattern of paths."""
+        names = ("file", "checkpoints", "architecture", "code")
+        return {name: path for name in names if (path := getattr(self, name))}
 
     def _channels(self) -> int:
         """Of the network, as far as params.yaml tells: the file says how many there are."""

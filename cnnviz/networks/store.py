@@ -21,6 +21,7 @@ from cnnviz.networks import graph, head, receptive_field, rescaling, selection
 from cnnviz.networks.description import fingerprint
 from cnnviz.networks.files import OWN, own_code
 from cnnviz.networks.origins import sources
+from cnnviz.networks.series import NOISE
 
 WEIGHTS, CODE = "weights.weights.h5", "code.py"
 
@@ -45,6 +46,7 @@ class Loaded:
     titles: dict[str, str] = field(default_factory=dict)  # safe name of a layer: the user's
     bands: dict[str, Any] | None = None  # names of the channels, and which are drawn red, green and blue
     code: str | None = None  # the text of a Python file with layers of the user's own
+    checkpoints: list[dict[str, Any]] = field(default_factory=list)  # entries of a series, the earliest first
 
 
 def digest(network: keras.Model) -> str:
@@ -111,6 +113,7 @@ def save(key: str, loaded: Loaded, folder: Path, output: str | None = None) -> l
         "notes": notes,
         **({"bands": loaded.bands} if loaded.bands else {}),
         **({"code": own_code.sha256(loaded.code)} if loaded.code is not None else {}),
+        **({"checkpoints": loaded.checkpoints, "noise": NOISE} if loaded.checkpoints else {}),
         "config": json.loads(network.to_json()),
     }
     write_json(folder / "model.json", described | {"fingerprint": fingerprint(described)})

@@ -8,6 +8,8 @@ from .bundled import bundled_model as bundled_model  # a model of the catalogue 
 from .display import Shown as Shown  # what a notebook shows as captioned pictures
 from .explaining import Explanation as Explanation  # where a classifier's answer comes from
 from .explaining import explain as explain  # Grad-CAM, and which filters made it
+from .living import Life as Life  # filters at every checkpoint of a training
+from .living import life as life  # grow them
 from .maximizing import maximize as maximize  # what filters look for
 from .patches import Examples as Examples  # patches that drive filters most
 from .patches import examples as examples  # find them

@@ -79,7 +79,7 @@ def maximize(
     numbers = _filters(of, layer, filters) if layer else []
     wanted = [channel(layer, k) for k in numbers] if layer else _listed(what, filters)
     chosen = _settings(of, wanted, size, stability_steps, options)
-    shop = Workshop(of.network, spec, digest(of.network), of.channels, of.stored)
+    shop = Workshop(of.network, spec, of.stored.get("noise") or digest(of.network), of.channels, of.stored)
     if chosen.parameterization == "maco" and natural is None:
         raise InputError("natural: not given; the parameterization 'maco' takes its spectrum from natural images")
     parts = []

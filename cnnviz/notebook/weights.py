@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.filters import draw, first_inputs, joined
+from cnnviz.filters import draw, first_inputs, kernel_of
 from cnnviz.notebook import given
 from cnnviz.notebook.display import MOST, Several, counted, rest
 from cnnviz.notebook.tiles import Row, Tile
@@ -96,7 +96,7 @@ def kernels(model: given.Model, layer: str, *, preprocessing: given.Preprocessin
     traced = of.trace(until=name)
     conv = given.conv(traced, name)
     spec = given.preprocessing(preprocessing, of) if preprocessing is not None or of.stored else None
-    kernel = _stored(conv.layer)
+    kernel = kernel_of(conv.layer)
     depthwise = isinstance(conv.layer, keras.layers.DepthwiseConv2D)
     if depthwise:
         kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
@@ -111,10 +111,3 @@ def kernels(model: given.Model, layer: str, *, preprocessing: given.Preprocessin
         reverse_channels=isinstance(spec, dict) and bool(spec["reverse_channels"]),
         first=first_inputs(conv.filters, kernel.shape[2], kernel.shape[2] if depthwise else conv.input.shape[-1]),
     )
-
-
-def _stored(layer: Any) -> NDArray[np.float32]:
-    if isinstance(layer, keras.layers.SeparableConv2D):
-        return joined(layer.depthwise_kernel.numpy(), layer.pointwise_kernel.numpy())
-    kernel = np.asarray(layer.kernel.numpy(), np.float32)
-    return kernel.transpose(0, 1, 3, 2) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel

@@ -33,11 +33,11 @@ def to_uint8(x: ArrayLike, low: ArrayLike, high: ArrayLike) -> Picture:
     """Scale numbers so that `low` becomes 0 and `high` 255, rounded; what lies outside is clipped.
 
     x: any shape; low, high: numbers, or arrays that broadcast against x (one scale per tile: shape `(n, 1, 1, 1)`).
-    Where `high` is not above `low` (a constant tile) the result is 0.
+    Where `high` is not above `low` (a constant tile), and where x is no number, the result is 0.
     """
     x, low, high = (np.asarray(a, np.float64) for a in (x, low, high))
     span = np.where(high > low, high - low, np.inf)
-    return np.rint(np.clip((x - low) / span, 0, 1) * 255).astype(np.uint8)
+    return np.nan_to_num(np.rint(np.clip((x - low) / span, 0, 1) * 255)).astype(np.uint8)
 
 
 def diverging(x: ArrayLike, limit: ArrayLike) -> Picture:

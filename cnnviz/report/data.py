@@ -122,12 +122,12 @@ def _maps(artifacts: Path, key: str, layer: str, params: Params, inline: Inliner
         rate, never = entry.get("firing_rate", []), entry.get("never_active", [])
         facts: Facts = {"set": name, "images": rows, "picture": picture, "measured_at": entry.get("measured_at", "")}
         facts |= {"channels": shown.get("channels", np.array([], int)).tolist(), "filters": len(rate)}
-        if rate:
+        if known := {k: value for k, value in enumerate(rate) if value is not None}:  # of maps that are numbers
             facts |= {
-                "median": float(np.median(rate)),
+                "median": _median(known.values()),
                 "never": [k for k, silent in enumerate(never) if silent],
-                "busiest": [(int(k), rate[int(k)]) for k in np.argsort(-np.asarray(rate), kind="stable")[:5]],
-                "bars": histogram(rate, 0.0, 1.0),
+                "busiest": sorted(known.items(), key=lambda one: -one[1])[:5],
+                "bars": histogram(list(known.values()), 0.0, 1.0),
             }
         found.append(facts)
     return found

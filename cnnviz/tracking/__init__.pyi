@@ -5,4 +5,5 @@ from . import target as target  # which store the runs go to, and which are ther
 from . import timings as timings  # when a stage ran, and on what
 from .links import base as base  # where the MLflow of `make ui` is now
 from .links import compared as compared  # the page on which MLflow compares runs
+from .picturing import log_picture as log_picture  # a picture at a step of any run
 from .sync import run as run  # the stage `track`

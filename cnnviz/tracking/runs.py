@@ -33,6 +33,7 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
     runs without becoming current.
     """
     done, wanted = Done(store.experiment), set()
+    entries = [entry for entry in entries if _worth(entry)]
     present = {entry.name for entry in entries if entry.present()}
     current = "true" if workspace else "false"
     parents: dict[str, str] = {}
@@ -76,6 +77,11 @@ def sync(store: Store, entries: list[Entry], workspace: bool = True) -> Done:
         _save_views(store, max(entry.params.get("maximize.steps", 1) for entry in entries))
     done.runs = sorted(store.runs[run].info.run_id for run in wanted)
     return done
+
+
+def _worth(entry: Entry) -> bool:
+    """Whether a stage made anything: `epochs` of a model that is no series did not."""
+    return entry.stage != "epochs" or f"models.{entry.model}.checkpoints" in entry.params
 
 
 def _tried(store: Store, name: str) -> str:

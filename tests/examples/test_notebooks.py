@@ -14,7 +14,15 @@ from cnnviz.sources import catalog
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
-EXPECTED = {"borrow_filters", "layer_by_layer", "two_diagonal_kernels", "vgg16_filters", "your_own_model"}
+EXPECTED = {
+    "borrow_filters",
+    "layer_by_layer",
+    "two_diagonal_kernels",
+    "vgg16_filters",
+    "watch_training",
+    "your_own_model",
+}
+DEAR = {"watch_training"}  # a minute; tests/examples/test_watch_training.py does the same in small
 # What TensorFlow says of the machine, from C++, before anybody can stop it
 CHATTER = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} |downloading [\w.=-]+, once$|\s*$")
 
@@ -98,7 +106,11 @@ def run(client: NotebookClient, notebook: Any) -> Any:
 
 
 @pytest.mark.pipeline
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.long] if path.stem in DEAR else []) for path in NOTEBOOKS],
+    ids=[path.stem for path in NOTEBOOKS],
+)
 def test_runs_whole_and_shows_pictures(path: Path, client: NotebookClient) -> None:
     run(client, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")]))
     notebook = run(client, nbformat.read(path, as_version=4))

@@ -49,6 +49,7 @@ def test_to_uint8_scales_rounds_and_clips() -> None:
     assert montage.to_uint8([-1, 0, 0.5, 1, 2], 0, 1).tolist() == [0, 0, 128, 255, 255]
     assert montage.to_uint8([[1, 3], [1, 3]], [[1], [0]], [[3], [6]]).tolist() == [[0, 255], [42, 128]]
     assert montage.to_uint8([5, 5], 5, 5).tolist() == [0, 0]
+    assert montage.to_uint8([float("nan"), 5, float("inf")], 0, 10).tolist() == [0, 128, 255]
 
 
 def test_diverging_is_white_at_zero_red_above_and_blue_below() -> None:

@@ -12,6 +12,7 @@ from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
 from cnnviz.report.site import (
     altered,
+    beside,
     clouds,
     curves,
     every,
@@ -69,6 +70,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         _choose_pages(site, compared)
         writer = Writer(env, site, {"site": site, "models": list(models.values()), "pairs": compared, **shared})
         writer.shared["with_images"] = bool(photos.sets)
+        writer.shared["trained"] = beside.pairs(models)
         writer.shared["version"] = _assets(env, files, models, compared, photos)
         if fixed := shared["fixed"]:
             drawn = {name: files.unpack(p, f"assets/fixed/{name}.webp") for name, p in fixed["pictures"].items() if p}
@@ -84,6 +86,8 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
             writer.page("walk", "walk.html", **writer.shared["walk"])
         listing.of_models(files, list(models.values()))
         _compare(writer, compared, artifacts)
+        for two in writer.shared["trained"]:
+            writer.page("epochs_pair", two.path, **beside.facts(two))
         image_pages.write(site, writer)
         for model in models.values():
             values = answers[model.key] | listing.of_model(site, model)

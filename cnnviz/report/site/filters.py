@@ -10,7 +10,7 @@ from cnnviz.analysis import Masks
 from cnnviz.files import npz
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
-from cnnviz.report.site import causes, growth, patches, pictures, sharing, words
+from cnnviz.report.site import causes, growth, life, patches, pictures, sharing, words
 from cnnviz.report.site.alike import Alike, Matches
 from cnnviz.report.site.circuit import Link, Wiring
 from cnnviz.report.site.layers import Layer, Model
@@ -108,7 +108,7 @@ def facts(site: Site, context: Context, k: int) -> Facts:
     place = (layer.model.key, layer.name, k)
     found["twins"] = [(site.filter(other), row) for other, row in site.twins.get(place, [])]
     found["matches"] = [(site.filter(other), value) for other, value in site.matches.get(place, [])]
-    found |= growth.large(site.photos, layer, k)
+    found |= growth.large(site.photos, layer, k) | {"life": life.of_filter(layer.model.training, layer.name, k)}
     if k in layer.rendered:
         found |= growth.facts(site.photos, layer, context.maximized, k)
     _downloads(site, context, k, found)

@@ -1,14 +1,12 @@
 """The pictures made for one filter: how the picture grew, step by step, and what else drives it."""
 
 import hashlib
-import io
 import math
 import shlex
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
@@ -21,8 +19,6 @@ from cnnviz.report.site.photos import Photo, Photos
 COLUMN = 416  # pixels that a picture has on a filter's page
 LARGEST = 512  # pixels of one of several pictures in a strip
 SHEET = 8192  # and of the side of a sheet of snapshots, where all are kept at the size they were made
-FRAMES = 120  # of a film at most
-QUICK, EASY, LAST = 60, 600, 1800  # milliseconds of a frame, and of the last one
 MADE, MIXED = "made", "mixed"  # kinds of pictures: from noise, from a natural image
 
 
@@ -40,7 +36,7 @@ def facts(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> Fac
     photos.files.later(f"{layer.folder}/{k}_steps.webp", lambda: pictures.strip(tiles, strip["side"], strip["columns"]))
     found["film"] = ""
     if len(snapshots) > 1:
-        photos.files.later(f"{layer.folder}/{k}_growing.webp", partial(film, snapshots))
+        photos.files.later(f"{layer.folder}/{k}_growing.webp", partial(pictures.film, snapshots))
         found["film"] = url(f"{k}_growing.webp")
     marks = data["snapshot_scores"][row : row + 1]
     found["chart"] = curves(data["scores"][row : row + 1], [f"filter {k}"], steps, marks)
@@ -84,19 +80,6 @@ def sheet(layer: Layer, k: int, snapshots: NDArray[np.uint8]) -> Facts:
     side = min(max(snapshots.shape[1:3]), SHEET // columns)
     src = url(*layer.folder.split("/"), f"{k}_steps.webp")
     return {"src": src, "columns": columns, "rows": -(-len(snapshots) // columns), "side": side}
-
-
-def film(snapshots: NDArray[np.uint8]) -> bytes:
-    """Snapshots `(s, h, w, 3)` as an animated WebP at their own size that starts again and again."""
-    chosen = sorted({int(i) for i in np.linspace(0, len(snapshots) - 1, min(FRAMES, len(snapshots))).round()})
-    frames = [Image.fromarray(snapshots[i]) for i in chosen]
-    each = min(EASY, max(QUICK, 5000 // len(frames)))
-    buffer = io.BytesIO()
-    lasting = [each] * (len(frames) - 1) + [LAST]
-    options = {"duration": lasting, "loop": 0, "quality": pictures.QUALITY, "method": pictures.METHOD}
-    options |= {"kmin": 0, "kmax": 0}  # else each frame is encoded twice, as a key frame and as none
-    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], **options)
-    return buffer.getvalue()
 
 
 def _others(photos: Photos, layer: Layer, k: int, what: str, images: NDArray[np.uint8], kind: str = MADE) -> Facts:

@@ -9,7 +9,7 @@ from cnnviz.files import npz
 from cnnviz.report import data
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import Picture
-from cnnviz.report.site import pictures, rows, tables
+from cnnviz.report.site import life, pictures, rows, tables
 from cnnviz.report.site.filters import Context, Site
 from cnnviz.report.site.layers import Layer
 from cnnviz.report.site.links import url
@@ -46,6 +46,7 @@ def facts(site: Site, context: Context, table: tables.Table) -> Facts:
         "maps": _maps(site, layer),
         "plots": _plots(context, table),
         "judged": _judged(layer),
+        "life": life.of_layer(layer.model.training, layer.name, {k: layer.filter(k) for k in layer.rendered}),
         "settings": layer.model.facts["settings"].get(layer.name, {}),
         "numbers": layer.analysis,
         "seen": site.photos.said(layer.model.sets, layer.analysis.get("photos")),
@@ -103,7 +104,7 @@ def _maps(site: Site, layer: Layer) -> list[Facts]:
 def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     low, high = float(values.min()), float(np.quantile(values, 0.995))
     high = high if high > low else float(values.max())
-    return np.rint(np.clip((values - low) / ((high - low) or 1), 0, 1) * 255).astype(np.uint8)
+    return np.nan_to_num(np.rint(np.clip((values - low) / ((high - low) or 1), 0, 1) * 255)).astype(np.uint8)
 
 
 def _plots(context: Context, table: tables.Table) -> list[Facts]:

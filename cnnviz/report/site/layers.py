@@ -18,6 +18,7 @@ from cnnviz.report.pictures import rendered_pictures
 from cnnviz.report.site import circuit, pictures, words
 from cnnviz.report.site.circuit import Wiring
 from cnnviz.report.site.links import Filter, Tile, url
+from cnnviz.report.site.training import Training, read_training, write_strips
 
 PER_FILTER = (
     *("firing_rate", "mean", "maximum", "lifetime_sparsity"),
@@ -159,6 +160,8 @@ class Layer:
         overview = self.model.artifacts / "analysis" / self.model.key / "examples" / "every_filter" / f"{self.name}.png"
         path = f"{self.folder}/patches.webp"
         self.patches = pictures.rewrite_overview(files, path, overview, self.filters, self._insets())
+        if self.model.training:
+            write_strips(files, self.model.training, self.name, self.folder)
 
     def _insets(self) -> dict[int, tuple[float, float]]:
         """Of the first patch of each filter, where what it shows of the image is no square."""
@@ -192,6 +195,11 @@ class Model:
     sources: dict[str, circuit.Origin] = field(default_factory=dict)
     readers: dict[str, list[str]] = field(default_factory=dict)
     notes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)  # by layer and filter, what people wrote
+
+    @cached_property
+    def training(self) -> Training | None:
+        """Its checkpoints, where it is a series."""
+        return read_training(self.artifacts, self.key, self.facts.get("bands", {}).get("rgb"))
 
     @property
     def url(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cnnviz.report import data
 from cnnviz.report.data import Facts
-from cnnviz.report.site import altered, clouds, curves, predictions
+from cnnviz.report.site import altered, clouds, curves, life, predictions
 from cnnviz.report.site.filters import Site
 from cnnviz.report.site.layers import Model
 from cnnviz.report.site.pairs import Pair
@@ -42,6 +42,7 @@ def facts(site: Site, model: Model, compared: list[Pair], known: Mapping[str, Ta
         "preferences": clouds.preferences(model),
         "own_pairs": own,
         "objectives": objectives,
+        "life": life.of_model(model.training, {one.name: one.filter(one.telling()) for one in model.ordered()}),
         "analysis": data.read(folder / "metrics.json"),
         "by_layer": model.analysis,
     }

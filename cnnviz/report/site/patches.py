@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.analysis import Masks, examples, masked
@@ -19,10 +20,10 @@ Place = tuple[str, int, list[int]]  # set, image, box
 def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int, masks: Masks) -> list[Facts]:
     """Top and bottom examples of filter k, patch by patch with its place in the whole image. Writes their picture.
 
-    data: the arrays of `examples/<layer>.npz`; an empty list where there are none, or an image set is gone. `looked` of
-    the top ones: what of them it looks at, None where there are no masks.
+    data: the arrays of `examples/<layer>.npz`; an empty list where there are none, an image set is gone, or what the
+    filter does is no number. `looked` of the top ones: what of them it looks at, None where there are no masks.
     """
-    if not data:
+    if not _known(data, k):
         return []
     height, width = layer.model.facts["input_shape"][:2]
     found: list[Facts] = []
@@ -60,6 +61,10 @@ def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int, ma
     return found
 
 
+def _known(data: dict[str, NDArray], k: int) -> bool:
+    return bool(data) and bool(np.isfinite(data["top_activation"][k]).all())
+
+
 def _looked(photos: Photos, layer: Layer, places: Sequence[Place], masks: Masks, k: int) -> Facts | None:
     """The strongest patches as filter k looks at them: their picture, and which of them are known."""
     if k not in masks.seen or len(masks.seen[k]) != len(places):
@@ -80,7 +85,7 @@ def _looked(photos: Photos, layer: Layer, places: Sequence[Place], masks: Masks,
 
 def driving(data: dict[str, NDArray], k: int) -> list[str]:
     """The images that drive filter k most, strongest first, as `<set>/<number>`; data: see `of_filter`."""
-    if not data:
+    if not _known(data, k):
         return []
     places = zip(data["top_set"][k].tolist(), data["top_image"][k].tolist(), strict=True)
     return [f"{data['sets'][s]}/{i}" for s, i in places]

@@ -19,6 +19,8 @@ from cnnviz.report.pictures import Picture, opened, size
 from cnnviz.report.site.links import url
 
 QUALITY, METHOD = 78, 0  # of WebP: files of few kilobytes, quickly made
+FRAMES = 120  # of a film at most
+QUICK, EASY, LAST = 60, 600, 1800  # milliseconds of a frame, and of the last one
 WAITING = 64  # pictures that wait for their turn
 SMALLEST = 256  # a histogram shows values down to this part of the largest
 TILES = ((64, 128), (256, 96), (10**9, 64))  # (up to so many tiles, pixels of each)
@@ -156,6 +158,19 @@ def strip(images: Sequence[NDArray[np.uint8]], size: int, columns: int = 0) -> b
     return webp(sheet)
 
 
+def film(snapshots: NDArray[np.uint8]) -> bytes:
+    """States of a picture `(s, h, w, 3)` as an animated WebP at their own size that starts again and again."""
+    chosen = sorted({int(i) for i in np.linspace(0, len(snapshots) - 1, min(FRAMES, len(snapshots))).round()})
+    frames = [Image.fromarray(snapshots[i]) for i in chosen]
+    each = min(EASY, max(QUICK, 5000 // len(frames)))
+    buffer = io.BytesIO()
+    lasting = [each] * (len(frames) - 1) + [LAST]
+    options = {"duration": lasting, "loop": 0, "quality": QUALITY, "method": METHOD}
+    options |= {"kmin": 0, "kmax": 0}  # else each frame is encoded twice, as a key frame and as none
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], **options)
+    return buffer.getvalue()
+
+
 def _square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = max(image.shape[:2])
     if image.shape[0] == image.shape[1]:
@@ -189,7 +204,7 @@ def signed(values: NDArray[np.floating]) -> NDArray[np.uint8]:
 def colours(kernel: NDArray[np.float32]) -> str:
     """A kernel `(kh, kw, 3)` in RGB as data URI, between its own minimum and maximum."""
     low, high = float(kernel.min()), float(kernel.max())
-    return exactly(np.rint((kernel - low) * (255 / ((high - low) or 1))).astype(np.uint8))
+    return exactly(np.nan_to_num(np.rint((kernel - low) * (255 / ((high - low) or 1)))).astype(np.uint8))
 
 
 def exactly(pixels: NDArray[np.uint8]) -> str:

@@ -40,6 +40,9 @@ COLUMNS = {
     "drift_distance": ("kernel moved", "high", "distance to the same filter's kernel, as a share of its norm"),
     "drift_cosine": ("kernel cosine", "low", "to the same filter's kernel"),
     "drift_correlation": ("correlation", "low", "of its activations with those of the same filter"),
+    "formed_at": ("took its form at", "low", "checkpoint, from 0, after which its picture stays like its last"),
+    "silent_since": ("silent since", "low", "checkpoint, from 0, after which it fires on no image here"),
+    "moved_since_start": ("kernel moved", "high", "from the first checkpoint to the last, as a share of its last norm"),
     "words": ("tells apart", "", "classes, better than chance"),
     "note": ("note", "", "what people wrote"),
 }

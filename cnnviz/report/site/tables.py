@@ -48,6 +48,8 @@ def of_layer(layer: Layer, compared: Iterable[Pair]) -> Table:
         found |= {f"{key}/{name}": values(stored[key]) for key in MEASURED if key in stored}
     alike = layer.model.redundancy
     found |= {name: values(alike[f"{layer.name}/{name}"]) for name in ALIKE if f"{layer.name}/{name}" in alike}
+    if layer.model.training:
+        found |= layer.model.training.of_filters(layer.name, layer.filters)
     for name in ("nearest", "kernel_nearest"):  # -1: the only filter, or one of zeros
         if name in found:
             found[name] = [None if k == -1 else k for k in found[name]]

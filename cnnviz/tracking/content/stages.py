@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.files import ARTIFACTS, read_json
+from cnnviz.tracking.content import checkpoints, maximized
 from cnnviz.tracking.content import inputs as run_inputs
-from cnnviz.tracking.content import maximized
 from cnnviz.tracking.content import pictures as run_pictures
 from cnnviz.tracking.content.curves import is_number, mean
 from cnnviz.tracking.content.holding import Content, legal, rounded
 
-STAGES = ("models", "weights", "feature_maps", "maximize", "analyze", "judge")  # what a model's own run is made from
+STAGES = (
+    "models",
+    "weights",
+    "feature_maps",
+    "maximize",
+    "analyze",
+    "judge",
+    "epochs",
+)  # what a model's own run is made from
 FOLDERS = {"analyze": "analysis"}  # of stages that write elsewhere than their name says
 MODEL_CURVES = (
     "progress",
@@ -57,6 +65,9 @@ def of_model(model: str) -> Content:
             content.tags |= part.tags
             content.shown |= {name: part.shown[name] for name in MODEL_SHOWN if name in part.shown}
             content.curves |= {key: part.curves[key] for key in MODEL_CURVES if key in part.curves}
+            if stage == "epochs":  # the steps of a training are those of its model's run
+                content.curves |= part.curves
+                content.pictures += part.pictures
     if (ARTIFACTS / "report" / f"{model}.html").is_file():
         content.page = f"report/{model}.html"
     rendered = ARTIFACTS / "maximize" / model
@@ -171,6 +182,7 @@ _READERS = {
     "maximize": maximized.read,
     "analyze": _analyze,
     "judge": _judge,
+    "epochs": checkpoints.read,
     "compare": _compare,
     "images": _images,
     "fixed_filters": _fixed_filters,

@@ -1,0 +1,140 @@
+"""The checkpoints of a stored model: `<model>/checkpoints/<index>.npz`, and each as a stored model by itself."""
+
+import gc
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from cnnviz.errors import InputError
+from cnnviz.files import progress, write_json
+from cnnviz.networks.description import fingerprint, read_description
+from cnnviz.networks.series.composing import replace
+from cnnviz.networks.series.kept import Moment, from_weights, keep, read_arrays, read_moment
+from cnnviz.networks.series.listing import Checkpoint
+
+FOLDER, WEIGHTS = "checkpoints", "weights.weights.h5"
+# In the place of a network's digest: the noise that a filter's picture grows from is the same at every checkpoint, and
+# in all series, so that pictures differ by what the network learned alone
+NOISE = "series"
+HEAVY = 1 << 23  # weights: 32 MB
+IDLE = ("name", "trainable", "dtype", "seed", "batch_shape", "batch_input_shape", "build_config")  # of a layer
+
+
+def store(
+    key: str,
+    checkpoints: Sequence[Checkpoint],
+    first: Checkpoint,
+    network: keras.Model,
+    read: Callable[[Checkpoint], keras.Model],
+    digest: Callable[[keras.Model], str],
+    folder: Path,
+) -> list[dict[str, Any]]:
+    """Write the weights of checkpoints below a stored model's folder, one in memory at a time.
+
+    network: that of the series' first one, as it is stored; it gets the weights of the last; read: gives that of
+    another one in the same form. Returns their entries for model.json. Raises InputError, naming the file, for one of
+    another architecture.
+    """
+    wanted, before, entries, found = signature(network), None, [], network
+    with progress(len(checkpoints), "checkpoint", f"models {key}") as bar:
+        for i, checkpoint in enumerate(checkpoints):
+            found = network if checkpoint == first else read(checkpoint)
+            check(signature(found), wanted, checkpoint, first, f"params.yaml: models.{key}.checkpoints")
+            with tempfile.TemporaryDirectory() as place:
+                found.save_weights(Path(place) / WEIGHTS)
+                arrays = from_weights(Path(place) / WEIGHTS)
+            moment = Moment(checkpoint.moment.epoch, checkpoint.moment.step, checkpoint.moment.logs)
+            before = keep(folder / FOLDER, str(i), arrays, before, moment)
+            entries.append(
+                {
+                    "name": checkpoint.name,
+                    "file": checkpoint.path.name,
+                    "epoch": moment.epoch,
+                    "step": moment.step,
+                    "logs": moment.logs,
+                    "digest": digest(found),
+                }
+            )
+            let_go(found.count_params())
+            bar.update()
+    network.set_weights(found.get_weights())
+    for layer in network._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()  # Normalization computes with what it makes of its weights
+    return entries
+
+
+def let_go(weights: int) -> None:
+    """Free large networks at once, which refer to themselves: Python would keep several until it looks for such."""
+    if weights > HEAVY:
+        gc.collect()
+
+
+def signature(network: keras.Model) -> list[Any]:
+    """What two checkpoints of one network have in common: kinds of layers, their settings, shapes of weights."""
+    found = []
+    for layer in network._flatten_layers(include_self=False):
+        if isinstance(layer, keras.Model):
+            continue
+        settings = {k: v for k, v in layer.get_config().items() if k not in IDLE and "initializer" not in k}
+        shapes = [list(weight.shape) for weight in layer.weights]
+        found.append([type(layer).__name__, json.loads(json.dumps(settings, default=str)), shapes, layer.name])
+    return found
+
+
+def check(found: list[Any], wanted: list[Any], checkpoint: Checkpoint, first: Checkpoint, where: str) -> None:
+    """Raises InputError, naming the checkpoint's file, where its signature is not that of the first one."""
+    if other := _difference(found, wanted):
+        raise InputError(
+            f"{where}: {str(checkpoint.path)!r} is of another architecture than {first.path.name!r}: {other}; "
+            "leave it out"
+        )
+
+
+def _difference(one: list[Any], other: list[Any]) -> str:
+    """In words what differs first between two signatures; empty where nothing does."""
+    if len(one) != len(other):
+        return f"{len(one)} layers, not {len(other)}"
+    for here, there in zip(one, other, strict=True):
+        if here[0] != there[0]:
+            return f"{here[3]} is {here[0]}, not {there[0]}"
+        if here[2] != there[2]:
+            return f"the weights of {here[3]} have the shapes {here[2]}, not {there[2]}"
+        for name in here[1]:
+            if here[1][name] != there[1].get(name):
+                return f"{name} of {here[3]} is {str(here[1][name])[:40]}, not {str(there[1].get(name))[:40]}"
+    return ""
+
+
+class Stored:
+    """The checkpoints of the stored model in a folder; as long as there are any, 0 where it is no series."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.described = folder, read_description(folder)
+        self.entries: list[dict[str, Any]] = self.described.get("checkpoints", [])
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @contextmanager
+    def at(self, i: int) -> Iterator[Path]:
+        """Inside, a folder as `networks.load` takes it, of the network as it was at checkpoint i."""
+        if i == len(self) - 1:
+            yield self.folder
+            return
+        described = self.described | {"digest": self.entries[i]["digest"]}
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            for name in ("code.py", WEIGHTS):
+                if (self.folder / name).is_file():
+                    shutil.copyfile(self.folder / name, folder / name)
+            file = self.folder / FOLDER / f"{i}.npz"
+            replace(folder / WEIGHTS, read_arrays(file.parent, read_moment(file), file.name), str(file))
+            write_json(folder / "model.json", described | {"fingerprint": fingerprint(described)})
+            yield folder
