@@ -1,9 +1,13 @@
 """Who feeds whom how much, from kernels. What a layer's sources are: networks/origins.py."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnnviz.files import npz
 
 Origin = tuple[str, ...]
 
@@ -116,3 +120,13 @@ class Wiring:
             ]
             sides.append(links)
         return sides[0], sides[1]
+
+
+@lru_cache(4)  # a layer is asked for as the reader of the one before it, then for itself
+def read_wiring(path: Path, depthwise: bool, channels: int) -> Wiring | None:
+    """From `weights/<model>/<layer>.npz`; None where there is none. channels: of the layer's input."""
+    stored = npz.read(path)
+    if not stored:
+        return None
+    groups = 1 if depthwise else channels // stored["kernel"].shape[2]
+    return Wiring(stored["kernel"], depthwise, groups)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,6 @@ PER_FILTER = (
     *("firing_rate", "mean", "maximum", "lifetime_sparsity"),
     *("class_selectivity", "class_selectivity_chance", "preferred_class"),
 )
-
-
-@lru_cache(4)  # a layer is asked for as the reader of the one before it, then for itself
-def _wiring(path: Path, depthwise: bool, channels: int) -> Wiring | None:
-    stored = npz.read(path)
-    if not stored:
-        return None
-    groups = 1 if depthwise else channels // stored["kernel"].shape[2]
-    return Wiring(stored["kernel"], depthwise, groups)
 
 
 @dataclass
@@ -111,7 +102,7 @@ class Layer:
 
     def wiring(self) -> Wiring | None:
         path = self.model.artifacts / "weights" / self.model.key / f"{self.name}.npz"
-        return _wiring(path, self.conv["depthwise"], self.conv["input_shape"][-1])
+        return circuit.read_wiring(path, self.conv["depthwise"], self.conv["input_shape"][-1])
 
     def tile(self, k: int) -> Tile | None:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
@@ -275,7 +266,7 @@ def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> 
 
 
 def prepare(models: Iterable[Model], files: pictures.Files, tick: Any) -> None:
-    _wiring.cache_clear()  # the files of an earlier report in this process may have changed
+    circuit.read_wiring.cache_clear()  # the files of an earlier report in this process may have changed
     for model in models:
         for layer in model.ordered():
             layer.prepare(files)
