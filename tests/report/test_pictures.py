@@ -49,8 +49,10 @@ def test_the_pictures_of_a_filter_are_marked(project: Path, site: Path) -> None:
     assert grown.count('data-kind="mixed"') == stored["from_patches"].shape[1] == 4
     with np.load(project / "artifacts/analysis/nested/examples/inner_conv.npz") as examples:
         patches = examples["top_box"].shape[1] + examples["bottom_box"].shape[1]
+    with np.load(project / "artifacts/analysis/nested/masks/inner_conv.npz") as masks:
+        looked_at = int(masks["known"][masks["filters"].tolist().index(k)].sum())
     natural = text.split("In natural images</h2>")[1].split("</section>")[0]
-    assert natural.count('data-kind="natural"') == patches
+    assert natural.count('data-kind="natural"') == patches + looked_at
 
 
 def test_no_picture_but_maps_is_without_a_mark(site: Path) -> None:
