@@ -182,6 +182,7 @@ def test_from_a_picture_to_the_state_that_made_it(synced: Project, tmp_path: Pat
 
 
 @pipeline
+@pytest.mark.long
 def test_a_queued_experiment_reaches_the_store_under_its_name(synced: Project, tmp_path: Path) -> None:
     here = synced.copy(tmp_path / "p")
     here.track()

@@ -209,6 +209,7 @@ def bucket(tmp_path: Path) -> Iterator[str]:
             yield address
 
 
+@pytest.mark.long
 def test_results_travel_through_s3_and_have_their_runs(project: Remote, bucket: str, tmp_path: Path) -> None:
     def run(where: Project, commands: str) -> str:
         done = where.run("bash", "-ec", commands, **AMAZON, **WHO)

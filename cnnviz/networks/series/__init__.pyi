@@ -1,6 +1,7 @@
 """The door of series/: what others may use, loaded when it is asked for. The rest is private."""
 
 from .composing import whole as whole  # a checkpoint as a model file
+from .kept import NOISE as NOISE  # what all checkpoints of all series start from
 from .kept import Moment as Moment  # one state of a network: when it was, and where each of its arrays lies
 from .kept import digests as digests  # SHA-256 of each array
 from .kept import from_weights as from_weights  # the arrays of a weights file of Keras
@@ -14,7 +15,6 @@ from .listing import find as find  # the checkpoints of a series in their order
 from .listing import kept_in as kept_in  # those of a watched training's folder
 from .listing import natural as natural  # a key by which names sort as people count
 from .listing import set_aside as set_aside  # files of an earlier training
-from .stored import NOISE as NOISE  # what all checkpoints of all series start from
 from .stored import Stored as Stored  # the checkpoints of a stored model
 from .stored import check as check  # that a network's signature is that of the first checkpoint
 from .stored import let_go as let_go  # free the networks of earlier checkpoints

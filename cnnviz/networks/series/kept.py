@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 from cnnviz.errors import InputError, quoted, reason
 from cnnviz.files import npz, write_bytes
 
+# In the place of a network's digest: the noise that a filter's picture grows from is the same at every checkpoint, and
+# in all series, so that pictures differ by what the network learned alone
+NOISE = "series"
 ABOUT = "about"
 SKIPPED = "optimizer"  # the group of a weights file that is no part of the network
 BOMB, EXPANSION = 1 << 28, 100  # bytes that a member may unpack to, or so many times what is stored

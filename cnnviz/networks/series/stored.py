@@ -19,9 +19,6 @@ from cnnviz.networks.series.kept import Moment, from_weights, keep, read_arrays,
 from cnnviz.networks.series.listing import Checkpoint
 
 FOLDER, WEIGHTS = "checkpoints", "weights.weights.h5"
-# In the place of a network's digest: the noise that a filter's picture grows from is the same at every checkpoint, and
-# in all series, so that pictures differ by what the network learned alone
-NOISE = "series"
 HEAVY = 1 << 23  # weights: 32 MB
 IDLE = ("name", "trainable", "dtype", "seed", "batch_shape", "batch_input_shape", "build_config")  # of a layer
 
