@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,11 @@ def at_home(file: Path) -> Path:
     return there if there.is_file() else file
 
 
-def series_at_home(folder: Path) -> tuple[Path, int]:
+def series_at_home(folder: Path, name: str | None = None) -> tuple[Path, int]:
     """The same for the folder of a watched training, and how many of its files are new there.
 
-    A copy has the same checkpoints. What of another training is there under that name, or of this one before it was
-    begun again, is set aside, with a line.
+    A copy has the same checkpoints and is brought up to date; what this training gave up since then is set aside, with
+    a line. Another training of the folder's name gets a folder beside it, `-2`. name: that of the copy.
     """
     if not (folder / networks.series.NETWORK).is_file():
         raise InputError(
@@ -71,18 +72,31 @@ def series_at_home(folder: Path) -> tuple[Path, int]:
     networks.series.find(str(folder), None, str(folder))  # whether it is whole
     if folder.resolve().is_relative_to(MODELS.resolve()):
         return MODELS / folder.resolve().relative_to(MODELS.resolve()), 0
-    there = MODELS / folder.resolve().name
-    if there.exists() and not (there / networks.series.NETWORK).is_file():
-        raise InputError(f"{there}: there is something else of this name; give your folder another one")
     wanted = {file.name: file for file in networks.series.files_of(str(folder))}
-    had = {file.name: file for file in networks.series.files_of(str(there))} if there.is_dir() else {}
-    kept = {name for name, file in wanted.items() if name in had and filecmp.cmp(had[name], file, shallow=False)}
-    others = [file for name, file in had.items() if name not in kept]
-    if place := networks.series.set_aside(there, others):
-        print(f"{len(others)} files of another training are in {place} now")
-    for name in sorted(wanted.keys() - kept, key=lambda name: name != networks.series.NETWORK):  # that first
-        write_bytes(there / name, wanted[name].read_bytes())
-    return there, len(wanted) - len(kept)
+    there, had = MODELS / (name or folder.resolve().name), dict[str, Path]()
+    for number in count(2):
+        if there.exists() and not (there / networks.series.NETWORK).is_file():
+            raise InputError(f"{there}: there is something else of this name; give yours another one, by --name")
+        had = {file.name: file for file in networks.series.files_of(str(there))} if there.is_dir() else {}
+        other = next((of for of in sorted(had) if of in wanted and not _same(had[of], wanted[of])), None)
+        if other is None:
+            break
+        if name:
+            raise InputError(f"--name: given {name!r}; {there / other} is of another training; give yours another name")
+        beside = MODELS / f"{folder.resolve().name}-{number}"
+        print(f"{there / other} is of another training: this one is {beside}")
+        there = beside
+    gone = [had[of] for of in had if of not in wanted]
+    if place := networks.series.set_aside(there, gone):
+        print(f"{len(gone)} files that the training gave up are in {place} now")
+    new = wanted.keys() - had.keys()
+    for of in sorted(new, key=lambda of: of != networks.series.NETWORK):  # that first
+        write_bytes(there / of, wanted[of].read_bytes())
+    return there, len(new)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return filecmp.cmp(one, other, shallow=False)
 
 
 def class_names(file: Path, classes: int) -> list[str]:
@@ -172,7 +186,9 @@ def add(file: Path, name: str | None = None) -> str:
     taken = config.parse(text, str(PARAMS)).get("models") or {}
     section: dict[str, Any]
     if file.is_dir():
-        here, new = series_at_home(file)
+        if name is not None and "checkpoints" not in (taken.get(name) or ()):
+            key_for(file, name, taken)  # before anything is copied
+        here, new = series_at_home(file, name)
         section = {"checkpoints": here.as_posix()}
         if new:
             print(f"{new} new files of {file} copied to {here}")

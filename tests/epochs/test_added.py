@@ -42,13 +42,35 @@ def test_a_folder_becomes_a_block_and_what_is_new_is_brought(project: Path, caps
     assert names(Path("inputs/models/mine")) == ["0-0", "1-4", "2-8", "3-12"]
     again = network()
     again.set_weights([weight + 1 for weight in again.get_weights()])
-    fit(again, watch, 1)  # another training in that folder: the old one is set aside there, and beside its copy
+    fit(again, watch, 1)  # another training in that folder: the old one is set aside there, its copy stays
     had = {path.name: path.read_bytes() for path in Path("inputs/models/mine").iterdir()}
-    add.add(Path("runs/mine"))
-    assert names(Path("inputs/models/mine")) == ["0-0", "1-4"]
-    assert {path.name: path.read_bytes() for path in Path("inputs/models/mine/set-aside-1").iterdir()} == had
-    assert "5 files of another training are in inputs/models/mine/set-aside-1 now" in capsys.readouterr().out
+    for _ in range(2):
+        assert add.add(Path("runs/mine")) == "mine-2"
+        assert "of another training: this one is inputs/models/mine-2\n" in capsys.readouterr().out
+    assert names(Path("inputs/models/mine-2")) == ["0-0", "1-4"]
+    assert {path.name: path.read_bytes() for path in Path("inputs/models/mine").iterdir()} == had
+    models = yaml.safe_load(Path("params.yaml").read_text())["models"]
+    assert models == {name: {"checkpoints": f"inputs/models/{name}"} for name in ("mine", "mine-2")}
     assert add.add(Path("inputs/models/mine")) == "mine"  # itself
+
+
+def test_two_trainings_whose_folders_have_one_name(project: Path) -> None:
+    for run in ("a", "b"):
+        model = network()
+        model.set_weights([weight + (run == "b") for weight in model.get_weights()])
+        fit(model, cnnviz.FilterWatch(f"runs/{run}/kept", steps=()), 1)
+    assert add.add(Path("runs/a/kept")) == "kept"
+    before = sorted(Path("inputs/models").rglob("*"))
+    with pytest.raises(InputError, match="--name: given 'bad name'; expected letters"):
+        add.add(Path("runs/b/kept"), "bad name")
+    with pytest.raises(InputError, match=r"--name: given 'kept'; .* is of another training; give yours another name"):
+        add.add(Path("runs/b/kept"), "kept")
+    assert sorted(Path("inputs/models").rglob("*")) == before
+    assert add.add(Path("runs/b/kept"), "other") == "other"
+    for run, name in (("a", "kept"), ("b", "other")):
+        copied = Path("inputs/models") / name / "0-0.npz"
+        assert copied.read_bytes() == Path(f"runs/{run}/kept/0-0.npz").read_bytes()
+    assert add.add(Path("runs/b/kept"), "other") == "other"  # nothing new
 
 
 @pytest.mark.pipeline

@@ -86,6 +86,8 @@ def test_a_layer_lists_its_filters_by_their_form_and_its_states_against_each_oth
     assert [(name, at) for name, at, _ in facts["born"]] == [("one", 2), ("four", -1)]
     assert facts["cells"] == [[100, 25, 50], [25, 100, 75], [50, 75, 100]]
     assert len(facts["heat"]) == 9
+    unknown = life.heat(np.array([[1.0, np.nan], [np.nan, 1.0]]))
+    assert [re.findall(r'x="(\d)" y="(\d)"', one) for one in unknown] == [[("0", "0")], [("1", "1")]]
     assert trained.of_filters("first", 5)["formed_at"] == [None, 2, None, None, None]
     assert trained.of_filters("first", 5)["silent_since"] == [None, None, None, None, 1]
 

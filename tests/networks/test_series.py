@@ -159,6 +159,22 @@ def test_another_architecture_is_refused_by_name(run: Path, other: Callable[[], 
     assert why in line
 
 
+def test_the_same_layers_wired_in_another_way_are_another_architecture(run: Path) -> None:
+    for path in run.iterdir():
+        path.unlink()
+    for i, reads_second in enumerate((True, True, False)):
+        keras.backend.clear_session()
+        pixels = keras.Input((8, 8, 3))
+        one = keras.layers.Conv2D(3, 3, padding="same", name="one")(pixels)
+        two = keras.layers.Conv2D(3, 3, padding="same", name="two")(one)
+        last = keras.layers.Conv2D(3, 3, padding="same", name="last")(two if reads_second else one)
+        keras.Model(pixels, keras.layers.Add()([two, last])).save(run / f"epoch_{i}.keras")
+    line = refused()
+    assert "epoch_2.keras' is of another architecture than 'epoch_0.keras': its layers read others" in line
+    (run / "epoch_2.keras").unlink()
+    assert len(series.Stored(stored())) == 2
+
+
 def test_layers_that_were_frozen_for_a_while_are_the_same_architecture(run: Path) -> None:
     one = network()
     one.layers[0].trainable = False

@@ -82,7 +82,16 @@ def signature(network: keras.Model) -> list[Any]:
         settings = {k: v for k, v in layer.get_config().items() if k not in IDLE and "initializer" not in k}
         shapes = [list(weight.shape) for weight in layer.weights]
         found.append([type(layer).__name__, json.loads(json.dumps(settings, default=str)), shapes, layer.name])
-    return found
+    graphs = [one for one in network._flatten_layers() if isinstance(one, keras.Model) and hasattr(one, "operations")]
+    return [*found, *([type(one).__name__, {}, _reads(one), "what layers read"] for one in graphs)]
+
+
+def _reads(network: keras.Model) -> list[list[list[int]]]:
+    """What each call of a layer reads: numbers of a call and of its output; no names, which differ between builds."""
+    by_depth = getattr(network, "_nodes_by_depth", {})
+    nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    made = {id(tensor): [i, j] for i, node in enumerate(nodes) for j, tensor in enumerate(node.output_tensors)}
+    return [[made.get(id(tensor), []) for tensor in node.arguments.keras_tensors] for node in nodes]
 
 
 def check(found: list[Any], wanted: list[Any], checkpoint: Checkpoint, first: Checkpoint, where: str) -> None:
@@ -101,6 +110,8 @@ def _difference(one: list[Any], other: list[Any]) -> str:
     for here, there in zip(one, other, strict=True):
         if here[0] != there[0]:
             return f"{here[3]} is {here[0]}, not {there[0]}"
+        if here[2] != there[2] and here[3] == "what layers read":
+            return "its layers read others"
         if here[2] != there[2]:
             return f"the weights of {here[3]} have the shapes {here[2]}, not {there[2]}"
         for name in here[1]:

@@ -141,18 +141,19 @@ def _known(values: NDArray) -> list[slice]:
 
 
 def heat(cka: NDArray) -> list[Markup]:
-    """States against states as SVG rectangles of one unit each."""
-    shades = [[_hundredths(value) // 10 for value in row] for row in cka]
+    """States against states as SVG rectangles of one unit each, none where it is unknown."""
+    shades = [[_hundredths(value) for value in row] for row in cka]
     parts = (
-        f'<rect class="h{shade}" x="{x}" y="{y}" width="1" height="1"/>'
+        f'<rect class="h{shade // 10}" x="{x}" y="{y}" width="1" height="1"/>'
         for y, row in enumerate(shades)
         for x, shade in enumerate(row)
+        if shade is not None
     )
     return [Markup(part) for part in parts]  # noqa: S704 (numbers only)
 
 
-def _hundredths(value: Any) -> int:
-    return round(100 * max(float(value), 0.0)) if np.isfinite(value) else 0
+def _hundredths(value: Any) -> int | None:
+    return round(100 * max(float(value), 0.0)) if np.isfinite(value) else None
 
 
 def _list(values: NDArray) -> list[Number]:
