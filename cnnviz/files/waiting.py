@@ -14,6 +14,7 @@ from cnnviz.files.disk import LOCAL, read_kept
 from cnnviz.files.quiet import say
 
 FIRST, EVERY = 10, 60  # seconds until the first estimate, between lines
+ENOUGH = 0.01  # of the work from which on it is estimated: what is made once, such as a graph, is in the first steps
 
 
 class Paces:
@@ -61,7 +62,7 @@ class Progress:
         self.made += count * self.each
         self.bar.update(count)
         now = time.monotonic()
-        if not self.terminal and now >= self.due and 0 < self.made < self.effort:
+        if not self.terminal and now >= self.due and ENOUGH * self.effort <= self.made < self.effort:
             left = (now - self.started) * (self.effort / self.made - 1)
             say(f"{self.name}: {self.made / self.effort:.0%}, about {duration(left)} more")
             self.due = now + EVERY

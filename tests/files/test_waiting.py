@@ -47,6 +47,19 @@ def test_without_a_terminal_lines_say_how_long_it_will_take(tmp_path: Path) -> N
     assert re.fullmatch(r"dig garden: done in \d+ s", end)
 
 
+def test_the_first_steps_of_many_tell_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "FIRST", 0)
+    with waiting.progress(300, "step", "dig") as bar:
+        for _ in range(4):
+            bar.update()
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "dig: 300 steps"
+    assert said[1].startswith("dig: 1%, about ")
+    assert len(said) == 3
+
+
 def test_the_next_run_knows_it_from_the_start(tmp_path: Path) -> None:
     without_terminal(tmp_path)
     timing = tmp_path / ".cache/timings/dig.json"
