@@ -74,7 +74,7 @@ def let_go(weights: int) -> None:
 
 
 def signature(network: keras.Model) -> list[Any]:
-    """What two checkpoints of one network have in common: kinds of layers, their settings, shapes of weights."""
+    """What checkpoints of one network have in common: kinds of layers, settings, shapes of weights, what each reads."""
     found = []
     for layer in network._flatten_layers(include_self=False):
         if isinstance(layer, keras.Model):
