@@ -84,13 +84,18 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         before = self._step
-        self._step += batch - self._batch  # several, where Keras makes several steps at once
-        self._batch = batch
+        self._step += self._steps(batch)
         if self._state == WAITING:  # a network that was not built before its first images
             self._try(self._begin)
         if not self.steps.isdisjoint(range(before + 1, self._step + 1)):
             self._try(lambda: self._keep(logs))
         running[self.model] = self.folder.absolute(), self._epochs, self._step
+
+    def _steps(self, batch: int) -> int:
+        """How many Keras made: several where it makes several at once, fewer than it says where an epoch ends."""
+        done = min(batch + 1, (self.params or {}).get("steps") or batch + 1) - 1
+        made, self._batch = done - self._batch, done
+        return made
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._epochs += 1

@@ -24,7 +24,7 @@ from .record import see as see  # note one
 from .record import seen_in as seen_in  # all that were noted
 from .record import watch_in as watch_in  # what a folder knows of its training: architecture, preprocessing
 from .record import write_seen as write_seen  # note all again
-from .record import write_watch as write_watch
+from .record import write_watch as write_watch  # note that
 from .stored import Stored as Stored  # the checkpoints of a stored model
 from .stored import check as check  # that a network's signature is that of the first checkpoint
 from .stored import difference as difference  # between two signatures, in words
