@@ -49,7 +49,7 @@ class Wishes:
     """
 
     neuron: bool = False
-    stability_steps: int = 16
+    stability_steps: int = 10
     negatives: bool = False
     variants: int = 0
     from_patches: int = 0
