@@ -85,7 +85,8 @@ def of_layer(layer: Layer, table: Table, shown: Iterable[Column]) -> list[Markup
     """A row per filter, the rendered ones first, then by number."""
     cells = zip(*(_cells(table[column.name]) for column in shown), strict=True)
     every = [f"<td>{'<td>'.join(row)}" for row in cells] or [""] * layer.filters
-    order = [*layer.rendered, *(k for k in range(layer.filters) if k not in layer.rendered)]
+    made = layer.rendered if len(layer.rendered) == len(layer.whole) else sorted(layer.rendered)
+    order = [*made, *(k for k in range(layer.filters) if k not in layer.rendered)]
     every = [f'<tr id="{k}"{_kind(layer, k)}>{_head(layer, k)}{row}' for k, row in enumerate(every)]
     return [Markup(every[k]) for k in order]  # noqa: S704 (texts were escaped above)
 
