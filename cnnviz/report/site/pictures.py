@@ -6,7 +6,7 @@ import base64
 import io
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -125,20 +125,23 @@ def png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def write_sheet(files: Files, path: str, filters: Sequence[int], images: NDArray[np.uint8]) -> Sheet:
-    """Write images `(n, h, w, 3)` of these filters as one sheet of squares, on white where they are none."""
+def write_sheet(files: Files, path: str, filters: Mapping[int, int], images: NDArray[np.uint8]) -> Sheet:
+    """Write images `(n, h, w, 3)` as one sheet of squares, on white where they are none.
+
+    filters: which image is whose, in the order of the sheet.
+    """
     size = next(pixels for most, pixels in TILES if len(images) <= most)
     size = min(size, max(images.shape[1:3]))
     columns = min(len(images), 16 * -(-len(images) // (16 * TALLEST)))
     rows = -(-len(images) // columns)
     sheet = np.zeros((rows * size, columns * size, 3), np.uint8)
-    for i, image in enumerate(map(_square, images)):
+    for i, image in enumerate(_square(images[row]) for row in filters.values()):
         if image.shape[0] != size:
             image = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
         y, x = i // columns * size, i % columns * size
         sheet[y : y + size, x : x + size] = image
     files.later(path, lambda: webp(sheet), sheet.nbytes)
-    return Sheet(path, columns, rows, {int(k): i for i, k in enumerate(filters)})
+    return Sheet(path, columns, rows, {k: i for i, k in enumerate(filters)})
 
 
 def write_parts(files: Files, path: str, images: NDArray[np.uint8]) -> None:

@@ -34,7 +34,8 @@ def _made(layer: Layer, files: pictures.Files) -> None:
         layer.scores[k] = data.scores(stored, row)
     if layer.rendered:
         images = shown(stored["images"], layer.model.rgb)
-        layer.sheet = pictures.write_sheet(files, f"{layer.folder}/filters.webp", list(layer.rendered), images)
+        order = layer.rendered if len(images) <= WHOLE else dict(sorted(layer.rendered.items()))
+        layer.sheet = pictures.write_sheet(files, f"{layer.folder}/filters.webp", order, images)
         if len(images) > WHOLE:
             pictures.write_parts(files, f"{layer.folder}/made", images)
 
