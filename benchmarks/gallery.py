@@ -149,7 +149,7 @@ def _text(numbers: dict[str, Any], out: Path, parts: list[str]) -> str:
     python -m benchmarks.gallery site OUT      # every filter's page
     python -m benchmarks.gallery pages OUT     # this page
 
-A picture that is `weak` or `dead` does not show what its filter looks for ([verdicts](scores.md#verdicts)): after so few
+A `weak` or `dead` picture does not show what its filter looks for ([verdicts](scores.md#verdicts)): after so few
 steps more of them are than by the default recipe.
 
 {chr(10).join(parts)}"""
