@@ -235,7 +235,7 @@ def rendered_filters(path: Path) -> list[int]:
         return [int(k) for k in stored["filters"]]
 
 
-@lru_cache(4)  # layers, of which each may hold a hundred megabytes
+@lru_cache(2)  # layers, of which each may hold a hundred megabytes
 def rendered_images(
     path: Path, rgb: tuple[int, ...] | None = None, kind: str = "images"
 ) -> dict[int, NDArray[np.uint8]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ class Layer:
     scores: dict[int, Facts] = field(default_factory=dict)
     sheet: pictures.Sheet | None = None  # maximized images
     patches: pictures.Sheet | None = None  # the best patch of every filter
+    unlisted: list[int] = field(default_factory=list)  # what the table on its page has no room for
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ class Layer:
     @property
     def whole(self) -> list[int]:
         """The rendered filters of which everything is kept."""
-        return list(self.rendered)[:WHOLE]
+        return list(islice(self.rendered, WHOLE))
 
     @property
     def placed(self) -> Placed:
