@@ -46,7 +46,7 @@ def _models(folder: Path) -> None:
         network = keras.Sequential([keras.Input((SIZE, SIZE, 3))])
         network.add(layers.Conv2D(FILTERS["wide"], 3, padding="same", activation="relu", name="wide"))
         network.add(layers.MaxPooling2D(4))
-        network.add(layers.Conv2D(FILTERS["next"], 1, activation="relu", name="next"))
+        network.add(layers.Conv2D(FILTERS["next"], 5, padding="same", activation="relu", name="next"))
         network.add(layers.Conv2D(FILTERS["last"], 3, activation="relu", name="last"))
         network.add(layers.GlobalAveragePooling2D())
         network.add(layers.Dense(len(site_project.CLASSES), activation="softmax"))
