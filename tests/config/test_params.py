@@ -164,7 +164,11 @@ BAD = [
     ("models/vgg16/random_weights", 2**32, ["models.vgg16.random_weights: given 4294967296", "less than 4294967296"]),
     ("random_seed", 2**32, ["random_seed: given 4294967296", "less than 4294967296"]),
     ("models/vgg16/layers", {7: 4}, ["models.vgg16.layers: given {7: 4}; the layer 7 is no text; put its name in"]),
-    ("models/vgg16/layers", {"a": 2**31}, ["models.vgg16.layers: given", "a: given 2147483648; expected a number"]),
+    (
+        "models/vgg16/layers",
+        {"a": 2**31},
+        ["models.vgg16.layers: given", "a: given 2147483648; expected all, a number"],
+    ),
     ("fixed_filters/borrowed/filters", [1, 1], ["fixed_filters.borrowed.filters: given [1, 1]; expected different"]),
     ("maximize/steps", 10**9, ["maximize.steps: given 1000000000", "less than or equal to 100000"]),
     ("maximize/stability_steps", 10**6, ["maximize.stability_steps: given 1000000", "less than or equal to 100000"]),
