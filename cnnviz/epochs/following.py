@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.epochs import files
-from cnnviz.files import Stopwatch, fresh, progress, say
+from cnnviz.files import WHOLE, Stopwatch, fresh, progress, say
 from cnnviz.images import load_sets
 from cnnviz.networks import read_description, selection, series
 
@@ -38,7 +38,8 @@ def run(
         files.write_none(fresh(artifacts / "epochs" / key))
         return
     kept = series.Stored(stored)
-    wanted = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
+    every = selection.filters(model.layers, described, f"params.yaml: models.{key}.layers")
+    wanted = {layer: filters[:WHOLE] for layer, filters in every.items()}
     selection.check_canvas(described, wanted, section.size, section.max_size)
     selection.check_batch(described, analyze.batch, "params.yaml: analyze.batch")
     images = load_sets(artifacts, sets, described["input_shape"][2])

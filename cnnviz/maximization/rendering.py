@@ -1,7 +1,7 @@
 """Filters of one layer, rendered, rescued and scored: chunks through the cache, the ladder, the scores of scores.py."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnviz import objectives
 from cnnviz.activations import Nature
+from cnnviz.files import WHOLE
 from cnnviz.maximization import ladder
 from cnnviz.maximization.ascent import scores
 from cnnviz.maximization.ascent.renderer import Rendered, join
@@ -20,7 +21,7 @@ from cnnviz.maximization.surroundings import Surroundings
 OTHER_SEEDS = (11, 12)  # attempts that seed_stability compares with the image itself
 SCORES = ("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability",
           "spectrum_distance")  # fmt: skip
-PATCH_STEPS = 10  # of a picture that starts at a natural patch: more of them leave less of the patch (docs/scores.md)
+PATCH_STEPS = 4  # of a picture that starts at a natural patch: more of them explain nothing more (docs/scores.md)
 OVERHEAD = 30_000.0  # multiplications per pixel that take as long as an image·step without its convolutions
 Tick = Callable[[int], object]
 
@@ -49,7 +50,7 @@ class Wishes:
     """
 
     neuron: bool = False
-    stability_steps: int = 16
+    stability_steps: int = 10
     negatives: bool = False
     variants: int = 0
     from_patches: int = 0
@@ -171,12 +172,23 @@ class Rendering:
         return extras
 
 
-def operations(filters: int, settings: Settings, wishes: Wishes) -> int:
-    """Image·steps that `judge` makes for so many filters, without those that the ladder makes again."""
-    seeds = len(OTHER_SEEDS) * min(wishes.stability_steps, settings.steps)
-    patches = wishes.from_patches * min(PATCH_STEPS, settings.steps)
-    whole = 1 + wishes.negatives + (wishes.variants if wishes.variants > 1 else 0)
-    return filters * (settings.steps * whole + seeds + patches)
+def parts(filters: Sequence[int], each: int, wishes: Wishes) -> Iterator[tuple[Sequence[int], Wishes]]:
+    """The filters of a layer, so many at a time, with what is made of these: everything of the first WHOLE only."""
+    plain = replace(wishes, negatives=False, variants=0, from_patches=0)
+    for some, wish in ((filters[:WHOLE], wishes), (filters[WHOLE:], plain)):
+        for start in range(0, len(some), each):
+            yield some[start : start + each], wish
+
+
+def operations(filters: Sequence[int], settings: Settings, wishes: Wishes) -> int:
+    """Image·steps that `judge` makes for the `parts` of a layer, without those that the ladder makes again."""
+    total = 0
+    for some, wish in parts(filters, WHOLE, wishes):
+        seeds = len(OTHER_SEEDS) * min(wish.stability_steps, settings.steps)
+        patches = wish.from_patches * min(PATCH_STEPS, settings.steps)
+        whole = 1 + wish.negatives + (wish.variants if wish.variants > 1 else 0)
+        total += len(some) * (settings.steps * whole + seeds + patches)
+    return total
 
 
 def costs(described: Mapping[str, Any], sizes: Mapping[str, Size], whole: Size) -> dict[str, float]:

@@ -59,7 +59,7 @@ def run(
         name: rendering.Wishes(section.neuron, section.stability_steps, section.negatives, section.variants, count)
         for name, count in patches.items()
     }
-    work = {name: rendering.operations(len(ks), use[name], wishes[name]) for name, ks in wanted.items()}
+    work = {name: rendering.operations(ks, use[name], wishes[name]) for name, ks in wanted.items()}
     cost = rendering.costs(described, {name: one.size for name, one in use.items()}, (height, width))
     total = sum(work.values()) + section.steps * len(others)
     effort = sum(work[name] * cost[name] for name in work) + section.steps * len(others) * cost[""]
@@ -82,9 +82,9 @@ def run(
         around = surroundings.around(known, images, shape, section.start, (height, width), fields[layer])
         each = chunks.size(str(stored), layer, use[layer], section.memory, around.pictures)
         writer = files.LayerWriter(folder, layer, filters, rgb)
-        for start in range(0, len(filters), each):
-            writer.add(made.judge(layer, filters[start : start + each], use[layer], wishes[layer], around))
-            done += len(filters[start : start + each])
+        for some, wish in rendering.parts(filters, each, wishes[layer]):
+            writer.add(made.judge(layer, some, use[layer], wish, around))
+            done += len(some)
             bar.note(f"{done} filters done")
         numbers[layer] = writer.finish()
     entries, bar.each = {}, cost[""]
