@@ -21,7 +21,7 @@ from cnnviz.maximization.surroundings import Surroundings
 OTHER_SEEDS = (11, 12)  # attempts that seed_stability compares with the image itself
 SCORES = ("robust_score", "against_nature", "nature_percentile", "selectivity_rank", "seed_stability",
           "spectrum_distance")  # fmt: skip
-PATCH_STEPS = 10  # of a picture that starts at a natural patch: more of them leave less of the patch (docs/scores.md)
+PATCH_STEPS = 4  # of a picture that starts at a natural patch: more of them explain nothing more (docs/scores.md)
 OVERHEAD = 30_000.0  # multiplications per pixel that take as long as an image·step without its convolutions
 Tick = Callable[[int], object]
 
@@ -50,7 +50,7 @@ class Wishes:
     """
 
     neuron: bool = False
-    stability_steps: int = 16
+    stability_steps: int = 10
     negatives: bool = False
     variants: int = 0
     from_patches: int = 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from cnnviz.files import progress
+from cnnviz.files import abreast, progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
 from cnnviz.report.site import (
@@ -95,10 +95,12 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
             writer.page("model", f"{model.key}/index.html", model=model, **values)
             values = listing.filters(site, model, known[model.key])
             writer.page("filters", f"{model.key}/filters.html", model=model, **values)
-            for layer in model.ordered():
-                _layer(writer, layer, known[model.key][layer.name])
-                bar.update()
         files.finish()
+
+        def write(layer: Layer) -> None:
+            _layer(writer, layer, known[layer.model.key][layer.name])
+
+        abreast(write, every, lambda layer: layer.filters, bar.update, files.begin, files.finish)
 
 
 def _choose_pages(site: Site, compared: list[Pair]) -> None:

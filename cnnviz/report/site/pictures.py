@@ -55,10 +55,14 @@ class Files:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
         self.waiting: deque[tuple[Future[None], int]] = deque()
         self.held = 0
         self.folders: set[Path] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Once more after `finish`, as in another process."""
+        self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
 
     def write(self, path: str, data: bytes) -> None:
         """Into a folder that is new: what a kill leaves is made again from the start. No file is written twice."""
