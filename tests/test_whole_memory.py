@@ -50,7 +50,7 @@ def _project(folder: Path) -> None:
     for i in range(4):
         Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"inputs/images/noise/{i}.png")
     params = {
-        **dict.fromkeys(("weights", "feature_maps", "maximize", "analyze", "enlarge", "judge", "compare"), {}),
+        **{key: {} for key in ("weights", "feature_maps", "maximize", "analyze", "enlarge", "judge", "compare")},
         "random_seed": 0,
         "images": {"sets": {"noise": {"folder": "inputs/images/noise"}}},
         "models": {"net": {"file": "inputs/models/net.keras", "input_size": 16, "preprocessing": "unit"}},
