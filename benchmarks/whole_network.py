@@ -79,6 +79,7 @@ def params() -> dict[str, Any]:
     }
     found["fixed_filters"].pop("borrowed")
     found["maximize"] |= {"steps": 32, "snapshots": [1, 10, 32], "max_size": 64, "memory": 300}
+    found["analyze"]["batch"] = 4  # images: what `analyze` takes is their maps, 42 MB each
     return dict(found)
 
 
