@@ -3,6 +3,7 @@
     python -m benchmarks.cluster here      # two one-core workers against one process with both cores
     python -m benchmarks.cluster ray       # the same work by Ray's workers and by bare processes: what Ray costs
     python -m benchmarks.cluster plan      # what cnnviz.plan foretells, and what it then takes
+    python -m benchmarks.cluster analyze   # what the pass over all images is made of
     python -m benchmarks.cluster trace     # seconds of real chunks of each layer, by one core -> cluster_trace.json
     python -m benchmarks.cluster report    # that trace replayed for 8, 16 and 64 workers
 
@@ -209,6 +210,39 @@ def stage(given: dict[str, Any], folder: Path) -> None:
     real.run(asked.key, asked.model, asked.section, asked.seed, asked.sets, artifacts, Stopwatch())
 
 
+def analyze(quick: bool) -> None:
+    """Of the pass over all images: what the network takes, what the measures take, what would have to travel."""
+    use_defaults()
+    from cnnviz.analysis import observe, watching
+    from cnnviz.images import fed, load_sets
+    from cnnviz.networks import load, selection
+
+    stored, params = ARTIFACTS / "models" / MODEL, config.load()
+    network, described = load(stored)
+    shape, section = described["input_shape"], params.analyze
+    images = load_sets(ARTIFACTS, list(params.images.sets), shape[2])
+    observer = observe.Observer(network, described, [conv["name"] for conv in described["conv_layers"]])
+    amounts = watching.Amounts(section.examples, section.batch, section.kept_images, section.mapped_images)
+    count, seconds = sum(map(len, images.values())), []
+    for measured in (False, False, True):  # the first one traces
+        started = time.monotonic()
+        if measured:
+            watching.watch(observer, images, shape, amounts, lambda done: None)
+        else:
+            for one in images.values():
+                for batch in observer.batches(lambda i, one=one: fed(one, i, shape), len(one), section.batch):
+                    for name in batch:
+                        batch[name]
+                    batch.release()
+        seconds.append((time.monotonic() - started) / count)
+    rows = [
+        ["the network's maps, all cores", f"{seconds[1] * 1000:.0f} ms"],
+        ["with all measures", f"{seconds[2] * 1000:.0f} ms"],
+        ["the maps", f"{selection.of_maps(described) / 1e6:.0f} MB"],
+    ]
+    written("analyze", figures.table([f"an image, {MODEL}", ""], rows), quick)
+
+
 def trace(quick: bool) -> None:
     """By one core: of each layer, after the first chunk, which traces, the seconds of further ones of 16 filters."""
     recipe = PREVIEW | ({"steps": 2} if quick else {})
@@ -267,7 +301,7 @@ def main(words: list[str]) -> None:
     if words and words[0] in hidden:
         hidden[words[0]](*words[1:])
         return
-    commands = {"here": here, "ray": ray, "plan": plan, "trace": trace, "report": report}
+    commands = {"here": here, "ray": ray, "plan": plan, "analyze": analyze, "trace": trace, "report": report}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("command", choices=commands)
     parser.add_argument("--quick", action="store_true")

@@ -16,7 +16,7 @@ from cnnviz.maximization.execution.handing import Handing
 TRIES, ALONE = 3, 2  # of a part; of each of its filters, where the part was never made
 LOSSES = 5  # workers one after the other, while none makes anything
 WAIT, LOOK = 1.0, 5.0  # seconds: for what is being made, between looks for more room
-MUSTER, PATIENCE = 60.0, 600.0  # seconds: for all workers once the first one is there; for any
+MUSTER, PATIENCE = 30.0, 600.0  # seconds: for all workers once the first one is there; for any
 
 
 @dataclass
@@ -161,7 +161,8 @@ class Pool:
                 else:
                     self._idle.append(member)
                     break
-            if not self._working and refused and len(refused) >= len(self.members):
+            waiting = any(not member.report for member in self.members) and time.monotonic() - self._seen < MUSTER
+            if refused and not waiting and not any(member.taken for member in self.members):
                 raise InputError(f"{self._said}: no worker makes pictures: {refused[-1]}")
             if not self._working:
                 self._patient()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnviz.errors import InputError, quoted
-from cnnviz.files import Stopwatch, progress, stage
+from cnnviz.files import Stopwatch, command, progress, stage
 from cnnviz.maximization.execution.request import Request
 
 if TYPE_CHECKING:
@@ -45,8 +45,10 @@ def frame(name: str, script: str, key: str, shard: str) -> Iterator[Stopwatch]:
         with stage(f"{name}@{key}") as watch:
             yield watch
         return
-    with stage(f"{name}@{key}.shard-{re.sub(r'[^0-9]+', '-', shard)[:40]}", f"{script} {key} --shard {shard}") as watch:
-        parse(shard)
+    again = f"{script} {key} --shard {shard}"
+    with command(again):
+        number, count = parse(shard)
+    with stage(f"{name}@{key}.shard-{number}-of-{count}", again) as watch:
         yield watch
 
 

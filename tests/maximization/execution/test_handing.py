@@ -16,6 +16,9 @@ class Some:
     each: float = 1.0
     state: int | None = None
 
+    def __str__(self) -> str:
+        return f"{self.layer} {', '.join(map(str, self.filters))}"
+
     @property
     def effort(self) -> float:
         return self.each * len(self.filters)

@@ -1,6 +1,7 @@
 """Real actors on a real cluster of two nodes: lost, joining late, failing. What they make is told beforehand."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from cnnviz.errors import InputError
 from cnnviz.maximization.execution import Handing
 from cnnviz.maximization.execution.pool import Pool
-from cnnviz.maximization.execution.work import Part
+from tests.maximization.execution.test_handing import Some
 
 pytestmark = pytest.mark.pipeline
 ray = pytest.importorskip("ray")
@@ -31,7 +32,7 @@ class Doing:
     def take(self) -> None:
         pass
 
-    def make(self, part: Part) -> dict[str, Any]:
+    def make(self, part: Some) -> dict[str, Any]:
         time.sleep(self.seconds)
         if part.layer == "dies_once" and not (self.folder / "died").exists():
             (self.folder / "died").touch()
@@ -50,9 +51,12 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon}
+    made = Cluster(initialize_head=True, head_node_args=head)
     made.add_node(num_cpus=1)
     ray.init(address=made.address, log_to_driver=False)
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # whose imports are more than an actor needs
     yield made
     ray.shutdown()
     made.shutdown()
@@ -71,10 +75,10 @@ def run(cluster: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         pool = Pool(lambda: actor.remote(tmp_path, seconds), room, "test")
         pools.append(pool)
         pool.muster(9)
-        whole = [Part(name, tuple(range(8)), 8, 8.0) for name in layers]
+        whole = [Some(name, tuple(range(8))) for name in layers]
         made: list[Any] = []
 
-        def take(part: Part, result: dict[str, Any]) -> None:
+        def take(part: Some, result: dict[str, Any]) -> None:
             made.extend(result["made"])
             if during:
                 during(len(made), pool)
@@ -137,6 +141,8 @@ def test_a_node_that_leaves_and_one_that_joins_late(cluster: Any, run: Callable[
     assert failed == []
     assert {first.node_id, late[0].node_id} < nodes
     cluster.remove_node(late[0])
+    while room() > 2:
+        time.sleep(0.1)
 
 
 def test_workers_that_cannot_begin_or_are_refused_end_it_with_a_line(run: Callable[..., Any], tmp_path: Path) -> None:
