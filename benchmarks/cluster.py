@@ -247,7 +247,7 @@ def trace(quick: bool) -> None:
     """By one core: of each layer, after the first chunk, which traces, the seconds of further ones of 16 filters."""
     recipe = PREVIEW | ({"steps": 2} if quick else {})
     convs = read_description(ARTIFACTS / "models" / MODEL)["conv_layers"]
-    given = {"layers": {conv["name"]: list(range(48)) for conv in convs}, "recipe": recipe}
+    given = {"layers": {conv["name"]: list(range(32)) for conv in convs}, "recipe": recipe}
     _, (found,) = together(given, [("", [0])])
     layers: dict[str, Any] = {conv["name"]: {"filters": conv["filters"], "chunks": []} for conv in convs}
     for layer, count, effort, seconds in found["parts"]:
