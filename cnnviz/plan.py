@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from cnnviz import config, maximization, networks
@@ -33,9 +34,7 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
             request = maximization.Request(
                 key, params.models[key], params.maximize, params.random_seed, tuple(params.images.sets), plain
             )
-            cost = maximization.estimate(
-                request, ARTIFACTS, CACHE / "render", lambda layer, name=name: say(f"{name}: {layer}")
-            )
+            cost = maximization.estimate(request, ARTIFACTS, CACHE / "render", partial(_timing, name))
             slower = max(1.0, cores / params.maximize.worker_cpus)
             found.append(
                 {
@@ -50,6 +49,10 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
                 }
             )
     return found
+
+
+def _timing(name: str, layer: str) -> None:
+    say(f"{name}: {layer}")
 
 
 def table(found: list[dict[str, Any]], workers: Sequence[int]) -> str:

@@ -122,7 +122,7 @@ class Pool:
         self.members.remove(member)
         ray.kill(member.actor)
         self._lost += 1
-        said = reason(error.cause if isinstance(error, ray.exceptions.RayTaskError) else error, 160)  # type: ignore[attr-defined]
+        said = reason(error.cause if isinstance(error, ray.exceptions.RayTaskError) else error, 160)
         if self._lost >= LOSSES:
             raise InputError(f"{self._said}: {LOSSES} workers were lost one after the other; the last one: {said}")
         if member.part is None:

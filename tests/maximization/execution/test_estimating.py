@@ -46,7 +46,7 @@ def test_what_is_made_costs_nothing_and_the_rest_what_it_then_takes(
     assert done.cache == 0
     told, timed = cost(all_)
     assert (told.filters, told.steps, told.found) == (6, each + 3 * (each + 2 * 10), 2 * each + 30)
-    assert timed == ["first", "dilated"]
+    assert list(dict.fromkeys(timed)) == ["first", "dilated"]  # a filter and its opposite have graphs of their own
     assert told.seconds > sum(part.effort for part in told.parts) > 0
     assert told.by(1, 1.0) > told.by(4, 1.0)
     before = size(Path("render"))
