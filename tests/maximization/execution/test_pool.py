@@ -67,35 +67,29 @@ def room() -> int:
 
 
 @pytest.fixture
-def run(cluster: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    pools = []
-
-    def do(*layers: str, seconds: float = 0.0, during: Any = None, **options: Any) -> Any:
+def run(cluster: Any, tmp_path: Path) -> Callable[..., Any]:
+    def do(*layers: str, seconds: float = 0.0, during: Any = None, refuse: Any = lambda report: "") -> Any:
         actor = ray.remote(Doing).options(num_cpus=1)
         pool = Pool(lambda: actor.remote(tmp_path, seconds), room, "test")
-        pools.append(pool)
-        pool.muster(9)
-        whole = [Some(name, tuple(range(8))) for name in layers]
-        made: list[Any] = []
+        whole, made = [Some(name, tuple(range(8))) for name in layers], list[Any]()
 
         def take(part: Some, result: dict[str, Any]) -> None:
             made.extend(result["made"])
             if during:
                 during(len(made), pool)
 
-        failed = pool.run(
-            Handing([part for one in whole for part in one.split(4)]),
-            options.get("refuse", lambda report: ""),
-            lambda actor: actor.take.remote(),
-            lambda actor, part: actor.make.remote(part),
-            take,
-        )
+        queue = Handing([part for one in whole for part in one.split(4)])
+        try:
+            pool.muster(9)
+            failed = pool.run(
+                queue, refuse, lambda actor: actor.take.remote(), lambda actor, part: actor.make.remote(part), take
+            )
+        finally:
+            for member in pool.members:
+                ray.kill(member.actor)
         return sorted(made), failed, pool
 
-    yield do
-    for pool in pools:
-        for member in pool.members:
-            ray.kill(member.actor)
+    return do
 
 
 def every(*layers: str) -> list[tuple[str, int]]:
