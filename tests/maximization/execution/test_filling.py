@@ -23,8 +23,9 @@ from tests.maximization import stored_project
 
 pytestmark = pytest.mark.pipeline
 pytest.importorskip("ray")
-LAYERS = {"first": [0, 2, 4, 5], "expand": 8, "dilated": [11, 1, 7, 3]}
-RECIPE = {"steps": 24, "stability_steps": 4, "size": 32, "from_patches": 2, "negatives": True, "variants": 2}
+LAYERS = {"first": [0, 2, 4, 5], "dilated": [11, 1, 7, 3]}
+RECIPE = {"steps": 24, "stability_steps": 4, "size": 32, "from_patches": 2}
+MORE = {"steps": 200, "negatives": True, "variants": 2}  # which have graphs of their own
 KIND = "ONEDNN_MAX_CPU_ISA"  # a choice of kernels, which is part of the kind of processor
 ROOT = Path(__file__).parents[3]
 
@@ -128,7 +129,7 @@ def test_after_a_kill_of_the_driver_what_is_made_is_not_made_again(project: Path
     """A cluster that the stage starts itself, and that ends with it."""
     script = (
         "import sys; from pathlib import Path; from tests.maximization.execution import test_filling as t; "
-        "t.maximization.stage.CACHE = Path(); t.render(memory=4, executor='ray', steps=200)"
+        "t.maximization.stage.CACHE = Path(); t.render(memory=4, executor='ray', **t.MORE)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", script], env=environment, start_new_session=True)
@@ -139,5 +140,5 @@ def test_after_a_kill_of_the_driver_what_is_made_is_not_made_again(project: Path
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     made = files(Path("artifacts/maximize"))
-    render(steps=200)
+    render(**MORE)
     assert files(Path("artifacts/maximize")) == made
