@@ -2,7 +2,9 @@
 
 import logging
 import os
+import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, reason
 from cnnviz.files import progress, say, write_bytes
 from cnnviz.maximization.execution import kinds, worker
 from cnnviz.maximization.execution.handing import Handing
@@ -25,7 +27,7 @@ from cnnviz.maximization.execution.work import Part, Work
 
 PACKAGE = Path(__file__).parents[2]
 SHOWN = 3  # failures in a line
-FAREWELL = 10  # seconds
+FAREWELL, ANSWER = 10, 10  # seconds: to say goodbye to workers, until a cluster answers
 
 
 def fill(request: Request, artifacts: Path, folder: Path, name: str) -> tuple[Work, kinds.Kind | None]:
@@ -161,14 +163,14 @@ def _connected(name: str) -> Iterator[Any]:
         import ray
     except ImportError:
         raise InputError(f"{name}: maximize.executor is ray, which is not installed; pip install ray") from None
-    terminate = signal.getsignal(signal.SIGTERM)
+    terminate, where = signal.getsignal(signal.SIGTERM), os.environ.get("RAY_ADDRESS", "")
     try:
+        if place := re.fullmatch(r"(?:ray://)?([^:/]+):(\d+)", where):  # Ray itself tries for minutes, with much said
+            socket.create_connection((place[1], int(place[2])), timeout=ANSWER).close()
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        where = os.environ.get("RAY_ADDRESS")
-        said = " ".join(str(error).split())[:200]
         begin = f"no Ray cluster at {where}; is it up? `ray status`" if where else "Ray does not start"
-        raise InputError(f"{name}: {begin} ({said})") from None
+        raise InputError(f"{name}: {begin} ({reason(error, 200)})") from None
     try:
         signal.signal(signal.SIGTERM, terminate)  # Ray sets its own
         yield ray

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -85,7 +86,7 @@ def after(count: int, do: Callable[[], object]) -> threading.Thread:
 
 
 def test_a_node_is_lost_and_the_bytes_are_the_same(
-    project: Path, cluster: Any, capfd: pytest.CaptureFixture[str]
+    project: Path, cluster: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.add_node(num_cpus=1)
     lost = cluster.add_node(num_cpus=1)
@@ -98,6 +99,12 @@ def test_a_node_is_lost_and_the_bytes_are_the_same(
     assert "maximize tiny on Ray: " in said
     assert " 2 workers" in said
     assert "maximize tiny: files: " in said
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}")
+        render(executor="ray", memory=4)  # there is nothing to make
+        with pytest.raises(InputError, match=r"^maximize tiny: no Ray cluster at 127\.0\.0\.1:\d+; is it up\?"):
+            render(executor="ray", steps=5)
 
 
 @pytest.mark.long
