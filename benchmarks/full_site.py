@@ -20,18 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.config import params
+from cnnviz.files import WHOLE
 from cnnviz.files.disk import ARTIFACTS
+from cnnviz.networks import selection
 
 MODEL = "vgg16"
 PICTURES = ("images", "snapshots", "negatives", "variants")
+SOME = (*PICTURES[1:], "from_patches", "from_patches_of")  # of the first filters only
 
 
-def every_filter(stored: dict[str, NDArray], filters: int) -> dict[str, NDArray]:
-    """Arrays of a layer's npz file as they are where all `filters` filters were rendered."""
-    rows = np.arange(filters) % len(stored["filters"])
+def every_filter(stored: dict[str, NDArray], filters: list[int]) -> dict[str, NDArray]:
+    """Arrays of a layer's npz file as they are where all its filters were rendered."""
+    rows = np.arange(len(filters)) % len(stored["filters"])
     common = {"snapshot_steps", "filters"}
-    found = {name: values if name in common else values[rows] for name, values in stored.items()}
-    found["filters"] = np.arange(filters, dtype=np.int32)
+    found = {
+        name: values if name in common else values[rows[:WHOLE] if name in SOME else rows]
+        for name, values in stored.items()
+    }
+    found["filters"] = np.array(filters, np.int32)
     for name in PICTURES:
         if name in found:
             found[name] = np.stack([np.roll(one, k, axis=-2) for k, one in enumerate(found[name])])
@@ -45,14 +51,14 @@ def prepare(folder: Path) -> Path:
             (folder / path.name).symlink_to(path.resolve())
     made = folder / "maximize" / MODEL
     made.mkdir(parents=True)
-    convs = json.loads((ARTIFACTS / "models" / MODEL / "model.json").read_text())["conv_layers"]
+    described = json.loads((ARTIFACTS / "models" / MODEL / "model.json").read_text())
     for path in (ARTIFACTS / "maximize" / MODEL).iterdir():
         if path.suffix != ".npz":
             (made / path.name).symlink_to(path.resolve())
-    for conv in convs:
-        with np.load(ARTIFACTS / "maximize" / MODEL / f"{conv['name']}.npz") as stored:
-            arrays: dict[str, NDArray] = every_filter({key: stored[key] for key in stored.files}, conv["filters"])
-        np.savez(made / f"{conv['name']}.npz", **arrays)  # type: ignore[arg-type]
+    for layer, filters in selection.filters("all", described, "").items():
+        with np.load(ARTIFACTS / "maximize" / MODEL / f"{layer}.npz") as stored:
+            arrays: dict[str, NDArray] = every_filter({key: stored[key] for key in stored.files}, filters)
+        np.savez(made / f"{layer}.npz", **arrays)  # type: ignore[arg-type]
     return folder
 
 

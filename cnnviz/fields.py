@@ -70,19 +70,19 @@ def _is_index(value: Any, least: int = 0) -> bool:
 
 
 def _selection(value: Any) -> Any:
-    """A number of filters, or a list of filters without repetition."""
-    if _is_index(value, 1):
+    """All filters, a number of them, or a list without repetition."""
+    if value == "all" or _is_index(value, 1):
         return value
     if isinstance(value, list) and value and all(_is_index(v) for v in value) and len(set(value)) == len(value):
         return value
-    raise ValueError("expected a number of filters (1 or more) or a list of different filters (each 0 or more)")
+    raise ValueError("expected all, a number of filters (1 or more) or a list of different filters (each 0 or more)")
 
 
 def _layers(value: Any) -> Any:
-    if value == "auto" or _is_index(value, 1):
+    if value in ("auto", "all") or _is_index(value, 1):
         return value
     if not isinstance(value, dict) or not value:
-        raise ValueError("expected auto, a number of filters for every layer, or layers with their filters")
+        raise ValueError("expected auto, all, a number of filters for every layer, or layers with their filters")
     for layer, selection in value.items():
         if not isinstance(layer, str):
             raise ValueError(f"the layer {quoted(layer)} is no text; put its name in quotes")
@@ -91,6 +91,12 @@ def _layers(value: Any) -> Any:
         except ValueError as error:
             raise ValueError(f"{quoted(layer)[1:-1]}: given {quoted(selection)}; {error}") from None
     return value
+
+
+def _channels(value: Any) -> Any:
+    if value == "all" or (isinstance(value, dict) and "all" in value.values()):
+        raise ValueError("`all` is for layers, whose filters are rendered; expected auto, or how many maps are shown")
+    return _layers(value)
 
 
 def _start(value: Any) -> Any:
@@ -114,6 +120,7 @@ def _contrast(value: Any) -> Any:
 
 
 Contrast = Annotated[Any, BeforeValidator(_contrast)]  # "auto", or a number
-PerLayer = Annotated[Any, BeforeValidator(_layers)]  # "auto", int, or {layer: int or list of int}
+PerLayer = Annotated[Any, BeforeValidator(_layers)]  # "auto", "all", int, or {layer: "all", int or list of int}
+Channels = Annotated[Any, BeforeValidator(_channels)]  # the same without "all"
 Canvas = Annotated[Any, BeforeValidator(_canvas)]  # "auto", int, or [height, width]
 Start = Annotated[str, BeforeValidator(_start)]

@@ -62,7 +62,7 @@ PARAMS: dict[str, Any] = {
 NOTES = {"before": {"first": {2: "<b>likes</b> round & bright things"}, "third": {1: "a note alone"}}}
 
 
-def _images(folder: Path) -> None:
+def images(folder: Path) -> None:
     draw = np.random.default_rng(0)
     y, x = np.mgrid[0:40, 0:48]
     for i in range(EACH):
@@ -121,7 +121,7 @@ def _one_dead(weights: list[np.ndarray]) -> list[np.ndarray]:
 def main(folder: Path) -> None:
     os.chdir(folder)
     Path("params.yaml").write_text(plain_yaml.dump(PARAMS))
-    _images(Path("inputs/images"))
+    images(Path("inputs/images"))
     _models(Path("inputs/models"))
     Path("inputs/notes.yaml").write_text(plain_yaml.dump(NOTES))
     every_stage.main()

@@ -16,6 +16,7 @@ from .examples import window as window  # the same for a network, grey beyond th
 from .files import Analysis as Analysis  # what one model's folder says
 from .files import Pixels as Pixels  # images of several sets as a network sees them
 from .files import read_analysis as read_analysis  # one model's folder, read
+from .files import rendered_filters as rendered_filters  # which filters of a layer have an image
 from .files import rendered_images as rendered_images  # maximized images of a layer by filter
 from .files import top_patches as top_patches  # the patches that drive a filter most
 from .grams import pool as pool  # maps averaged over a grid of cells

@@ -1,7 +1,7 @@
 """What analysis.py found -> files of `artifacts/analysis/<model>/` (docs/artifacts.md), and back. No TensorFlow."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from cnnviz.files import npz, read_json, write_bytes
 from cnnviz.images import ImageSet, fed
 from cnnviz.pictures import Picture, png_bytes, shown
 
+TOGETHER = 128_000_000  # bytes of patches that are in memory at once
 SHEET = 16  # filters at most in the picture of a layer's patches
 
 
@@ -61,8 +62,29 @@ class Pixels:
 def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixels) -> dict[str, dict[str, Any]]:
     """Write `examples/`; return per layer what is measured on the patches.
 
-    The patches are cut image by image, so that one image is in memory at a time.
+    The patches are cut image by image, so that one image is in memory at a time, of a few layers together.
     """
+    found: dict[str, dict[str, Any]] = {}
+    for some in _together(layers):
+        found |= _write_layers(folder, some, pixels)
+    return found
+
+
+def _together(layers: dict[str, LayerExamples]) -> Iterator[dict[str, LayerExamples]]:
+    """Layers in order, as many at a time as have patches of TOGETHER bytes, one at least."""
+    held: dict[str, LayerExamples] = {}
+    size = 0
+    for name, one in layers.items():
+        own = 3 * (2 * len(one.pictured) * one.top.shape[1] * examples.TILE**2 + one.layer.channels * examples.SMALL**2)
+        if held and size + own > TOGETHER:
+            yield held
+            held, size = {}, 0
+        held[name] = one
+        size += own
+    yield held
+
+
+def _write_layers(folder: Path, layers: dict[str, LayerExamples], pixels: Pixels) -> dict[str, dict[str, Any]]:
     tiles: dict[str, dict[str, NDArray]] = {}
     measured: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
     for name, one in layers.items():
@@ -205,13 +227,22 @@ def examples_of(folder: Path, layer: str) -> dict[str, NDArray]:
     return npz.read(folder / "examples" / f"{layer}.npz")
 
 
-@lru_cache(512)
+def rendered_filters(path: Path) -> list[int]:
+    """The filters of `artifacts/maximize/<model>/<layer>.npz`, in its order; none where there is no file."""
+    if not path.is_file():
+        return []
+    with npz.opened(path) as stored:
+        return [int(k) for k in stored["filters"]]
+
+
+@lru_cache(2)  # layers, of which each may hold a hundred megabytes
 def rendered_images(
     path: Path, rgb: tuple[int, ...] | None = None, kind: str = "images"
 ) -> dict[int, NDArray[np.uint8]]:
     """The images of `artifacts/maximize/<model>/<layer>.npz` by filter, as RGB; none where there is no file.
 
-    rgb: of a network of many bands, those drawn as red, green and blue. kind: which array, none where it is not there.
+    rgb: of a network of many bands, those drawn as red, green and blue. kind: which array, none where it is not there;
+    others than `images` are of the first filters only, as many as their array has.
     """
     if not path.is_file():
         return {}
@@ -219,7 +250,7 @@ def rendered_images(
         if kind not in stored:
             return {}
         images = shown(stored[kind], rgb) if kind == "images" else stored[kind]
-        return dict(zip(stored["filters"].tolist(), images, strict=True))
+        return dict(zip(stored["filters"].tolist(), images, strict=False))
 
 
 def read_analysis(folder: Path) -> Analysis:

@@ -1,6 +1,6 @@
 """What the stage `analyze` does: show one model every image once, measure its filters, explain its predictions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def run(
         found, outputs = watching.watch(observer, images, shape, amounts, bar.update)
     examples = watching.located(observer, found, pictured)
     alike = _kernels_alike(stored / "weights.weights.h5", described, found)
-    columns = {name: layers.per_filter(layer, alike[name]) for name, layer in found.items()}
+    columns = {name: layers.per_filter(found[name], cosine) for name, cosine in alike}
 
     folder = fresh(artifacts / "analysis" / key)
     pixels = files.Pixels(images, shape, described.get("bands", {}).get("rgb"))
@@ -86,11 +86,11 @@ def run(
         write_bytes(folder / name, data)
 
 
-def _kernels_alike(weights: Path, described: Mapping[str, Any], names: Collection[str]) -> dict[str, np.ndarray]:
-    """Cosines between the kernels of each of these layers, `(filters, filters)`."""
+def _kernels_alike(
+    weights: Path, described: Mapping[str, Any], names: Collection[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each of these layers with the cosines between its kernels, `(filters, filters)`: 33 MB of 2,048 filters."""
+    convs = {conv["name"]: conv for conv in described["conv_layers"]}
     with h5py.File(weights) as file:
-        return {
-            conv["name"]: cosines(filters_of(read_kernel(file, conv)[0], conv["depthwise"]))
-            for conv in described["conv_layers"]
-            if conv["name"] in names
-        }
+        for conv in map(convs.__getitem__, names):
+            yield conv["name"], cosines(filters_of(read_kernel(file, conv)[0], conv["depthwise"]))

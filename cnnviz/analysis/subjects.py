@@ -3,6 +3,7 @@
 from typing import Any
 
 from cnnviz.errors import InputError, choices
+from cnnviz.files import WHOLE
 from cnnviz.networks import selection
 
 
@@ -20,9 +21,11 @@ def pictured(
 ) -> dict[str, list[int]]:
     """Return the filters of each layer whose patches are stored.
 
-    `rendered`: those whose images are rendered, and 4 of each layer where none is; which: `rendered` or `all`.
+    `rendered`: those whose images are rendered, the first WHOLE, and 4 of each layer where none is; which: `rendered`
+    or `all`.
     """
     counts = {conv["name"]: int(conv["filters"]) for conv in model["conv_layers"]}
     if which == "all":
         return {name: list(range(counts[name])) for name in layers}
-    return {name: rendered.get(name) or selection.evenly(selection.AUTO_FILTERS, counts[name]) for name in layers}
+    some = {name: selection.evenly(selection.AUTO_FILTERS, counts[name]) for name in layers}
+    return {name: rendered.get(name, [])[:WHOLE] or some[name] for name in layers}

@@ -1,14 +1,14 @@
 """Models side by side, from the files of `analyze`, `weights` and `maximize` alone: docs/analysis.md. No TensorFlow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import Analysis, Pixels, depth, rendered_images
+from cnnviz.analysis import Analysis, Pixels, depth, rendered_filters, rendered_images
 from cnnviz.comparison import similarity
 from cnnviz.files import npz
 from cnnviz.filters import filters_of
@@ -22,6 +22,7 @@ class Side:
     described: dict[str, Any]
     pixels: Pixels
     artifacts: Path
+    _rendered: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -33,9 +34,18 @@ class Side:
         with npz.opened(self.artifacts / "weights" / self.name / f"{layer}.npz") as stored:
             return filters_of(stored["kernel"], depthwise)
 
+    def rendered(self, layer: str) -> frozenset[int]:
+        """The filters of a layer that have an image."""
+        if layer not in self._rendered:
+            self._rendered[layer] = frozenset(rendered_filters(self._images(layer)))
+        return self._rendered[layer]
+
     def maximized(self, layer: str) -> dict[int, NDArray[np.uint8]]:
         """The rendered images of a layer by filter, `(h, w, 3)` each; none where the layer was not rendered."""
-        return rendered_images(self.artifacts / "maximize" / self.name / f"{layer}.npz", self.pixels.rgb)
+        return rendered_images(self._images(layer), self.pixels.rgb)
+
+    def _images(self, layer: str) -> Path:
+        return self.artifacts / "maximize" / self.name / f"{layer}.npz"
 
 
 def same_architecture(one: Side, other: Side) -> bool:
@@ -86,7 +96,7 @@ def shown_matches(found: list[Match], one: Side, other: Side, most: int, rendere
     """
     best: dict[str, Match] = {}
     for match in found:  # best first
-        drawn = match.filter in one.maximized(match.layer) or match.other_filter in other.maximized(match.other_layer)
+        drawn = match.filter in one.rendered(match.layer) or match.other_filter in other.rendered(match.other_layer)
         if drawn or not rendered:
             best.setdefault(match.layer, match)
     layers = [layer for layer in one.analysis.layers if layer in best]
@@ -119,7 +129,7 @@ def most_and_least(changed: dict[str, NDArray], before: Side, after: Side, count
     Of all filters where none is.
     """
     place = list(zip(changed["layer"].tolist(), changed["filter"].tolist(), strict=True))
-    drawn = [i for i, (layer, k) in enumerate(place) if k in before.maximized(layer) and k in after.maximized(layer)]
+    drawn = [i for i, (layer, k) in enumerate(place) if k in before.rendered(layer) and k in after.rendered(layer)]
     known = [i for i in drawn or range(len(place)) if np.isfinite(changed["distance"][i])]
     order = sorted(known, key=lambda i: -changed["distance"][i])
     count = min(count, len(order) // 2)

@@ -92,7 +92,7 @@ def matched(found: list[Match], one: Side, other: Side, of: str) -> montage.Pict
     Without the column of maximized images on a side where none of these filters was rendered.
     """
     sides = ((one, [(m.layer, m.filter) for m in found]), (other, [(m.other_layer, m.other_filter) for m in found]))
-    drawn = [any(k in side.maximized(layer) for layer, k in filters) for side, filters in sides]
+    drawn = [any(k in side.rendered(layer) for layer, k in filters) for side, filters in sides]
     rows, labels = [], []
     for i, m in enumerate(found):
         row = [

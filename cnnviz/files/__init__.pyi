@@ -2,9 +2,11 @@
 
 from . import machine as machine  # the kind of processor
 from . import npz as npz  # npz archives with the same bytes for the same arrays
+from .abreast import abreast as abreast  # independent parts of a work, on all CPUs
 from .disk import ARTIFACTS as ARTIFACTS  # where outputs lie
 from .disk import CACHE as CACHE  # downloads and rendered filters, shared with experiments in temporary folders
 from .disk import LOCAL as LOCAL  # timings and notes of this working folder
+from .disk import WHOLE as WHOLE  # filters of a layer of which everything is kept
 from .disk import alone as alone  # one process at a time
 from .disk import fresh as fresh  # an output folder, emptied
 from .disk import lfs_pointer as lfs_pointer  # what to say of a note of Git LFS in place of a file

@@ -19,6 +19,10 @@ from cnnviz.files.quiet import say
 
 ARTIFACTS = Path("artifacts")
 
+# Filters of a layer, the first ones, of which everything is made and kept: pictures by step and from patches, checks.
+# Of the others of a larger layer picture, curve and scores: a whole network would take tens of gigabytes.
+WHOLE = 64
+
 LOCAL = Path(".cache")  # timings, and what track noted: of this folder
 
 # Downloads and rendered filters: the project's own also for an experiment that DVC runs in a temporary folder. Deleting

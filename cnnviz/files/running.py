@@ -90,14 +90,14 @@ def stage(name: str, again: str = REPRO) -> Iterator[Stopwatch]:
 
 def _note(name: str, watch: Stopwatch, started: float, paces: Mapping[str, float]) -> None:
     """Write a stage's timings."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     timing = {
         "stage": name,
         "started": started,
         "ended": time.time(),
         "seconds": time.time() - started,
         "network_seconds": watch.network_seconds,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "cpu_seconds": sum(one.ru_utime + one.ru_stime for one in used),
         "peak_memory_mb": peak_memory(),
         "parts": watch.parts,
         "paces": paces,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnviz.analysis import Pixels, known_masks, masked, rendered_images, window
-from cnnviz.files import Stopwatch, fresh, progress, write_csv, write_json
+from cnnviz.files import WHOLE, Stopwatch, fresh, progress, write_csv, write_json
 from cnnviz.images import load_sets
 from cnnviz.images import photos as same_photos
 from cnnviz.judging import clarity, colours, scoring, tasks, tiles
@@ -35,7 +35,8 @@ def run(
     Raises InputError for what an earlier stage has not made.
     """
     described = read_description(artifacts / "models" / key)
-    wanted = selection.filters(models[key].layers, described, f"params.yaml: models.{key}.layers")
+    every = selection.filters(models[key].layers, described, f"params.yaml: models.{key}.layers")
+    wanted = {layer: filters[:WHOLE] for layer, filters in every.items()}
     shape, rgb = described["input_shape"], described.get("bands", {}).get("rgb")
     pixels = Pixels(load_sets(artifacts, sets, shape[2]), shape, rgb)
     shown = same_photos(one.image(i) for one in pixels.sets.values() for i in range(len(one)))

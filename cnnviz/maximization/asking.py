@@ -1,7 +1,7 @@
 """What is rendered of filters besides their pictures, as chunks, and how long that takes."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from cnnviz import objectives
+from cnnviz.files import WHOLE
 from cnnviz.maximization.ascent.settings import Settings, Size
 from cnnviz.maximization.chunks import Chunk
 from cnnviz.maximization.surroundings import Surroundings
 
 OTHER_SEEDS = (11, 12)  # attempts that seed_stability compares with the image itself
-PATCH_STEPS = 10  # of a picture that starts at a natural patch: more of them leave less of the patch (docs/scores.md)
+PATCH_STEPS = 4  # of a picture that starts at a natural patch: more of them explain nothing more (docs/scores.md)
 OVERHEAD = 30_000.0  # multiplications per pixel that take as long as an image·step without its convolutions
 
 
@@ -25,7 +26,7 @@ class Wishes:
     """
 
     neuron: bool = False
-    stability_steps: int = 16
+    stability_steps: int = 10
     negatives: bool = False
     variants: int = 0
     from_patches: int = 0
@@ -108,6 +109,13 @@ class Asked:
         for ranked in zip(*self.rows, strict=True):
             starts = np.stack([patch(row, k) for row, k in zip(ranked, self.filters, strict=True)])
             yield replace(self.first, settings=settings, starts=starts, scored=False)
+
+
+def split(filters: Sequence[int], wishes: Wishes) -> list[tuple[tuple[int, ...], Wishes]]:
+    """The filters of a layer, with what is made of these: everything of the first WHOLE only."""
+    plain = replace(wishes, negatives=False, variants=0, from_patches=0)
+    groups = ((tuple(filters[:WHOLE]), wishes), (tuple(filters[WHOLE:]), plain))
+    return [group for group in groups if group[0]]
 
 
 def operations(filters: int, settings: Settings, wishes: Wishes) -> int:

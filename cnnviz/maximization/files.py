@@ -1,20 +1,22 @@
 """Rendered filters -> files of `artifacts/maximize/<model>/` (docs/artifacts.md), a chunk at a time."""
 
 import csv
-import io
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnviz.files import npz, write_bytes, write_json, writing
+from cnnviz.files import WHOLE, npz, write_bytes, write_json, writing
 from cnnviz.maximization.ascent.renderer import Rendered
 from cnnviz.maximization.ladder import names
 from cnnviz.maximization.rendering import SCORES, Judged
 from cnnviz.pictures import montage, png_bytes, shown
+
+COLUMNS = ("gain_10_100", "gain_10_last", *SCORES)
+SMALL, ROW = 64, 32  # pixels of a picture, and how many in a row, on the sheet of a layer of more than WHOLE filters
 
 
 def gain(rendered: Rendered, first: int, last: int) -> np.ndarray:
@@ -27,7 +29,7 @@ def gain(rendered: Rendered, first: int, last: int) -> np.ndarray:
 
 
 class _Growing:
-    """One array of a layer, its rows appended to a file: the images of 512 filters never are in memory together."""
+    """One array of a layer, its rows appended to a file: the images of 2,048 filters never are in memory together."""
 
     def __init__(self, path: Path, rows: int, like: np.ndarray) -> None:
         self.path, self.file = path, path.open("wb")
@@ -58,22 +60,21 @@ class LayerWriter:
         self._done = 0
 
     def add(self, judged: Judged) -> None:
-        """Write the pictures of the next filters, in the order of `filters`."""
-        rendered = judged.rendered
+        """Write the pictures of the next filters, in the order of `filters`; by step of the first WHOLE only."""
+        rendered, count = judged.rendered, len(self.filters)
         self._steps = rendered.snapshot_steps
-        extras = {name: shown(images, self.rgb) for name, images in judged.extras.items()}
-        large = {"images": rendered.images, "snapshots": shown(rendered.snapshots, self.rgb), **extras}
-        for name, rows in large.items():
-            if name not in self._large:
-                self._large[name] = _Growing(self._parts / name, len(self.filters), rows)
-            self._large[name].append(rows)
-        self._images.append(shown(rendered.images, self.rgb))
-        for i, images in enumerate(large["snapshots"]):
-            index = self.filters[self._done]
-            write_bytes(self.folder / self.layer / f"{index}.png", png_bytes(self._images[-1][i]))
-            strip = montage.montage(images, columns=len(self._steps))
-            write_bytes(self.folder / self.layer / f"{index}_steps.png", png_bytes(strip))
-            self._done += 1
+        self._append("images", rendered.images, count)
+        drawn = shown(rendered.images, self.rgb)
+        self._images.append(drawn if count <= WHOLE else montage.fit(drawn, SMALL))
+        if left := max(0, WHOLE - self._done):
+            for name, rows in {"snapshots": rendered.snapshots, **judged.extras}.items():
+                self._append(name, shown(rows[:left], self.rgb), min(WHOLE, count))
+            for i, images in enumerate(shown(rendered.snapshots[:left], self.rgb)):
+                index = self.filters[self._done + i]
+                write_bytes(self.folder / self.layer / f"{index}.png", png_bytes(drawn[i]))
+                strip = montage.montage(images, columns=len(self._steps))
+                write_bytes(self.folder / self.layer / f"{index}_steps.png", png_bytes(strip))
+        self._done += len(drawn)
         self._small.append(
             {
                 "scores": rendered.scores,
@@ -87,9 +88,17 @@ class LayerWriter:
             }
         )
 
+    def _append(self, name: str, rows: np.ndarray, count: int) -> None:
+        """Rows of an array that will have so many."""
+        if name not in self._large:
+            self._large[name] = _Growing(self._parts / name, count, rows)
+        self._large[name].append(rows)
+
     def finish(self) -> dict[str, np.ndarray]:
         """Write the layer's files; return its arrays but for the images and snapshots."""
+        patches = [part.pop("from_patches_of") for part in self._small if "from_patches_of" in part]
         small = {name: np.concatenate([part[name] for part in self._small]) for name in self._small[0]}
+        small |= {"from_patches_of": np.concatenate(patches)} if patches else {}
         small = {"filters": np.asarray(self.filters, "int32"), "snapshot_steps": self._steps, **small}
         partial = self._parts / "npz"
         npz.write(partial, small)
@@ -98,8 +107,11 @@ class LayerWriter:
                 npz.add(archive, name, growing.close())
         partial.replace(self.folder / f"{self.layer}.npz")
         shutil.rmtree(self._parts)
-        whole = montage.montage(np.concatenate(self._images), columns=min(8, len(self.filters)))
-        write_bytes(self.folder / f"{self.layer}.png", png_bytes(whole))
+        images = np.concatenate(self._images)
+        if len(images) > WHOLE:
+            images = images[np.argsort(self.filters)]
+        sheet = montage.montage(images, columns=min(8 if len(images) <= WHOLE else ROW, len(images)))
+        write_bytes(self.folder / f"{self.layer}.png", png_bytes(sheet))
         return small
 
 
@@ -128,27 +140,18 @@ def write_numbers(
     folder: Path, layers: dict[str, dict[str, np.ndarray]], others: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     """Write metrics.json, history.csv, filters.csv and settings.json; layers: what LayerWriter.finish returns."""
-    table, listing = io.StringIO(), io.StringIO()
-    rows, lines = csv.writer(table, lineterminator="\n"), csv.writer(listing, lineterminator="\n")
-    rows.writerow(["layer", "filter", "step", "score"])
-    columns = ("gain_10_100", "gain_10_last", *SCORES)
-    lines.writerow(["layer", "filter", "status", "reason", "score", *columns])
     entries: dict[str, dict[str, Any]] = {}
     for layer, arrays in layers.items():
         entries[layer] = {}
         for i, k in enumerate(arrays["filters"].tolist()):
-            known = {name: _number(arrays[name][i]) for name in columns if name != "selectivity_rank"}
+            known = {name: _number(arrays[name][i]) for name in COLUMNS if name != "selectivity_rank"}
             rank = int(arrays["selectivity_rank"][i])
-            entry = {
+            entries[layer][str(k)] = {
                 "score": _number(arrays["snapshot_scores"][i, -1]),
                 "status": str(arrays["status"][i]),
                 "reason": str(arrays["reason"][i]),
-                **{name: (rank or None) if name == "selectivity_rank" else known[name] for name in columns},
+                **{name: (rank or None) if name == "selectivity_rank" else known[name] for name in COLUMNS},
             }
-            entries[layer][str(k)] = entry
-            curve = (f"{score:.6g}" if np.isfinite(score) else "" for score in arrays["scores"][i])
-            rows.writerows([layer, k, step, score] for step, score in enumerate(curve))
-            lines.writerow([layer, k, *(entry[name] for name in ("status", "reason", "score", *columns))])
 
     def every(name: str) -> np.ndarray:
         values = [entry[name] for filters in entries.values() for entry in filters.values()]
@@ -166,6 +169,27 @@ def write_numbers(
         "objectives": others,
     }
     write_json(folder / "metrics.json", numbers)
-    write_bytes(folder / "history.csv", table.getvalue().encode())
-    write_bytes(folder / "filters.csv", listing.getvalue().encode())
+    _write_table(folder / "history.csv", ["layer", "filter", "step", "score"], _curves(layers))
+    columns = ("status", "reason", "score", *COLUMNS)
+    lines = ([layer, k, *map(one.get, columns)] for layer, filters in entries.items() for k, one in filters.items())
+    _write_table(folder / "filters.csv", ["layer", "filter", *columns], lines)
     write_json(folder / "settings.json", settings)
+
+
+def _curves(layers: dict[str, dict[str, np.ndarray]]) -> Iterable[list[Any]]:
+    """A row per filter and step: over a million of a whole network."""
+    for layer, arrays in layers.items():
+        for k, curve in zip(arrays["filters"].tolist(), arrays["scores"], strict=True):
+            for step, score in enumerate(curve):
+                yield [layer, k, step, f"{score:.6g}" if np.isfinite(score) else ""]
+
+
+def _write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows as CSV, written as they come."""
+    partial = path.with_name(f".{path.name}.part")
+    with writing(path):
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(head)
+            writer.writerows(rows)
+        partial.replace(path)

@@ -29,7 +29,7 @@ class MaximizeSection(Section):
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     rotate: Annotated[Number, Field(ge=0, le=180)] = 5
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    stability_steps: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=100_000, strict=True)] = 16
+    stability_steps: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=100_000, strict=True)] = 10
     negatives: Annotated[bool, Field(strict=True)] = False
     variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0
     # nine at most: those that the stage judge has explain, not ask

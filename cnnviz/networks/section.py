@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from cnnviz.errors import InputError, choices, quoted
-from cnnviz.fields import Index, Key, PerLayer, Section, Seed, no_bool, too_long
+from cnnviz.fields import Channels, Index, Key, PerLayer, Section, Seed, no_bool, too_long
 from cnnviz.networks.files.kinds import wrong_suffix
 from cnnviz.networks.scaling import scaling
 from cnnviz.sources import catalog
@@ -72,7 +72,7 @@ class ModelSection(Section):
     output: str | None = None
     random_weights: Seed | None = None
     layers: PerLayer = "auto"
-    channels: PerLayer = "auto"
+    channels: Channels = "auto"
     objectives: dict[Key, str] = {}
     analyzed_layers: Annotated[list[str], Field(min_length=1)] | None = None
     explain: dict[Key, list[Index]] = {}

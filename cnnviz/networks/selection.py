@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.errors import InputError, choices, said
-from cnnviz.files import machine
+from cnnviz.files import WHOLE, machine
 
 AUTO_FILTERS, AUTO_LAYERS = 4, 8
 FLOAT = 4  # bytes of a number
@@ -37,29 +37,39 @@ def numbers(given: Sequence[int], count: int, where: str) -> list[int]:
 
 
 def filters(chosen: Any, model: dict[str, Any], where: str) -> dict[str, list[int]]:
-    """Resolve `auto`, a number, or {layer: number or list} into {layer: filters}, layers in the network's order.
+    """Resolve `auto`, `all`, a number, or {layer: all, number or list} into {layer: filters}, layers in the network's
+    order.
 
-    auto: up to 8 layers evenly over the depth, 4 filters each, both evenly spaced. Raises InputError for an unknown
-    layer (with the nearest names) or a filter out of range (with the range); `where` is the key's path in params.yaml.
+    auto: up to 8 layers evenly over the depth, 4 filters each, both evenly spaced. Filters are in the order of a list,
+    else by number, but of more than WHOLE come first so many, evenly spaced. Raises InputError for an unknown layer
+    (with the nearest names) or a filter out of range (with the range); `where` is the key's path in params.yaml.
     """
     counts = {conv["name"]: int(conv["filters"]) for conv in model["conv_layers"]}
     if chosen == "auto":
         names = list(counts)
         return {names[i]: evenly(AUTO_FILTERS, counts[names[i]]) for i in evenly(AUTO_LAYERS, len(names))}
-    if isinstance(chosen, int):
-        return {name: evenly(chosen, count) for name, count in counts.items()}
+    if chosen == "all" or isinstance(chosen, int):
+        return {name: _some(count if chosen == "all" else chosen, count) for name, count in counts.items()}
     resolved = {}
-    for name, wanted in chosen.items():
+    for name, asked in chosen.items():
         if name not in counts:
             raise InputError(f"{where}: {model['name']} has no conv layer {name!r}; {choices(name, counts)}")
+        wanted = counts[name] if asked == "all" else asked
         largest = wanted if isinstance(wanted, int) else max(wanted) + 1
         if largest > counts[name]:
             given = f"{wanted} filters" if isinstance(wanted, int) else f"filter {max(wanted)}"
             raise InputError(
                 f"{where}.{name}: {given} asked, out of range; the layer has filters 0..{counts[name] - 1}"
             )
-        resolved[name] = evenly(wanted, counts[name]) if isinstance(wanted, int) else list(wanted)
+        resolved[name] = _some(wanted, counts[name]) if isinstance(wanted, int) else list(wanted)
     return {name: resolved[name] for name in counts if name in resolved}
+
+
+def _some(count: int, available: int) -> list[int]:
+    """So many of 0..available-1, evenly spaced; WHOLE of them first, evenly spaced, too."""
+    found = evenly(count, available)
+    first = [found[i] for i in evenly(WHOLE, len(found))]
+    return first + sorted({*found} - {*first})
 
 
 def of_maps(

@@ -45,6 +45,8 @@ def png(figure: Figure) -> bytes:
 
 def both(figure: Figure) -> dict[str, bytes]:
     """The figure as PNG and as SVG, by the suffix of a file's name."""
+    figure.draw_without_rendering()  # which lays it out, for both
+    figure.set_layout_engine("none")
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return {".png": png(figure), ".svg": stream.getvalue()}

@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from cnnviz.files import write_bytes, write_json
 from cnnviz.report import data as report_data
+from cnnviz.report import facts as report_facts
 from cnnviz.report import measures, metrics, wording
 from cnnviz.report.pictures import Inliner, Picture, profile
 from cnnviz.report.site import build, sprites
@@ -118,7 +119,7 @@ def model_page(
         if least * scale**2 > LIMIT and scale != SCALES[-1]:
             continue
         inline = Inliner(scale)
-        facts = report_data.model(artifacts, key, params, inline)
+        facts = report_facts.model(artifacts, key, params, inline)
         values = {"fixed": fixed(inline), "sets": sets, "params": shown, "start": params.maximize.start}
         page = env.get_template("model.html").render(model=facts, **values).encode()
         if len(page) <= LIMIT:
@@ -180,7 +181,7 @@ def _layers_csv(models: list[dict[str, Any]]) -> bytes:
         for layer in facts["rendered"]:
             m = layer["maximized"]
             numbers = ["" if value is None else f"{value:.6g}" for value in m["median"].values()]
-            writer.writerow([facts["key"], layer["name"], len(m["cards"]), *m["count"].values(), *numbers])
+            writer.writerow([facts["key"], layer["name"], m["rendered"], *m["count"].values(), *numbers])
     return text.getvalue().encode()
 
 
@@ -206,7 +207,7 @@ def render(
     fixed, models = cache(partial(fixed_filters, artifacts)), []
     for key in params.models:
         if preview:
-            models.append(report_data.model(artifacts, key, params, Inliner()))
+            models.append(report_facts.model(artifacts, key, params, Inliner()))
             continue
         page, facts = model_page(env, artifacts, key, params, fixed)
         write_bytes(out / f"{key}.html", page)

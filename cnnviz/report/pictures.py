@@ -183,8 +183,3 @@ def profile(layers: Sequence[dict[str, Any]], width: int = 960, height: int = 12
         blocks.append({"layer": layer, "x": round(x, 1), "y": height - size, "w": round(w * unit, 1), "h": size})
         x += w * unit + gap
     return blocks
-
-
-def rendered_pictures(data: dict[str, NDArray]) -> NDArray[np.uint8]:
-    """Of a network that sees other than three channels the snapshots are pictures, the images are not."""
-    return data["images"] if data["images"].shape[-1] == 3 else data["snapshots"][:, -1]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz import comparison, report, verify
 from cnnviz.errors import InputError, choices, quoted
-from cnnviz.files import ARTIFACTS
+from cnnviz.files import ARTIFACTS, WHOLE
 from cnnviz.verify import Files
 from cnnviz.versus.naming import Chosen
 
@@ -195,9 +195,10 @@ def read(path: Path, step: int | None) -> Side:
     drawn = found["images"]
     if not last or drawn.shape[-1] != 3:  # the snapshots are as many times as large as there are steps
         drawn = verify.arrays.read(path, {"snapshots": "u5"})["snapshots"]
-        if drawn.shape[:2] != (count, len(steps)):
+        if drawn.shape[:2] not in ((count, len(steps)), (min(WHOLE, count), len(steps))):
             raise damaged
-        drawn = drawn[:, at]
+        drawn, count = drawn[:, at], len(drawn)  # of a large layer they are kept of the first filters
+        found = {name: array[:count] for name, array in found.items()}
     if len(drawn) != count or drawn.dtype != np.uint8 or drawn.shape[-1] != 3 or 0 in drawn.shape[1:]:
         raise damaged
     unknown = np.full(count, np.nan)

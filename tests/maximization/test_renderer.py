@@ -494,6 +494,18 @@ def test_selection_by_hand() -> None:
     assert selection.filters({"conv3": [4, 2], "conv1": 2}, MODEL, "p") == {"conv1": [0, 9], "conv3": [4, 2]}
     assert selection.filters(2, MODEL, "p") == {"conv1": [0, 9], "conv2": [0, 19], "conv3": [0, 29]}
     assert list(selection.filters("auto", MODEL, "p")) == ["conv1", "conv2", "conv3"]
+    every = {"conv1": list(range(10)), "conv2": list(range(20)), "conv3": list(range(30))}
+    assert selection.filters("all", MODEL, "p") == every
+    assert selection.filters({"conv2": "all", "conv1": [3]}, MODEL, "p") == {"conv1": [3], "conv2": every["conv2"]}
+
+
+def test_of_many_filters_64_evenly_spaced_come_first() -> None:
+    model = {"name": "net", "conv_layers": [{"name": "conv", "filters": 190}]}
+    chosen = selection.filters("all", model, "p")["conv"]
+    assert chosen[:64] == list(range(0, 190, 3))  # 64 steps of 3
+    assert chosen[64:] == [k for k in range(190) if k % 3]
+    given = [*range(189, 100, -1), 7]
+    assert selection.filters({"conv": given}, model, "p")["conv"] == given  # in the order of the list
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnviz.report import data
+from cnnviz.report import facts
 from cnnviz.report.site import patches
 
 NAN = float("nan")
@@ -17,7 +17,7 @@ def test_firing_rates_are_those_of_maps_that_are_numbers(tmp_path: Path) -> None
     inline: Any = SimpleNamespace(file=lambda *_: None)
     params: Any = SimpleNamespace(images=SimpleNamespace(sets={"tones": None}))
     numbers = {"tones": {"conv": {"firing_rate": [0.25, None, 0.75], "never_active": [False, False, False]}}}
-    (found,) = data._maps(tmp_path, "m", "conv", params, inline, numbers)
+    (found,) = facts._maps(tmp_path, "m", "conv", params, inline, numbers)
     assert found["median"] == 0.5
     assert found["busiest"] == [(2, 0.75), (0, 0.25)]
     assert found["filters"] == 3

@@ -60,7 +60,10 @@ def test_curves_keep_first_and_last_step_and_real_values() -> None:
     assert steps[-1] == 256
     assert len(steps) <= 33
     assert curves.decimate(5, 32) == [0, 1, 2, 3, 4]
-    assert curves.mean_curve([[(0, 1.0), (1, 3.0)], [(0, 3.0), (1, float("nan"))]]) == [(0, 2.0), (1, 3.0)]
+    mean = curves.Mean()
+    for curve in ([(0, 1.0), (1, 3.0)], [(0, 3.0), (1, float("nan"))]):
+        mean.add(curve)
+    assert mean.curve() == [(0, 2.0), (1, 3.0)]
     assert curves.progress([(0, 2.0), (1, 3.0), (2, 6.0)]) == [(0, 0.0), (1, 0.25), (2, 1.0)]
     rising_then_falling = [(0, 2.0), (1, 1.0), (2, float("nan")), (3, 6.0), (4, 4.0)]
     assert curves.progress(rising_then_falling) == [(0, 0.0), (1, 0.0), (3, 1.0), (4, 1.0)]

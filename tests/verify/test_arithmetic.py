@@ -35,7 +35,7 @@ def test_two_ways_of_summing(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     (here / "params.yaml").write_text(plain_yaml.dump(params))
-    site_project._images(here / "inputs/images")
+    site_project.images(here / "inputs/images")
     site_project._models(here / "inputs/models")
     outs = ["images", "models/before", "feature_maps/before", "maximize/before"]
     stage = {"cmd": "", "outs": [{"path": f"artifacts/{out}", "md5": "0" * 32} for out in outs]}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cnnviz.analysis.causes import path, plan
 from cnnviz.analysis.causes.tail import Tail
-from cnnviz.analysis.files import LayerExamples, Pixels
+from cnnviz.analysis.files import LayerExamples, Pixels, rendered_filters
 from cnnviz.analysis.observe import Observer
 from cnnviz.files import npz, progress, write_bytes
 from cnnviz.networks import Conv, ancestors, graph, preprocess, receptive_field
@@ -41,8 +41,7 @@ def check(
     means: of the units of each layer over all images; labelled: images whose true class is known; rendering:
     `artifacts/maximize/<model>`.
     """
-    pictures = {name: npz.read(rendering / f"{name}.npz") for name in examples}
-    rendered = {name: one["filters"].tolist() for name, one in pictures.items() if one}
+    rendered = {name: rendered_filters(rendering / f"{name}.npz") for name in examples}
 
     def boxes(name: str, positions: NDArray[np.integer]) -> NDArray[np.integer]:
         return receptive_field.boxes(observer.convs[name].output, positions)
@@ -61,10 +60,18 @@ def check(
             for one in checks:
                 one.update(number, seen, true.get(number), profiles)
             bar.update()
-    ways = _Ways(network, observer.preprocessing, {one.layer: pictures[one.layer] for one in subjects}, checks)
+    drawn = {one.layer: _pictures(rendering / f"{one.layer}.npz", one.filters) for one in subjects}
+    ways = _Ways(network, observer.preprocessing, drawn, checks)
     for one in checks:
         arrays = one.result() | one.way(ways)
         write_bytes(folder / "causes" / f"{one.subject.layer}.npz", npz.pack(arrays, compress=True))
+
+
+def _pictures(path: Path, filters: Sequence[int]) -> dict[str, NDArray]:
+    """Images and verdicts of these filters of a layer, in the layer's order."""
+    with npz.opened(path) as stored:
+        rows = np.flatnonzero(np.isin(stored["filters"], filters))
+        return {name: stored[name][rows] for name in ("filters", "images", "status")}
 
 
 class _Front:

@@ -16,7 +16,7 @@ from cnnviz.analysis.causes import masks
 from cnnviz.analysis.files import LayerExamples, Pixels
 from cnnviz.analysis.observe import Observer
 from cnnviz.errors import reason
-from cnnviz.files import machine, npz, progress, say, write_bytes
+from cnnviz.files import WHOLE, machine, npz, progress, say, write_bytes
 from cnnviz.networks import ancestors, graph, preprocess, receptive_field, selection
 
 MEMORY = 500_000_000  # bytes that a batch of patches may take
@@ -46,11 +46,10 @@ def write_masks(
     pixels: Pixels,
     folder: Path,
 ) -> None:
-    """Write `masks/<layer>.npz`: what of their top examples rendered filters look at, `most` of each layer."""
+    """Write `masks/<layer>.npz`: what of their top examples rendered filters look at, `most` of each layer's first."""
+    first = {name: rendered.get(name, [])[:WHOLE] for name in examples}
     wanted = {
-        name: [rendered[name][i] for i in selection.evenly(most, len(rendered[name]))]
-        for name in examples
-        if most and rendered.get(name)
+        name: [some[i] for i in selection.evenly(most, len(some))] for name, some in first.items() if most and some
     }
     if not wanted:
         return

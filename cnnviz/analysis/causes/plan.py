@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.analysis.files import LayerExamples, Pixels
+from cnnviz.files import WHOLE
 
 FILTERS = 16  # of a layer, at most
 STRONGEST = 2  # images that drive a filter most, on which it is silenced
@@ -36,7 +37,7 @@ def subjects(
     sizes: Mapping[str, tuple[int, int]],
     pixels: Pixels,
 ) -> list[Subject]:
-    """The rendered filters of each layer, 16 at most, evenly spread.
+    """The rendered filters of each layer, of the first WHOLE 16 at most, evenly spread.
 
     boxes: receptive fields of positions `(n, 2)` in a layer's map; sizes: height and width of that map.
     """
@@ -44,7 +45,7 @@ def subjects(
     numbers = np.linspace(0, count - 1, min(RANDOM, count)).astype(int)
     found = []
     for layer, one in examples.items():
-        among = list(rendered.get(layer, ()))
+        among = list(rendered.get(layer, ()))[:WHOLE]
         if not among:
             continue
         filters = [among[i] for i in np.linspace(0, len(among) - 1, min(FILTERS, len(among))).astype(int)]

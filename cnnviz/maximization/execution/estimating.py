@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 
+from cnnviz.files import WHOLE
 from cnnviz.maximization import chunks
 from cnnviz.maximization.ascent.settings import Settings
+from cnnviz.maximization.asking import OTHER_SEEDS
 from cnnviz.maximization.chunks import Chunk
 from cnnviz.maximization.execution.replaying import replay
 from cnnviz.maximization.execution.request import Request
@@ -69,11 +71,12 @@ def estimate(request: Request, artifacts: Path, folder: Path, tick: Callable[[st
     found, paces = Estimate(sum(map(len, work.wanted.values()))), dict[Hashable, Pace]()
     for part in work.parts():
         cache, steps, seconds, graphs = work.named(part.state).cache(folder), 0, 0.0, dict[Hashable, float]()
+        whole = not part.filters or part.filters[0] in work.wanted[part.layer][:WHOLE]
         for chunk in work.asked(part):
             each, use = chunk.settings.variants, chunk.settings
             missing = sum(not cache.there(chunk, i) for i in range(len(chunk.objectives))) * each
             found.found += (len(chunk.objectives) * each - missing) * use.steps
-            found.outputs += _shown(use, len(chunk.objectives) * each, work.channels)
+            found.outputs += _shown(chunk, work.channels, whole)
             if missing:
                 graph = (use.traced, chunk.objectives[0].structure)
                 if graph not in paces:
@@ -113,6 +116,11 @@ def _kept(use: Settings, images: int, channels: int) -> int:
     return images * prod(use.size) * channels * (1 + len(use.snapshot_steps))
 
 
-def _shown(use: Settings, images: int, channels: int) -> int:
-    """Bytes in artifacts/maximize: arrays, and pictures of an image with steps."""
-    return round(_kept(use, images, channels) * (1 + PNG)) if use.snapshots else prod(use.size) * channels * images
+def _shown(chunk: Chunk, channels: int, whole: bool) -> int:
+    """Bytes in artifacts/maximize: arrays, and pictures of an image with steps, of filters that are kept `whole`."""
+    use, images = chunk.settings, len(chunk.objectives) * chunk.settings.variants
+    if chunk.attempt in OTHER_SEEDS:
+        return 0
+    if not (whole and use.snapshots):
+        return prod(use.size) * channels * images
+    return round(_kept(use, images, channels) * (1 + PNG))

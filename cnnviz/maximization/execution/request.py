@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.errors import InputError
+from cnnviz.files import WHOLE
 from cnnviz.images import ImageSet, load_sets
 from cnnviz.maximization.section import MaximizeSection
 from cnnviz.networks import read_description, selection
@@ -45,6 +46,8 @@ class Request:
         stored = artifacts / "models" / self.key
         described = read_description(stored)
         wanted = selection.filters(self.model.layers, described, f"params.yaml: models.{self.key}.layers")
+        if self.plain:
+            wanted = {layer: filters[:WHOLE] for layer, filters in wanted.items()}
         others = {} if self.plain else {name: parse(text) for name, text in self.model.objectives.items()}
         selection.check_canvas(described, wanted, self.section.size, self.section.max_size)
         images = load_sets(artifacts, self.sets, described["input_shape"][2])

@@ -7,7 +7,7 @@ the render cache.
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnnviz.activations import nature
 from cnnviz.maximization import canvas, chunks, surroundings
 from cnnviz.maximization.ascent import settings
 from cnnviz.maximization.ascent.renderer import Rendered
-from cnnviz.maximization.asking import Asked, Wishes, costs, operations
+from cnnviz.maximization.asking import Asked, Wishes, costs, operations, split
 from cnnviz.maximization.cache import RenderCache
 from cnnviz.maximization.chunks import Chunk
 from cnnviz.maximization.execution.request import Request
@@ -27,13 +27,14 @@ from cnnviz.networks import series
 class Part:
     """What is made together: some filters of a layer, or one objective. state: of a series, the checkpoint's number.
 
-    steps: image·steps; effort: in the measure of `Work.effort`.
+    steps: image·steps; effort: in the measure of `Work.effort`; wishes: of filters.
     """
 
     layer: str
     filters: tuple[int, ...]
     steps: int
     effort: float
+    wishes: Wishes = field(default_factory=Wishes)
     objective: str = ""
     state: int | None = None
 
@@ -99,14 +100,23 @@ class Work:
     @property
     def steps(self) -> int:
         """Image·steps, of a series those of one state, without what the ladder makes again."""
-        layers = sum(operations(len(ks), self.use[name], self.wishes[name]) for name, ks in self.wanted.items())
-        return layers + sum(one.steps for one in self.whole.values())
+        return sum(part.steps for part in self._all())
 
     @property
     def effort(self) -> float:
         """The same, each by about how long it takes against others."""
-        layers = (operations(len(k), self.use[n], self.wishes[n]) * self.costs[n] for n, k in self.wanted.items())
-        return sum(layers) + sum(one.steps for one in self.whole.values()) * self.costs[""]
+        return sum(part.effort for part in self._all())
+
+    def _all(self) -> Iterator[Part]:
+        for layer in self.wanted:
+            yield from self._groups(layer)
+        yield from self.of_objectives()
+
+    def _groups(self, layer: str, state: int | None = None) -> Iterator[Part]:
+        """The filters of a layer by what is made of them, however many."""
+        for filters, wishes in split(self.wanted[layer], self.wishes[layer]):
+            steps = operations(len(filters), self.use[layer], wishes)
+            yield Part(layer, filters, steps, steps * self.costs[layer], wishes, state=state)
 
     def of_layer(self, layer: str, state: int | None = None) -> Iterator[Part]:
         """The filters of a layer, so many together as fit into memory."""
@@ -114,13 +124,12 @@ class Work:
             section = self.request.section
             natural = self.around(layer).pictures if section.parameterization == "maco" else None
             self._together[layer] = chunks.size(str(self.stored), layer, self.use[layer], section.memory, natural)
-        filters = tuple(self.wanted[layer])
-        steps = operations(len(filters), self.use[layer], self.wishes[layer])
-        yield from Part(layer, filters, steps, steps * self.costs[layer], state=state).split(self._together[layer])
+        for group in self._groups(layer, state):
+            yield from group.split(self._together[layer])
 
     def of_objectives(self) -> Iterator[Part]:
         for name, one in self.whole.items():
-            yield Part("", (), one.steps, one.steps * self.costs[""], name)
+            yield Part("", (), one.steps, one.steps * self.costs[""], objective=name)
 
     def parts(self) -> list[Part]:
         """All parts, of a series (`plain`) those of each checkpoint."""
@@ -155,12 +164,12 @@ class Work:
             one, use = self.objectives[part.objective], self.whole[part.objective]
             return [Chunk(str(self.stored), (one,), use, starts=around.chosen, natural=around.pictures)]
         layer = part.layer
-        return Asked(str(self.stored), layer, part.filters, self.use[layer], self.wishes[layer], self.around(layer))
+        return Asked(str(self.stored), layer, part.filters, self.use[layer], part.wishes, self.around(layer))
 
     def judge(self, part: Part, rendering: Rendering) -> Judged:
         """Filters with their verdicts."""
         layer = part.layer
-        return rendering.judge(layer, part.filters, self.use[layer], self.wishes[layer], self.around(layer))
+        return rendering.judge(layer, part.filters, self.use[layer], part.wishes, self.around(layer))
 
     def images_of(self, part: Part, rendering: Rendering) -> Rendered:
         """An objective, or filters by the first attempt alone."""

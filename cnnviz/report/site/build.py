@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from cnnviz.files import progress
+from cnnviz.files import abreast, progress
 from cnnviz.report import data
 from cnnviz.report.data import Facts, Notes
 from cnnviz.report.site import (
@@ -25,12 +25,13 @@ from cnnviz.report.site import (
     pictures,
     predictions,
     search,
+    sheets,
     tables,
     walk,
 )
 from cnnviz.report.site.alike import Alike
 from cnnviz.report.site.filters import Context, Site
-from cnnviz.report.site.layers import Layer, Model, prepare, read_model
+from cnnviz.report.site.layers import Layer, Model, read_model
 from cnnviz.report.site.pairs import Pair
 from cnnviz.report.site.photos import Photos
 
@@ -52,7 +53,7 @@ class Writer:
 def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts], shared: Facts, notes: Notes) -> None:
     """Write the site into `out`.
 
-    facts: report_data.model of every model; shared: what report.render knows for all pages (sets, fixed filters).
+    facts: report.facts.model of every model; shared: what report.render knows for all pages (sets, fixed filters).
     """
     names = list(shared["sets"])
     models = {one["key"]: read_model(artifacts, one["key"], names, one) for one in facts}
@@ -64,7 +65,7 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
         model.notes = notes.get(model.key, {})
     every = [layer for model in models.values() for layer in model.ordered()]
     with progress(2 * len(every), "layer", "report", f"pages of {len(models)} models, {len(every)} layers") as bar:
-        prepare(models.values(), files, bar.update)
+        sheets.prepare(models.values(), files, bar.update)
         compared = pairs.read(artifacts, models)
         site = Site(files, models, photos, pairs.twins(compared), Alike(models))
         _choose_pages(site, compared)
@@ -94,36 +95,45 @@ def build(env: jinja2.Environment, artifacts: Path, out: Path, facts: list[Facts
             writer.page("model", f"{model.key}/index.html", model=model, **values)
             values = listing.filters(site, model, known[model.key])
             writer.page("filters", f"{model.key}/filters.html", model=model, **values)
-            for layer in model.ordered():
-                _layer(writer, layer, known[model.key][layer.name])
-                bar.update()
         files.finish()
+
+        def write(layer: Layer) -> None:
+            _layer(writer, layer, known[layer.model.key][layer.name])
+
+        abreast(write, every, lambda layer: layer.filters, bar.update, files.begin, files.finish)
 
 
 def _choose_pages(site: Site, compared: list[Pair]) -> None:
     """Which filters have a whole page: rendered and noted ones, whatever these are connected to or compared with.
 
-    The others have a light one.
+    The others have a light one. Of a layer of more rendered filters than those of which everything is kept, these have
+    a whole page, and what is noted, enlarged, or named on the page of a model or a pair.
     """
     chosen: dict[str, dict[str, set[int]]] = {
-        key: {layer.name: set(layer.rendered) for layer in model.ordered()} for key, model in site.models.items()
+        key: {layer.name: set(layer.whole) for layer in model.ordered()} for key, model in site.models.items()
     }
     every = [layer for model in site.models.values() for layer in model.ordered()]
-    alike = site.alike.best([(layer.model.key, layer.name, k) for layer in every for k in layer.rendered])
+    alike = site.alike.best([(layer.model.key, layer.name, k) for layer in every for k in layer.whole])
+
+    def connect(key: str, name: str, k: int) -> None:
+        layer = site.models[key].layers[name]
+        if len(layer.rendered) == len(layer.whole):
+            chosen[key][name].add(k)
+
     for model in site.models.values():
-        for name, noted in model.notes.items():
-            chosen[model.key][name].update(noted)
+        for name, noted in (*model.notes.items(), *model.enlarged.items()):
+            chosen[model.key][name].update(map(int, noted))
         for name, k in predictions.filters(model) | altered.filters(model):
             chosen[model.key][name].add(k)
         for layer in model.ordered():
-            for name, k in filters.neighbours(Context.of(layer, whole=False), layer.rendered) if layer.rendered else ():
-                chosen[model.key][name].add(k)
-            for k in layer.rendered:
+            for name, k in filters.neighbours(Context.of(layer, whole=False), layer.whole) if layer.whole else ():
+                connect(model.key, name, k)
+            for k in layer.whole:
                 for (key, name, other), _ in (
                     *alike[model.key, layer.name, k],
                     *site.twins.get((model.key, layer.name, k), []),
                 ):
-                    chosen[key][name].add(other)
+                    connect(key, name, other)
     for pair in compared:
         for place in (end for match in pair.shown_matches() for end in (match.one, match.other)):
             chosen[place[0]][place[1]].add(place[2])

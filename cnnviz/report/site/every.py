@@ -21,6 +21,7 @@ from cnnviz.report.site.tables import Table
 
 EXAMPLES = {"top": 6, "bottom": 2}  # patches on a page
 LINKS = 4  # channels of each sign, fewer where there are several layers to name
+LONGEST = 2000  # characters of a command
 SMOOTH = 40  # pixels of a patch below which its pixels are shown as squares
 PLAIN = re.compile(r"[A-Za-z0-9_-]+")  # keys that `dvc exp run -S` takes as they are
 RED, BLUE = np.array([178, 24, 43], np.float32), np.array([33, 102, 172], np.float32)
@@ -64,6 +65,10 @@ class Light:
         found["sides"] = [(side, chips) for side in self.sides if (chips := self._chips(side, k))]
         found |= {"kernels": self.kernels, "asked": self.asked, "first": self._first(k)} | self.common
         found["strongest"] = patches.driving(self.context.examples, k)
+        found |= {"status": self.layer.status.get(k, ""), "scores": self.layer.scores.get(k), "made": None}
+        if k in self.layer.rendered:
+            reason = str(self.context.maximized["reason"][self.layer.rendered[k]])
+            found |= {"made": self.layer.made(k), "reason": reason}
         found["twins"] = self.site.twins.get((self.layer.model.key, self.layer.name, k), ())
         return found
 
@@ -185,7 +190,7 @@ def _sheet(blocks: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 def command(layer: Layer, asked: Any) -> tuple[str, str]:
     """What stands before and after a filter's number in the command that renders it; empty where `dvc exp run -S` has
-    no words for it, as for a name with a dot.
+    no words for it, as for a name with a dot, or too many.
 
     asked: `layers` of the model in params.yaml. What is rendered now stays so.
     """
@@ -196,11 +201,13 @@ def command(layer: Layer, asked: Any) -> tuple[str, str]:
     key, own = f"models.{model.key}.layers", "".join(f"{k}," for k in rendered.pop(layer.name))
     if isinstance(asked, Mapping):
         new = "" if layer.name in asked else "+"
-        return f"dvc exp run -S '{new}{key}.{layer.name}=[{own}", "]'"
-    if not all(PLAIN.fullmatch(name) for name in rendered):
+        asks = f"dvc exp run -S '{new}{key}.{layer.name}=[{own}", "]'"
+    elif all(PLAIN.fullmatch(name) for name in rendered):
+        others = "".join(f"{name}:[{','.join(map(str, ks))}]," for name, ks in rendered.items())
+        asks = f"dvc exp run -S '++{key}={{{others}{layer.name}:[{own}", "]}'"
+    else:
         return "", ""
-    others = "".join(f"{name}:[{','.join(map(str, ks))}]," for name, ks in rendered.items())
-    return f"dvc exp run -S '++{key}={{{others}{layer.name}:[{own}", "]}'"
+    return asks if len(asks[0]) <= LONGEST else ("", "")
 
 
 def _sees(layer: Layer) -> str:

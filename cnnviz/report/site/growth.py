@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.pictures import shown
 from cnnviz.report import data as report_data
 from cnnviz.report.data import Facts
 from cnnviz.report.pictures import curves
@@ -25,9 +26,10 @@ MADE, MIXED = "made", "mixed"  # kinds of pictures: from noise, from a natural i
 def facts(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> Facts:
     """What the page of a rendered filter shows of its pictures; writes them. data: arrays of `maximize/<layer>.npz`."""
     row = layer.rendered[k]
-    snapshots, steps = data["snapshots"][row], data["snapshot_steps"].tolist()
-    image = drawn(data, row)
-    found: Facts = {"reason": str(data["reason"][row]), "steps": steps}
+    image, kept = drawn(layer, data, row), row < len(data["snapshots"])
+    steps = data["snapshot_steps"].tolist()[0 if kept else -1 :]
+    snapshots = data["snapshots"][row] if kept else image[None]
+    found: Facts = {"reason": str(data["reason"][row]), "steps": steps, "kept": kept}
     found |= {"height": image.shape[0], "width": image.shape[1], "times": times(*image.shape[:2])}
     found["image"] = url(*layer.folder.split("/"), f"{k}.png")
     photos.files.later(f"{layer.folder}/{k}.png", partial(pictures.png, image))
@@ -38,10 +40,12 @@ def facts(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> Fac
     if len(snapshots) > 1:
         photos.files.later(f"{layer.folder}/{k}_growing.webp", partial(pictures.film, snapshots))
         found["film"] = url(f"{k}_growing.webp")
-    marks = data["snapshot_scores"][row : row + 1]
+    marks = data["snapshot_scores"][row : row + 1, -len(steps) :]
     found["chart"] = curves(data["scores"][row : row + 1], [f"filter {k}"], steps, marks)
     found["marks"] = [report_data.number(value) for value in marks[0]]
     found["others"] = []
+    if not kept:
+        return found
     if "variants" in data and data["variants"].shape[1]:
         found["others"].append(_others(photos, layer, k, "variants", data["variants"][row]))
     if "from_patches" in data:
@@ -52,9 +56,9 @@ def facts(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int) -> Fac
     return found
 
 
-def drawn(data: dict[str, NDArray], row: int) -> NDArray[np.uint8]:
+def drawn(layer: Layer, data: dict[str, NDArray], row: int) -> NDArray[np.uint8]:
     """The finished picture of one row of `maximize/<layer>.npz`, uint8 `(h, w, 3)`."""
-    return data["images"][row] if data["images"].shape[-1] == 3 else data["snapshots"][row, -1]
+    return shown(data["images"][row], layer.model.rgb)
 
 
 def large(photos: Photos, layer: Layer, k: int) -> Facts:

@@ -33,9 +33,10 @@ def facts(site: Site, context: Context, table: tables.Table) -> Facts:
     after = ordered[layer.index + 1] if layer.index + 1 < len(ordered) else None
     tables.write(site.files, f"{layer.folder}/filters", table)
     shown = rows.columns(table)
+    listed, layer.unlisted = rows.of_layer(layer, table, shown)
     return {
         "shown": shown,
-        "rows": rows.of_layer(layer, table, shown),
+        "rows": listed,
         "backgrounds": rows.backgrounds(layer, "../../"),
         "width": len(table),
         "before": before,

@@ -3,22 +3,21 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.analysis import Masks, Placed, examples, read_masks, read_places
+from cnnviz.analysis import Masks, Placed, read_masks, read_places
 from cnnviz.errors import InputError
-from cnnviz.files import npz, read_csv
+from cnnviz.files import WHOLE, npz, read_csv
 from cnnviz.report import data, wording
 from cnnviz.report.data import Facts
-from cnnviz.report.pictures import rendered_pictures
 from cnnviz.report.site import circuit, pictures, words
 from cnnviz.report.site.circuit import Wiring
 from cnnviz.report.site.links import Filter, Tile, url
-from cnnviz.report.site.training import Training, read_training, write_strips
+from cnnviz.report.site.training import Training, read_training
 
 PER_FILTER = (
     *("firing_rate", "mean", "maximum", "lifetime_sparsity"),
@@ -33,11 +32,13 @@ class Layer:
     model: "Model"
     conv: Facts
     index: int
-    rendered: dict[int, int] = field(default_factory=dict)  # filter: row in the arrays of `maximized`
+    # filter: row in the arrays of `maximized`; the first WHOLE have all of them, the others picture, curve and scores
+    rendered: dict[int, int] = field(default_factory=dict)
     status: dict[int, str] = field(default_factory=dict)
     scores: dict[int, Facts] = field(default_factory=dict)
     sheet: pictures.Sheet | None = None  # maximized images
     patches: pictures.Sheet | None = None  # the best patch of every filter
+    unlisted: list[int] = field(default_factory=list)  # what the table on its page has no room for
 
     @property
     def name(self) -> str:
@@ -51,6 +52,11 @@ class Layer:
     @property
     def filters(self) -> int:
         return int(self.conv["filters"])
+
+    @property
+    def whole(self) -> list[int]:
+        """The rendered filters of which everything is kept."""
+        return list(islice(self.rendered, WHOLE))
 
     @property
     def placed(self) -> Placed:
@@ -108,6 +114,15 @@ class Layer:
         """The picture that stands for filter k: its maximized image, else the patch that drives it most."""
         return self._tile(self.sheet, "Image", "made", k) or self.patch(k)
 
+    def made(self, k: int) -> Tile:
+        """The picture of filter k at the size it was made, of a layer of more than WHOLE rendered ones."""
+        part, place = divmod(self.rendered[k], pictures.PART)
+        count = min(pictures.PART, len(self.rendered) - part * pictures.PART)
+        src = url(*self.folder.split("/"), f"made_{part}.webp")
+        y, x = divmod(place, pictures.ABREAST)
+        alt = f"Image that drives filter {k} of {self.title}"
+        return Tile(src, x, y, pictures.ABREAST, -(-count // pictures.ABREAST), alt, "made")
+
     def patch(self, k: int) -> Tile | None:
         """The patch of a natural image that drives filter k most."""
         return self._tile(self.patches, "Patch", "natural", k)
@@ -130,47 +145,16 @@ class Layer:
         """
         if not self.rendered:
             return self.filters // 2
-        places = list(enumerate(self.status.items()))
-        return min(places, key=lambda p: (data.STATES.index(p[1][1]), abs(p[0] - len(places) // 2)))[1][0]
+        places = list(enumerate(self.whole))
+        return min(places, key=lambda p: (data.STATES.index(self.status[p[1]]), abs(p[0] - len(places) // 2)))[1]
 
     def preview(self, count: int) -> list[Filter]:
         """Some filters that show what the layer is like: rendered ones first, then others evenly spaced."""
-        chosen = list(self.rendered)[:count]
+        chosen = self.whole[:count]
         if self.patches:
             spaced = np.linspace(0, self.filters - 1, min(count, self.filters)).round().astype(int).tolist()
             chosen += [k for k in spaced if k not in chosen][: count - len(chosen)]
         return [self.filter(k) for k in chosen]
-
-    def prepare(self, files: pictures.Files) -> None:
-        """Read what is small, and write the sheets."""
-        stored = self.maximized()
-        if stored and len(stored["filters"]):
-            self._read(stored)
-            images = rendered_pictures(stored)
-            self.sheet = pictures.write_sheet(files, f"{self.folder}/filters.webp", list(self.rendered), images)
-        overview = self.model.artifacts / "analysis" / self.model.key / "examples" / "every_filter" / f"{self.name}.png"
-        path = f"{self.folder}/patches.webp"
-        self.patches = pictures.rewrite_overview(files, path, overview, self.filters, self._insets())
-        if self.model.training:
-            write_strips(files, self.model.training, self.name, self.folder)
-
-    def _insets(self) -> dict[int, tuple[float, float]]:
-        """Of the first patch of each filter, where what it shows of the image is no square."""
-        path = self.model.artifacts / "analysis" / self.model.key / "examples" / f"{self.name}.npz"
-        if not path.is_file():
-            return {}
-        with npz.opened(path) as stored:
-            boxes = stored["top_box"][:, 0].tolist()
-        found = {k: examples.inset(box, *self.model.facts["input_shape"][:2]) for k, box in enumerate(boxes)}
-        return {k: one for k, one in found.items() if any(one)}
-
-    def _read(self, stored: dict[str, NDArray]) -> None:
-        for row, k in enumerate(stored["filters"].tolist()):
-            self.rendered[k], self.status[k] = row, str(stored["status"][row])
-            self.scores[k] = {name: data.number(stored[name][row]) for name in data.SCORES}
-            self.scores[k]["selectivity_rank"] = int(stored["selectivity_rank"][row]) or None
-            self.scores[k]["score"] = data.number(stored["snapshot_scores"][row, -1])
-            self.scores[k] |= {name: data.number(stored[name][row]) for name in data.GAINS}
 
 
 @dataclass
@@ -195,6 +179,12 @@ class Model:
     @property
     def url(self) -> str:
         return url(self.key, "index.html")
+
+    @property
+    def rgb(self) -> tuple[int, ...] | None:
+        """Channels that are drawn as red, green and blue, see pictures.shown."""
+        chosen = self.facts.get("bands", {}).get("rgb")
+        return None if chosen is None else tuple(chosen)
 
     @cached_property
     def weights(self) -> Facts:
@@ -245,7 +235,7 @@ class Model:
 
 
 def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> Model:
-    """Open one model. sets: those of params.yaml, of which it saw some; facts: report_data.model.
+    """Open one model. sets: those of params.yaml, of which it saw some; facts: report.facts.model.
 
     Raises InputError for a layer whose name is no file name.
     """
@@ -263,11 +253,3 @@ def read_model(artifacts: Path, key: str, sets: Iterable[str], facts: Facts) -> 
         for origin in origins:
             model.readers[origin].append(name)
     return model
-
-
-def prepare(models: Iterable[Model], files: pictures.Files, tick: Any) -> None:
-    circuit.read_wiring.cache_clear()  # the files of an earlier report in this process may have changed
-    for model in models:
-        for layer in model.ordered():
-            layer.prepare(files)
-            tick()

@@ -1,4 +1,4 @@
-"""What the page of a model says besides report_data.model: plots, comparisons, predictions."""
+"""What the page of a model says besides report.facts.model: plots, comparisons, predictions."""
 
 from collections.abc import Mapping
 

@@ -6,9 +6,10 @@ import base64
 import io
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,11 @@ from cnnviz.report.site.links import url
 QUALITY, METHOD = 78, 0  # of WebP: files of few kilobytes, quickly made
 FRAMES = 120  # of a film at most
 QUICK, EASY, LAST = 60, 600, 1800  # milliseconds of a frame, and of the last one
-WAITING = 64  # pictures that wait for their turn
+WAITING = 64  # pictures that wait for their turn,
+HELD = 64_000_000  # and bytes of the arrays that they are made of, where these are large
 SMALLEST = 256  # a histogram shows values down to this part of the largest
+TALLEST = 128  # rows of a sheet that is 16 tiles wide: a WebP has 16,383 pixels at most
+PART, ABREAST, LARGEST = 64, 8, 256  # pictures of a sheet at their own size, those in a row, pixels of one
 TILES = ((64, 128), (256, 96), (10**9, 64))  # (up to so many tiles, pixels of each)
 
 
@@ -51,9 +55,14 @@ class Files:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
-        self.waiting: deque[Future[None]] = deque()
+        self.waiting: deque[tuple[Future[None], int]] = deque()
+        self.held = 0
         self.folders: set[Path] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Once more after `finish`, as in another process."""
+        self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
 
     def write(self, path: str, data: bytes) -> None:
         """Into a folder that is new: what a kill leaves is made again from the start. No file is written twice."""
@@ -64,11 +73,21 @@ class Files:
         with target.open("xb") as file:
             file.write(data)
 
-    def later(self, path: str, make: Callable[[], bytes]) -> None:
-        """Make and write a file beside other work; few wait at a time, so that memory stays bounded."""
-        self.waiting.append(self.pool.submit(lambda: self.write(path, make())))
-        while len(self.waiting) > WAITING:
-            self.waiting.popleft().result()
+    def later(self, path: str, make: Callable[[], bytes], held: int = 0) -> None:
+        """Make and write a file beside other work; few wait at a time, so that memory stays bounded.
+
+        held: bytes that `make` holds, where they are many.
+        """
+        self.waiting.append((self.pool.submit(lambda: self.write(path, make())), held))
+        self.held += held
+        while len(self.waiting) > WAITING or self.held > HELD:
+            self._wait()
+
+    def _wait(self) -> None:
+        """For the file that was asked for first."""
+        made, held = self.waiting.popleft()
+        made.result()
+        self.held -= held
 
     def copy(self, source: Path, path: str, alt: str) -> Picture | None:
         """Take a picture over as it is, with its SVG where that lies beside it; None where there is none.
@@ -93,7 +112,7 @@ class Files:
     def finish(self) -> None:
         """Wait for all files. Raises what went wrong with one of them."""
         while self.waiting:
-            self.waiting.popleft().result()
+            self._wait()
         self.pool.shutdown()
 
 
@@ -110,20 +129,31 @@ def png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def write_sheet(files: Files, path: str, filters: Sequence[int], images: NDArray[np.uint8]) -> Sheet:
-    """Write images `(n, h, w, 3)` of these filters as one sheet of squares, on white where they are none."""
+def write_sheet(files: Files, path: str, filters: Mapping[int, int], images: NDArray[np.uint8]) -> Sheet:
+    """Write images `(n, h, w, 3)` as one sheet of squares, on white where they are none.
+
+    filters: which image is whose, in the order of the sheet.
+    """
     size = next(pixels for most, pixels in TILES if len(images) <= most)
     size = min(size, max(images.shape[1:3]))
-    columns = min(len(images), 16)
+    columns = min(len(images), 16 * -(-len(images) // (16 * TALLEST)))
     rows = -(-len(images) // columns)
     sheet = np.zeros((rows * size, columns * size, 3), np.uint8)
-    for i, image in enumerate(map(_square, images)):
+    for i, image in enumerate(_square(images[row]) for row in filters.values()):
         if image.shape[0] != size:
             image = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
         y, x = i // columns * size, i % columns * size
         sheet[y : y + size, x : x + size] = image
-    files.later(path, lambda: webp(sheet))
-    return Sheet(path, columns, rows, {int(k): i for i, k in enumerate(filters)})
+    files.later(path, lambda: webp(sheet), sheet.nbytes)
+    return Sheet(path, columns, rows, {k: i for i, k in enumerate(filters)})
+
+
+def write_parts(files: Files, path: str, images: NDArray[np.uint8]) -> None:
+    """Write images `(n, h, w, 3)` at their own size, PART to a sheet: `<path>_0.webp`, `<path>_1.webp`, …"""
+    for start in range(0, len(images), PART):
+        some = list(images[start : start + PART])
+        make = partial(strip, some, LARGEST, ABREAST)
+        files.later(f"{path}_{start // PART}.webp", make, sum(one.nbytes for one in some))
 
 
 def rewrite_overview(
@@ -140,7 +170,7 @@ def rewrite_overview(
     number = high - gap - tile  # pixels of the line above a tile
     tiles = pixels[: rows * high, : columns * wide].reshape(rows, high, columns, wide, 3)
     tiles = tiles[:, number : number + tile, :, :tile].reshape(rows * tile, columns * tile, 3)
-    files.later(path, lambda: webp(tiles))
+    files.later(path, lambda: webp(tiles), tiles.nbytes)
     return Sheet(path, columns, rows, {k: k for k in range(count)}, insets)
 
 

@@ -50,10 +50,11 @@ def described(model: Model) -> Facts:
 
 
 def _layer(layer: Layer) -> Facts:
+    every = list(range(layer.filters))
     sheets = [
         None
         if s is None
-        else [s.src, s.columns, s.rows, None if len(s.index) == layer.filters else list(s.index), kind, _insets(s)]
+        else [s.src, s.columns, s.rows, None if list(s.index) == every else list(s.index), kind, _insets(s)]
         for s, kind in ((layer.sheet, "made"), (layer.patches, "natural"))
     ]
     return {"title": layer.title, "url": layer.url, "sheets": sheets, **measured(layer.placed)}

@@ -14,6 +14,7 @@ from cnnviz.report.site.links import Filter, url
 from cnnviz.report.site.tables import Table, Value, kind
 
 TOP = 100  # rows of a ranking
+ROOM = 1_500_000  # characters of a layer's table
 # name in the table (without an image set or a model behind a slash): heading, which end comes first, what it is
 COLUMNS = {
     "status": ("status", "", "of its picture; empty: not rendered"),
@@ -81,13 +82,15 @@ def _cells(column: Sequence[Value]) -> list[str]:
     return [escape(text(one)) for one in column] if kind(column) is str else [text(one) for one in column]
 
 
-def of_layer(layer: Layer, table: Table, shown: Iterable[Column]) -> list[Markup]:
-    """A row per filter, the rendered ones first, then by number."""
+def of_layer(layer: Layer, table: Table, shown: Iterable[Column]) -> tuple[list[Markup], list[int]]:
+    """A row per filter, the rendered ones first, then by number, as many as ROOM has room for; the filters left out."""
     cells = zip(*(_cells(table[column.name]) for column in shown), strict=True)
     every = [f"<td>{'<td>'.join(row)}" for row in cells] or [""] * layer.filters
-    order = [*layer.rendered, *(k for k in range(layer.filters) if k not in layer.rendered)]
+    made = layer.rendered if len(layer.rendered) == len(layer.whole) else sorted(layer.rendered)
+    order = [*made, *(k for k in range(layer.filters) if k not in layer.rendered)]
     every = [f'<tr id="{k}"{_kind(layer, k)}>{_head(layer, k)}{row}' for k, row in enumerate(every)]
-    return [Markup(every[k]) for k in order]  # noqa: S704 (texts were escaped above)
+    count = int(np.searchsorted(np.cumsum([len(every[k]) for k in order]), ROOM, "right"))
+    return [Markup(every[k]) for k in order[:count]], order[count:]  # noqa: S704 (texts were escaped above)
 
 
 def _head(layer: Layer, k: int) -> str:

@@ -23,7 +23,7 @@ def of_filter(photos: Photos, layer: Layer, data: dict[str, NDArray], k: int, fo
 
     A link's `?v=<picture>-<numbers>` is made of the digests of the picture's pixels and of the JSON file.
     """
-    image = drawn(data, layer.rendered[k]) if k in layer.rendered else None
+    image = drawn(layer, data, layer.rendered[k]) if k in layer.rendered else None
     picture = "" if image is None else hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
     whole = hashlib.sha256(numbers.encode()).hexdigest()
     version = f"{picture[:DIGITS] or 'none'}-{whole[:DIGITS]}"

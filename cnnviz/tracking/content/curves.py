@@ -1,5 +1,6 @@
 """Curves as lists of (step, value): means, progress, and fewer points."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable
 from math import isfinite
@@ -21,12 +22,18 @@ def mean(values: Iterable[float | None]) -> float:
     return fmean(kept) if kept else float("nan")
 
 
-def mean_curve(curves: Iterable[Curve]) -> Curve:
-    by_step: dict[int, list[float]] = defaultdict(list)
-    for curve in curves:
+class Mean:
+    """The mean of curves that are added one by one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, array[float]] = defaultdict(lambda: array("d"))
+
+    def add(self, curve: Curve) -> None:
         for step, value in curve:
-            by_step[step].append(value)
-    return [(step, mean(values)) for step, values in sorted(by_step.items())]
+            self._known[step].append(value)
+
+    def curve(self) -> Curve:
+        return [(step, mean(values)) for step, values in sorted(self._known.items())]
 
 
 def progress(curve: Curve) -> Curve:

@@ -1,16 +1,19 @@
 """What the stage `maximize` gives to a run, from `artifacts/maximize/<model>/`. Knows no MLflow."""
 
+import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-from cnnviz.files import ARTIFACTS, npz, read_csv, read_json
+from cnnviz.files import ARTIFACTS, WHOLE, npz, read_json
 from cnnviz.tracking.content import inputs as run_inputs
 from cnnviz.tracking.content import pictures as run_pictures
-from cnnviz.tracking.content.curves import Curve, is_number, mean_curve, progress, thin
+from cnnviz.tracking.content.curves import Curve, Mean, is_number, progress, thin
 from cnnviz.tracking.content.holding import Content, legal
 
 LAYER_POINTS = 32  # steps kept of a layer's curve; the mean over all filters keeps every step
@@ -43,7 +46,7 @@ def read(folder: Path) -> Content:
             for i, step in enumerate(arrays["snapshot_steps"].tolist()):
                 picture = run_pictures.grid(arrays["snapshots"][rows, i], layer)
                 content.pictures.append((f"image by step/{depth}", int(step), picture))
-    content.files = [(folder, "")]
+    content.files = _files(folder, numbers["layers"])
     used = {one["precision"] for one in read_json(folder / "settings.json").values() if "precision" in one}
     content.tags["environment.precision"] = ", ".join(sorted(used))
     content.inputs = [run_inputs.model(folder.name), *run_inputs.images(run_inputs.sets_of(folder.name))]
@@ -59,20 +62,44 @@ def _add_top(content: Content, folder: Path, layers: Mapping[str, Entries]) -> N
         content.note = f"A telling filter of {', '.join(f'{legal(x)} ({best[x]})' for x in chosen)}"
     every = [(layer, entry) for layer, entries in layers.items() for entry in entries.values()]
     series = {key: [entry.get(key) for _, entry in every] for key in FILTER_SERIES}
+    of, said = [layer for layer, _ in every], "a bar for each rendered filter, by layer"
+    if any(len(entries) > WHOLE for entries in layers.values()):
+        medians = {key: [_median(entries, key) for entries in layers.values()] for key in FILTER_SERIES}
+        series, of, said = medians, list(layers), "medians over the rendered filters of a layer"
     if any(is_number(value) for values in series.values() for value in values):
-        bars = run_pictures.bars(series, [layer for layer, _ in every], "a bar for each rendered filter, by layer")
+        bars = run_pictures.bars(series, of, said)
         content.shown["by_filter.png"] = bars
         content.pictures.append(("by filter/scores", None, bars))
+
+
+def _median(entries: Entries, key: str) -> float | None:
+    known = [float(value) for entry in entries.values() if is_number(value := entry.get(key))]
+    return median(known) if known else None
+
+
+def _files(folder: Path, layers: Mapping[str, Entries]) -> list[tuple[Path, str]]:
+    """Everything, but of layers with more than WHOLE rendered filters no pictures of single ones: sheets and tables."""
+    left = {layer for layer, entries in layers.items() if len(entries) > WHOLE}
+    if not left:
+        return [(folder, "")]
+    return [(path, path.name if path.is_dir() else "") for path in sorted(folder.iterdir()) if path.name not in left]
+
+
+def arrays(folder: Path) -> list[Path]:
+    """The npz files that a model's run has, too: of layers of up to WHOLE rendered filters."""
+    numbers = folder / "metrics.json"
+    layers = read_json(numbers)["layers"] if numbers.is_file() else {}
+    return [path for path in sorted(folder.glob("*.npz")) if len(layers.get(path.stem, ())) <= WHOLE]
 
 
 def telling(entries: Entries) -> list[int]:
     """The filters of a layer that a picture can show, the most telling first: ok before weak, never a dead one.
 
-    Chosen by place, from the middle, so that models whose layers were rendered for the same filters show the same ones.
+    Chosen by place, from the middle of those of which everything is kept, so that models whose layers were rendered for
+    the same filters show the same ones.
     """
-    places = [
-        (STATES.index(e["status"]), abs(i - len(entries) // 2), int(k)) for i, (k, e) in enumerate(entries.items())
-    ]
+    whole = list(entries.items())[:WHOLE]
+    places = [(STATES.index(e["status"]), abs(i - len(whole) // 2), int(k)) for i, (k, e) in enumerate(whole)]
     return [k for state, _, k in sorted(places, key=lambda place: place[:2]) if STATES[state] != "dead"]
 
 
@@ -104,16 +131,20 @@ def cells(model: str) -> list[tuple[str, np.ndarray]]:
 
 def _add_curves(content: Content, folder: Path) -> None:
     """Curves of history.csv: the mean over all filters, over each layer's, and those of the three depths."""
-    scores: dict[tuple[str, str], Curve] = {}
-    for row in read_csv(folder / "history.csv"):
-        point = (int(row["step"]), float(row["score"] or "nan"))
-        scores.setdefault((row["layer"], row["filter"]), []).append(point)
-    layers: dict[str, list[Curve]] = defaultdict(list)
-    for (layer, _), curve in scores.items():
-        layers[layer].append(curve)
-    for layer, curves in layers.items():
-        content.curves[f"score by layer/{layer}"] = thin(mean_curve(curves), LAYER_POINTS)
-    content.curves["score"] = mean_curve(scores.values())
-    content.curves["progress"] = mean_curve(filter(None, map(progress, scores.values())))
-    for depth, (layer, _) in depths(folder.name).items():
-        content.curves[f"score/{depth}"] = thin(mean_curve(layers[layer]), LAYER_POINTS)
+    score, gained, layers = Mean(), Mean(), defaultdict[str, Mean](Mean)
+    for layer, curve in _history(folder / "history.csv"):
+        score.add(curve)
+        gained.add(progress(curve))
+        layers[layer].add(curve)
+    by_layer = {layer: thin(one.curve(), LAYER_POINTS) for layer, one in layers.items()}
+    content.curves |= {f"score by layer/{layer}": curve for layer, curve in by_layer.items()}
+    content.curves |= {"score": score.curve(), "progress": gained.curve()}
+    content.curves |= {f"score/{depth}": by_layer[layer] for depth, (layer, _) in depths(folder.name).items()}
+
+
+def _history(path: Path) -> Iterator[tuple[str, Curve]]:
+    """The layer and the curve of each filter, whose rows follow each other: over a million of a whole network."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        for (layer, _), own in groupby(rows, key=lambda row: (row["layer"], row["filter"])):
+            yield layer, [(int(row["step"]), float(row["score"] or "nan")) for row in own]

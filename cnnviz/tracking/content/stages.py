@@ -73,7 +73,7 @@ def of_model(model: str) -> Content:
     rendered = ARTIFACTS / "maximize" / model
     if (ARTIFACTS / "report" / model / "index.html").is_file():
         content.site = f"{model}/index.html"
-    content.files = [(path, "maximize") for path in sorted(rendered.glob("*.npz"))]  # pictures: in the stage's run
+    content.files = [(path, "maximize") for path in maximized.arrays(rendered)]  # pictures: in the stage's run
     content.files += [(path, "maximize/objectives") for path in sorted(rendered.glob("objectives/*.png"))]
     content.files += [(path, "") for path in rendered.glob("filters.csv")]
     content.table = maximized.cells(model)

@@ -10,6 +10,7 @@ import pytest
 from cnnviz import maximization
 from cnnviz.files import Stopwatch
 from cnnviz.maximization import MaximizeSection, Request
+from cnnviz.maximization.asking import PATCH_STEPS
 from cnnviz.maximization.execution import estimate, replay
 from cnnviz.networks import ModelSection
 from tests.maximization import stored_project
@@ -45,7 +46,7 @@ def test_what_is_made_costs_nothing_and_the_rest_what_it_then_takes(
     assert (done.filters, done.steps, done.found, done.parts, timed) == (2, 0, 2 * each + 30, [], [])
     assert done.cache == 0
     told, timed = cost(all_)
-    assert (told.filters, told.steps, told.found) == (6, each + 3 * (each + 2 * 10), 2 * each + 30)
+    assert (told.filters, told.steps, told.found) == (6, each + 3 * (each + 2 * PATCH_STEPS), 2 * each + 30)
     assert list(dict.fromkeys(timed)) == ["first", "dilated"]  # a filter and its opposite have graphs of their own
     assert told.seconds > sum(part.effort for part in told.parts) > 0
     assert told.by(1, 1.0) > told.by(4, 1.0)
