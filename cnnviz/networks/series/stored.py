@@ -160,13 +160,19 @@ class Stored:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def described_at(self, i: int) -> dict[str, Any]:
+        """model.json of the network as it was at checkpoint i."""
+        if i == len(self) - 1:
+            return self.described
+        described = self.described | {"digest": self.entries[i]["digest"]}
+        return described | {"fingerprint": fingerprint(described)}
+
     @contextmanager
     def at(self, i: int) -> Iterator[Path]:
         """Inside, a folder as `networks.load` takes it, of the network as it was at checkpoint i."""
         if i == len(self) - 1:
             yield self.folder
             return
-        described = self.described | {"digest": self.entries[i]["digest"]}
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             for name in ("code.py", WEIGHTS):
@@ -174,5 +180,5 @@ class Stored:
                     shutil.copyfile(self.folder / name, folder / name)
             file = self.folder / FOLDER / f"{i}.npz"
             replace(folder / WEIGHTS, read_arrays(file.parent, read_moment(file), file.name), str(file))
-            write_json(folder / "model.json", described | {"fingerprint": fingerprint(described)})
+            write_json(folder / "model.json", self.described_at(i))
             yield folder
