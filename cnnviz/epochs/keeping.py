@@ -25,7 +25,7 @@ class Keeping:
         folder: Path,
         preprocessing: Any,
         after: Callable[[str, int], None],
-        warn: Callable[[str], None],
+        warn: Callable[[str], object],
     ) -> None:
         """preprocessing: None where the user did not say it. after: gets name and step of what was written."""
         self.folder, self.after, self.warn = folder, after, warn
