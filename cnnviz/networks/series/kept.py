@@ -96,7 +96,7 @@ def _one(digests: Iterable[str]) -> str:
 def _digest(array: NDArray) -> str:
     """SHA-256 of type, shape and bytes."""
     found = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    found.update(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+    found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return found.hexdigest()
 
 
