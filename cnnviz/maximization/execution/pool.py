@@ -180,7 +180,7 @@ class Pool:
             if queue:
                 self._look(len(self.members) + len(queue))
         if self.retries:
-            self._say(f"{self.retries} times a part was made again")
+            self._say(f"{self.retries} {'retry' if self.retries == 1 else 'retries'}")
         return self._failed
 
     @property

@@ -85,7 +85,8 @@ class Worker:
                 files = {name: path.read_bytes() for name, path in found.items() if name not in known}
         except Exception as error:
             traceback.print_exc()  # Ray keeps it in this worker's log
-            return {"error": reason(error, 160), "lasting": isinstance(error, InputError)}
+            said = str(error).rsplit("\nNode: ", 1)[-1]  # TensorFlow puts its stack before what is wrong
+            return {"error": reason(Exception(said), 160), "lasting": isinstance(error, InputError)}
         return {"files": files, "seconds": time.monotonic() - started}
 
     def leave(self) -> None:
