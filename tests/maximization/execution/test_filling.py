@@ -22,7 +22,7 @@ from cnnviz.maximization.execution import kinds
 from cnnviz.networks import ModelSection
 from tests.maximization import stored_project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.long]
 pytest.importorskip("ray")
 LAYERS = {"dilated": [11, 1, 7, 3, 0, 9]}
 RECIPE = {"steps": 16, "stability_steps": 4, "size": 32, "from_patches": 1}
@@ -106,7 +106,6 @@ def test_a_node_is_lost_and_the_bytes_are_the_same(
             render(executor="ray", steps=5)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("cluster", [0], indirect=True)
 def test_workers_of_another_kind_are_refused_or_stay_apart(
     project: Path, cluster: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -133,7 +132,6 @@ def test_workers_of_another_kind_are_refused_or_stay_apart(
     assert files(Path("artifacts/maximize")) == apart
 
 
-@pytest.mark.long
 def test_after_a_kill_of_the_driver_what_is_made_is_not_made_again(project: Path) -> None:
     """A cluster that the stage starts itself, and that ends with it."""
     script = (

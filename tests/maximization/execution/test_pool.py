@@ -14,7 +14,7 @@ from cnnviz.maximization.execution import Handing
 from cnnviz.maximization.execution.pool import Pool
 from tests.maximization.execution.test_handing import Some
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.long]
 ray = pytest.importorskip("ray")
 
 
@@ -116,7 +116,6 @@ def test_what_fails_every_time_is_named_and_the_others_are_made(here: None, run:
     assert pool.retries < 20
 
 
-@pytest.mark.long
 def test_workers_that_cannot_begin_or_are_refused_end_it_with_a_line(
     here: None, run: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -127,7 +126,6 @@ def test_workers_that_cannot_begin_or_are_refused_end_it_with_a_line(
         run("a")
 
 
-@pytest.mark.long
 def test_a_node_that_leaves_and_one_that_joins_late(run: Callable[..., Any]) -> None:
     from ray.cluster_utils import Cluster
 
