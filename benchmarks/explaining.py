@@ -24,7 +24,8 @@ from cnnviz.files import use_defaults
 from cnnviz.images import Own, fed
 from cnnviz.images import photos as same_photos
 from cnnviz.judging import colours, scoring, seeing, tasks, tiles
-from cnnviz.maximization import Chunk, Rendering, Workshop, canvas, rendering, settings, surroundings
+from cnnviz.maximization import Chunk, Rendering, Workshop, canvas, settings, surroundings
+from cnnviz.maximization.asking import PATCH_STEPS
 from cnnviz.networks import load, read_description
 from cnnviz.objectives import channel
 
@@ -81,7 +82,7 @@ class Subject:
         """Pictures by a recipe, `(h, w, 3)`, a list per filter and layer; `natural` comes first."""
         chosen, shape = params.load(), self.described["input_shape"]
         count = changes.get(FROM_PATCHES, 0)
-        changes = ({"steps": rendering.PATCH_STEPS} if count else {}) | changes
+        changes = ({"steps": PATCH_STEPS} if count else {}) | changes
         changes = {key: value for key, value in changes.items() if key != FROM_PATCHES}
         shop = Workshop(
             self.network, self.described["preprocessing"], self.described["digest"], shape[2], self.described

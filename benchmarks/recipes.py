@@ -17,7 +17,7 @@ from benchmarks.figures import table, write_between_markers
 from cnnviz.activations import nature
 from cnnviz.config import params
 from cnnviz.images import sets as images
-from cnnviz.maximization import canvas, rendering, surroundings
+from cnnviz.maximization import Wishes, canvas, rendering, surroundings
 from cnnviz.maximization.ascent import settings as recipe
 from cnnviz.maximization.chunks import Workshop
 from cnnviz.networks import store
@@ -84,7 +84,7 @@ def measure(model: str, changes: dict[str, Any]) -> tuple[Measures, np.ndarray]:
         used = settings(model, layer, conv["receptive_field"], size, changes)
         known = nature.read(ROOT / "artifacts" / "feature_maps" / model, layer, list(sets))
         around = surroundings.around(known, sets, (*used.size, 3))
-        judged = work.judge(layer, filters, used, rendering.Wishes(stability_steps=STABILITY), around)
+        judged = work.judge(layer, filters, used, Wishes(stability_steps=STABILITY), around)
         for name in rendering.SCORES:
             found[name] += [float(value) for value in judged.measures[name]]
         found["status"] += judged.status.tolist()

@@ -25,7 +25,7 @@ IMAGES = 10  # of each set
 WHOLE, FEW = (12, 12), (4, 1)  # layers, and filters of each, at most: of the small network, of the other one
 STEPS, SIZE = 32, 96  # at most; a pattern shows by then, on a canvas of so many pixels
 PLAIN = {"snapshots": [1, 10], "start": "noise", "stability_steps": 0}
-PLAIN |= {"variants": 0, "negatives": False, "from_patches": 0}
+PLAIN |= {"variants": 0, "negatives": False, "from_patches": 0, "executor": "here"}
 FAMOUS = {"vgg16": {"block2_conv2": [77], "block3_conv1": [159], "block3_conv3": [41], "block4_conv1": [243]}}
 
 

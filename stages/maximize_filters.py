@@ -1,17 +1,21 @@
-"""Render the filters that params.yaml chooses of one model: `python -m stages.maximize_filters <model>`."""
+"""Render the filters that params.yaml chooses of one model: `python -m stages.maximize_filters <model>`.
 
-import sys
+With `--shard 3/32` the third of 32 shares of them, for the render cache alone: docs/clusters.md.
+"""
 
 from cnnviz import config, maximization
-from cnnviz.files import ARTIFACTS, stage
+from cnnviz.errors import InputError, choices
+from cnnviz.files import ARTIFACTS
 
 
-def main(key: str) -> None:
-    with stage(f"maximize@{key}") as watch:
+def main(key: str, shard: str = "") -> None:
+    with maximization.frame("maximize", "python -m stages.maximize_filters", key, shard) as watch:
         params = config.load()
-        sets = list(params.images.sets)
-        maximization.run(key, params.models[key], params.maximize, params.random_seed, sets, ARTIFACTS, watch)
+        if key not in params.models:
+            raise InputError(f"params.yaml: no model {key!r}; {choices(key, params.models)}")
+        sets, model = list(params.images.sets), params.models[key]
+        maximization.run(key, model, params.maximize, params.random_seed, sets, ARTIFACTS, watch, shard)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*maximization.arguments(__doc__))

@@ -29,7 +29,7 @@ ORDER = [
         "notebook",
         "config",
     ),
-    *("look", "borrowing", "add", "ask", "strip", "repro", "enlarge", "publish"),
+    *("look", "borrowing", "add", "ask", "strip", "plan", "repro", "enlarge", "publish"),
 ]
 # What can't change an output is no dep of a stage: params.yaml (and the rooms' sections, which read it) is tracked by
 # its values, errors are words.

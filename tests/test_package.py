@@ -85,18 +85,20 @@ def test_extras_and_ranges_cover_what_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = dict(re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     extras = project["optional-dependencies"]
-    assert set(extras) >= {"pipeline", "gpu", "teams", "dev"}
+    assert set(extras) >= {"pipeline", "gpu", "ray", "teams", "dev"}
     for text in project["dependencies"] + extras["pipeline"]:
         wanted = Requirement(text)
         assert wanted.specifier.contains(pins[wanted.name]), f"{text}: pinned {pins[wanted.name]}"
 
 
 def test_every_direct_import_is_a_dependency() -> None:
-    """The names that cnnviz/ imports are installed by the package or by its extra `pipeline`."""
+    """The names that cnnviz/ imports are installed by the package or by its extras `pipeline` and `ray`."""
     import ast
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    listed = project["dependencies"] + project["optional-dependencies"]["pipeline"]
+    listed = project["dependencies"] + [
+        text for extra in ("pipeline", "ray") for text in project["optional-dependencies"][extra]
+    ]
     known = {re.split(r"[\[<>=~ ]", text)[0].lower().replace("-", "_") for text in listed}
     modules = {
         "PIL": "pillow",

@@ -101,7 +101,7 @@ def test_first_run_makes_everything_of_the_contract(clone: Clone) -> None:
 
 def test_stages_say_through_dvc_what_they_make(clone: Clone) -> None:
     said = clone.first.stderr.splitlines()  # type: ignore[attr-defined]
-    assert "maximize vgg16: 2 filters of 2 layers, 112 image·steps" in said
+    assert "maximize vgg16: 2 filters of 2 layers, 80 image·steps" in said
     assert any(line.startswith("maximize vgg16: done in ") for line in said)
 
 

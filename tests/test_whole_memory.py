@@ -28,7 +28,7 @@ from cnnviz.report.site.pictures import Files
 from cnnviz.tracking.content import of_model, of_stage
 from tests import plain_yaml
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.long]
 LAYERS, FILTERS, SIDE, STEPS, FEW, CHUNK = 8, 160, 96, (1, 10, 20), 2, 16
 ALLOWED = 9_000_000  # bytes more for 960 filters more, whose pictures are 27 MB, with snapshots 59 MB
 SETS = ["noise"]

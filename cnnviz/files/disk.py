@@ -6,6 +6,8 @@ Paths are relative to the project's root, which is the working folder of every s
 import errno
 import json
 import os
+import platform
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -96,8 +98,12 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: a reader, or a run after a kill, never sees half of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a file whole or not at all: a reader, or a run after a kill, never sees half of it.
+
+    Nor do two writers meet, be they on two machines that share the folder: the last one's file stays, whole.
+    """
+    mine = f"{platform.node()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+    partial = path.with_name(f".{path.name[:64]}.{mine}.part")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

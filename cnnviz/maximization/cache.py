@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,13 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 class RenderCache:
     """Files `<folder>/<key>.npz`, one per objective; the key is made of everything that its image depends on."""
 
-    def __init__(self, folder: Path, network: str, answer: Any = None) -> None:
-        """network: `fingerprint` of model.json; answer: which of its outputs `logit` means."""
+    def __init__(self, folder: Path, network: str, answer: Any = None, kind: Sequence[str] | None = None) -> None:
+        """network: `fingerprint` of model.json; answer: which of its outputs `logit` means; kind: as `here` gives it,
+        of the machine that makes the images; by default this one.
+        """
         self.folder = folder
         self.answer = answer
-        self.common = [code_digest(), *versions(), machine.kind(), network]
+        self.common = [code_digest(), *(kind or here()), network]
 
     def key(self, chunk: Chunk, i: int) -> str:
         """The key of a chunk's objective i. Raises nothing; two images that may differ have different keys."""
@@ -53,13 +55,18 @@ class RenderCache:
         parts = [*self.common, *own, dataclasses.asdict(chunk.settings)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.npz"
+
+    def there(self, chunk: Chunk, i: int) -> Path | None:
+        """The file of a chunk's objective i, None where there is none."""
+        path = self.path(self.key(chunk, i))
+        return path if path.is_file() else None
 
     def load(self, chunk: Chunk, i: int) -> Rendered | None:
         """Return what was rendered before, or None (also for a file that can't be read: it is rendered again)."""
         try:
-            return Rendered(**npz.load(self._path(self.key(chunk, i))))
+            return Rendered(**npz.load(self.path(self.key(chunk, i))))
         except (OSError, InputError, TypeError):
             return None
 
@@ -68,12 +75,21 @@ class RenderCache:
         each = chunk.settings.variants
         for i in range(len(chunk.objectives)):
             part = dict(rendered.part(i * each, (i + 1) * each).items())
-            write_bytes(self._path(self.key(chunk, i)), npz.pack(part))
+            write_bytes(self.path(self.key(chunk, i)), npz.pack(part))
 
 
 def versions() -> list[str]:
     """Of the packages that compute."""
     return [tf.__version__, keras.__version__, np.__version__]
+
+
+def here() -> list[str]:
+    """What has to agree between two machines, besides the code, so that both make the same bytes: versions of the
+    packages that compute, the kind of processor, names of graphics processors, where TensorFlow computes on any.
+    """
+    found = tf.config.list_physical_devices("GPU")
+    names = (tf.config.experimental.get_device_details(one).get("device_name", one.device_type) for one in found)
+    return [*versions(), machine.kind(), *names]
 
 
 @cache

@@ -63,6 +63,7 @@ def _model(
     # TensorFlow: only where something is asked for, and after the params are checked
     from cnnviz.maximization import canvas, chunks, rendering, surroundings
     from cnnviz.maximization.ascent import settings
+    from cnnviz.maximization.asking import Wishes
     from cnnviz.maximization.cache import RenderCache
 
     stored, rgb = artifacts / "models" / key, described.get("bands", {}).get("rgb")
@@ -89,7 +90,7 @@ def _model(
             use = settings.settings_for(section, seed, fields[layer], chosen.size)
             shape = (*use.size, channels)
             around = surroundings.around(natural, images, shape, section.start, (height, width), fields[layer])
-            judged = made.judge(layer, [k], use, rendering.Wishes(section.neuron, 0), around)
+            judged = made.judge(layer, [k], use, Wishes(section.neuron, 0), around)
             write_bytes(
                 artifacts / "enlarge" / key / layer / f"{k}.png", png_bytes(shown(judged.rendered.images[0], rgb))
             )

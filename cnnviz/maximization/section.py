@@ -35,3 +35,7 @@ class MaximizeSection(Section):
     # nine at most: those that the stage judge has explain, not ask
     from_patches: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=9, strict=True)] = 4
     memory: Positive = 1000
+    executor: Literal["here", "ray"] = "here"
+    workers: Literal["auto"] | Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=10_000, strict=True)] = "auto"
+    worker_cpus: Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=1024, strict=True)] = 1
+    other_processors: Literal["refuse", "apart"] = "refuse"

@@ -90,8 +90,12 @@ def follow() -> Path:
     model = ModelSection.model_validate(MODEL)
     networks.run("mine", model, Path("artifacts"))
     activations.run("mine", 1, FeatureMapsSection(images=[0]), ["tones"], Path("artifacts"), Stopwatch())
-    section = MaximizeSection(steps=12, snapshots=[12], max_size=24, stability_steps=0)
-    epochs.run("mine", model, section, AnalyzeSection(batch=8), 0, ["tones"], Path("artifacts"), Stopwatch())
+    return go_on(model)
+
+
+def go_on(model: ModelSection, shard: str = "", **options: Any) -> Path:
+    section = MaximizeSection(steps=12, snapshots=[12], max_size=24, stability_steps=0, **options)
+    epochs.run("mine", model, section, AnalyzeSection(batch=8), 0, ["tones"], Path("artifacts"), Stopwatch(), shard)
     return Path("artifacts/epochs/mine")
 
 
@@ -145,6 +149,24 @@ def test_the_network_says_what_it_was_made_to_say(project: Path) -> None:
         ("", str(DIED)),
         ("", ""),
     ]
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("by", ["shards", pytest.param("ray", marks=pytest.mark.long)])
+def test_others_make_the_same_pictures(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: str) -> None:
+    monkeypatch.chdir(project)
+    for module in ("maximization.plain", "epochs.following"):
+        monkeypatch.setattr(f"cnnviz.{module}.CACHE", tmp_path)
+    folder, model = Path("artifacts/epochs/mine"), ModelSection.model_validate(MODEL)
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for number in (1, 2) if by == "shards" else ():
+        go_on(model, f"{number}/2")
+    made = {path.name for path in tmp_path.rglob("*.npz")}
+    go_on(model, executor="ray" if by == "ray" else "here", workers=1)
+    assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    kept = {path.name for path in (project / "render").rglob("*.npz")}
+    assert {path.name for path in tmp_path.rglob("*.npz")} == kept
+    assert made == (kept if by == "shards" else set())
 
 
 @pytest.mark.pipeline

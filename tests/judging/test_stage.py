@@ -67,7 +67,7 @@ def test_filters_of_a_colour_each_are_explained(tmp_path: Path, monkeypatch: pyt
     assert judged["masked"]["pair"] == 1  # its kernel is the same everywhere: it looks at all of it
     assert judged["picture"]["pair"] > 0.8  # the picture of green has cyan and yellow in it
     assert judged["both"]["pair"] > 0.9
-    assert judged["from_patches"]["pair"] > 0.9  # started at red images, for a filter that looks for red
+    assert judged["from_patches"]["pair"] > 0.75  # four steps from red images, for a filter that looks for red
     assert judged["both_from_patches"]["pair"] > 0.9
     assert judged["patches"]["control"] < 0.9
     assert judged["patches"]["low"] == judged["patches"]["high"] == 1

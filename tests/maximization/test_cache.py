@@ -61,7 +61,7 @@ def test_where_one_file_ends_counts() -> None:
 def test_a_damaged_file_is_rendered_again(tmp_path: Path, offset: int, value: int) -> None:
     """Its central directory says encrypted, an unknown compression, another place; or a byte is not as it was."""
     kept, chunk = cache.RenderCache(tmp_path, "network"), Chunk("", (channel("conv", 0),), Settings())
-    path = kept._path(kept.key(chunk, 0))
+    path = kept.path(kept.key(chunk, 0))
     path.parent.mkdir()
     content = bytearray(npz.pack({"images": np.zeros((1, 4, 4, 3), "uint8")}))
     at = content.index(b"PK\x01\x02") + offset if 0 <= offset < 60 else offset

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz import activations, images, maximization
-from cnnviz.activations import FeatureMapsSection
+from cnnviz import maximization
 from cnnviz.errors import InputError
 from cnnviz.files import Stopwatch, npz
-from cnnviz.images import ImagesSection
 from cnnviz.maximization import MaximizeSection
-from cnnviz.networks import ModelSection, store
-from cnnviz.networks.scaling import scaling
+from cnnviz.networks import ModelSection
+from tests.maximization import stored_project
 
 pytestmark = pytest.mark.pipeline  # traces and renders
 
@@ -26,19 +24,7 @@ def project(
 ) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cnnviz.maximization.stage.CACHE", tmp_path)
-    for name, shape in (("shapes", (40, 44, 3)), ("bands", (40, 44, 5))):
-        folder = Path("inputs/images", name)
-        folder.mkdir(parents=True)
-        for i in range(3):
-            pixels = rng.integers(0, 256, shape, np.uint8)
-            np.save(folder / f"{i}.npy", pixels) if shape[2] == 5 else Image.fromarray(pixels).save(folder / f"{i}.png")
-    network, stored = tiny(), tmp_path / "artifacts/models/tiny"
-    stored.mkdir(parents=True)
-    store.save("tiny", store.Loaded(network, "t", "file", "o", "l", "t", (24, 24, 3), scaling("unit", 3)), stored)
-    sets = {name: {"folder": f"inputs/images/{name}"} for name in ("shapes", "bands")}
-    images.run(ImagesSection.model_validate({"sets": sets}), Path("artifacts"))
-    activations.run("tiny", 1, FeatureMapsSection(images=[0]), ["shapes", "bands"], Path("artifacts"), Stopwatch())
-    return tmp_path / "artifacts"
+    return stored_project.write(tiny(), rng)
 
 
 def render(artifacts: Path, layers: Any = None, **options: Any) -> None:

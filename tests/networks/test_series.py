@@ -170,9 +170,62 @@ def test_the_same_layers_wired_in_another_way_are_another_architecture(run: Path
         last = keras.layers.Conv2D(3, 3, padding="same", name="last")(two if reads_second else one)
         keras.Model(pixels, keras.layers.Add()([two, last])).save(run / f"epoch_{i}.keras")
     line = refused()
-    assert "epoch_2.keras' is of another architecture than 'epoch_0.keras': its layers read others" in line
+    assert "epoch_2.keras' is of another architecture than 'epoch_0.keras': its layers and operations are" in line
     (run / "epoch_2.keras").unlink()
     assert len(series.Stored(stored())) == 2
+
+
+def called(then: Callable[[Any], Any], training: bool | None = None) -> Any:
+    keras.backend.clear_session()
+    pixels = keras.Input((8, 8, 3))
+    found = then(keras.layers.Conv2D(3, 3, name="one")(pixels))
+    return keras.Model(pixels, keras.layers.BatchNormalization()(found, training=training))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: called(keras.ops.tanh),
+        lambda: called(lambda x: keras.ops.relu(x) * 2.0),
+        lambda: called(keras.ops.relu, training=False),
+        lambda: called(lambda x: keras.ops.elu(x, alpha=0.5)),
+    ],
+)
+def test_operations_between_layers_and_what_they_are_called_with_are_architecture(
+    run: Path, other: Callable[[], Any]
+) -> None:
+    for path in run.iterdir():
+        path.unlink()
+    called(keras.ops.relu).save(run / "epoch_0.keras")
+    called(keras.ops.relu).save(run / "epoch_1.keras")
+    assert len(series.Stored(stored())) == 2
+    other().save(run / "epoch_2.keras")
+    assert "epoch_2.keras' is of another architecture than 'epoch_0.keras': its layers and operations are" in refused()
+
+
+def test_settings_of_operations_and_of_own_classes_tell() -> None:
+    class Own(keras.Model):  # type: ignore[misc]  # Keras comes without types
+        def __init__(self, k: int) -> None:
+            super().__init__()
+            self.k, self.conv = k, keras.layers.Conv2D(2, 3)
+
+        def call(self, x: Any) -> Any:
+            return self.k * self.conv(x)
+
+        def get_config(self) -> Any:
+            return super().get_config() | {"k": self.k}
+
+    def signature(network: Any) -> Any:
+        network(np.zeros((1, 8, 8, 3), "float32"))
+        return series.signature(network)
+
+    alike = [(signature(Own(1)), signature(Own(1))), (signature(called(keras.ops.relu)),) * 2]
+    half, whole = (called(lambda x, a=a: keras.ops.elu(x, alpha=a)) for a in (0.5, 1.0))
+    scaled = [called(lambda x, a=a: x * np.full(3, a, "float32")) for a in (1, 2)]
+    assert all(series.difference(*two) == "" for two in alike)
+    assert "is 1, not 3" in series.difference(signature(Own(1)), signature(Own(3)))
+    assert series.difference(signature(half), signature(whole))
+    assert series.difference(*map(signature, scaled))
 
 
 def test_layers_that_were_frozen_for_a_while_are_the_same_architecture(run: Path) -> None:

@@ -1,6 +1,7 @@
 """The checkpoints of a stored model: `<model>/checkpoints/<index>.npz`, and each as a stored model by itself."""
 
 import gc
+import hashlib
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.files import progress, write_json
@@ -88,8 +90,8 @@ def signature(network: keras.Model) -> list[Any]:
     As JSON has it. What matters to training alone, such as a rate of dropout or a regularizer, is left out.
     """
     found = []
-    for layer in network._flatten_layers(include_self=False):
-        if isinstance(layer, keras.Model):
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):  # as `_reads` tells
             continue
         shapes = [list(weight.shape) for weight in layer.weights]
         found.append([type(layer).__name__, _settings(layer), shapes, layer.name])
@@ -97,11 +99,12 @@ def signature(network: keras.Model) -> list[Any]:
     return [*found, *([type(one).__name__, {}, _reads(one), "what layers read"] for one in graphs)]
 
 
-def _settings(layer: keras.Layer) -> Any:
-    if IDLE_LAYER.fullmatch(type(layer).__name__):
+def _settings(operation: Any) -> Any:
+    """Of a layer, of one of `keras.ops`, or of a network that is the user's own class."""
+    if IDLE_LAYER.fullmatch(type(operation).__name__):
         return {}
     try:
-        found = json.dumps(layer.get_config(), default=lambda one: getattr(one, "__name__", type(one).__name__))
+        found = json.dumps(operation.get_config(), default=_said)
     except (NotImplementedError, TypeError, ValueError):  # of the user's own, which does not say them
         return {}
     return _telling(json.loads(found))
@@ -116,12 +119,28 @@ def _telling(settings: Any) -> Any:
     return {key: _telling(value) for key, value in settings.items() if not IDLE.fullmatch(key)}
 
 
-def _reads(network: keras.Model) -> list[list[list[int]]]:
-    """What each call of a layer reads: numbers of a call and of its output; no names, which differ between builds."""
+def _said(one: Any) -> Any:
+    """What JSON does not have: functions and objects by their names, arrays by their content."""
+    if isinstance(one, np.ndarray | np.generic) or hasattr(one, "numpy"):
+        array = np.asarray(one)
+        return [array.dtype.name, list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
+    return getattr(one, "__name__", type(one).__name__)
+
+
+def _reads(network: keras.Model) -> Any:
+    """Each call of a layer or operation: which it is, what it reads (numbers of a call and of its output), with what
+    arguments; no names of layers, which differ between builds.
+    """
     by_depth = getattr(network, "_nodes_by_depth", {})
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
     made = {id(tensor): [i, j] for i, node in enumerate(nodes) for j, tensor in enumerate(node.output_tensors)}
-    return [[made.get(id(tensor), []) for tensor in node.arguments.keras_tensors] for node in nodes]
+    calls = []
+    for node in nodes:
+        arguments = (node.arguments.args, {k: v for k, v in node.arguments.kwargs.items() if v is not None})
+        given = keras.tree.map_structure(lambda one: made.get(id(one), one), arguments)
+        own = [] if isinstance(node.operation, keras.Layer) else [_settings(node.operation)]
+        calls.append([type(node.operation).__name__, given, *own])
+    return json.loads(json.dumps(calls, default=_said))
 
 
 def check(found: list[Any], wanted: list[Any], checkpoint: Checkpoint, first: Checkpoint, where: str) -> None:
@@ -141,7 +160,7 @@ def difference(one: list[Any], other: list[Any]) -> str:
         if here[0] != there[0]:
             return f"{here[3]} is {here[0]}, not {there[0]}"
         if here[2] != there[2] and here[3] == "what layers read":
-            return "its layers read others"
+            return "its layers and operations are called otherwise"
         if here[2] != there[2]:
             return f"the weights of {here[3]} have the shapes {here[2]}, not {there[2]}"
         for name in (one for one in here[1] if one in there[1]):  # another Keras may know more of them
@@ -160,13 +179,19 @@ class Stored:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def described_at(self, i: int) -> dict[str, Any]:
+        """model.json of the network as it was at checkpoint i."""
+        if i == len(self) - 1:
+            return self.described
+        described = self.described | {"digest": self.entries[i]["digest"]}
+        return described | {"fingerprint": fingerprint(described)}
+
     @contextmanager
     def at(self, i: int) -> Iterator[Path]:
         """Inside, a folder as `networks.load` takes it, of the network as it was at checkpoint i."""
         if i == len(self) - 1:
             yield self.folder
             return
-        described = self.described | {"digest": self.entries[i]["digest"]}
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             for name in ("code.py", WEIGHTS):
@@ -174,5 +199,5 @@ class Stored:
                     shutil.copyfile(self.folder / name, folder / name)
             file = self.folder / FOLDER / f"{i}.npz"
             replace(folder / WEIGHTS, read_arrays(file.parent, read_moment(file), file.name), str(file))
-            write_json(folder / "model.json", described | {"fingerprint": fingerprint(described)})
+            write_json(folder / "model.json", self.described_at(i))
             yield folder

@@ -1,0 +1,87 @@
+"""What params.yaml would cost to render, before it does: `python -m cnnviz.plan --workers 8 16`.
+
+Makes a few steps of each layer, minutes for a large network; what is in the render cache costs nothing. After the
+stages before `maximize`: `dvc repro feature_maps`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from cnnviz import config, maximization, networks
+from cnnviz.errors import InputError, choices
+from cnnviz.files import ARTIFACTS, CACHE, command, drop_chatter, say, use_defaults
+
+WORKERS = (1, 8, 16)
+
+
+def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -> list[dict[str, Any]]:
+    """What each model costs, and its series, if it is one: name, filters, image·steps, found ones, seconds, bytes.
+
+    Raises InputError for a model that is not there, and where an earlier stage has not run.
+    """
+    for key in models:
+        if key not in params.models:
+            raise InputError(f"params.yaml: no model {key!r}; {choices(key, params.models)}")
+    found, cores = [], len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for key in models:
+        described = networks.read_description(ARTIFACTS / "models" / key)
+        for plain in (False, True) if "checkpoints" in described else (False,):
+            name = f"{'epochs' if plain else 'maximize'} {key}"
+            request = maximization.Request(
+                key, params.models[key], params.maximize, params.random_seed, tuple(params.images.sets), plain
+            )
+            cost = maximization.estimate(request, ARTIFACTS, CACHE / "render", partial(_timing, name))
+            slower = max(1.0, cores / params.maximize.worker_cpus)
+            found.append(
+                {
+                    "name": name,
+                    "filters": cost.filters,
+                    "steps": cost.steps,
+                    "found": cost.found,
+                    "here": cost.seconds,
+                    **{str(n): cost.by(n, slower) for n in workers},
+                    "cache": cost.cache,
+                    "outputs": cost.outputs,
+                }
+            )
+    return found
+
+
+def _timing(name: str, layer: str) -> None:
+    say(f"{name}: {layer}")
+
+
+def table(found: list[dict[str, Any]], workers: Sequence[int]) -> str:
+    """For a terminal."""
+    times = ["here", *(f"{n} worker{'s' * (n > 1)}" for n in workers)]
+    heads = ["", "filters", "image·steps", "made before", *times, "cache", "outputs"]
+    whole = {key: sum(row[key] for row in found) for key in found[0] if key != "name"} | {"name": "all"}
+    lines = [heads]
+    for row in found if len(found) == 1 else [*found, whole]:
+        minutes = (f"{row[key] / 60:.1f} min" for key in ("here", *map(str, workers)))
+        disk = (f"{row[key] / 1e6:,.0f} MB" for key in ("cache", "outputs"))
+        lines.append([row["name"], *(f"{row[key]:,}" for key in ("filters", "steps", "found")), *minutes, *disk])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def main(words: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m cnnviz.plan", description=__doc__.partition("\n")[0])
+    parser.add_argument("models", nargs="*", help="keys in params.yaml; all where none is given")
+    parser.add_argument("--workers", nargs="+", type=int, default=WORKERS, metavar="N", help="of a cluster; 1 8 16")
+    given = parser.parse_args(words)
+    with command("python -m cnnviz.plan"):
+        if min(given.workers) < 1:
+            raise InputError(f"--workers: given {min(given.workers)}; expected 1 or more")
+        drop_chatter()
+        use_defaults()
+        params = config.load()
+        print(table(rows(params, given.models or list(params.models), given.workers), given.workers))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
