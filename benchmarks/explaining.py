@@ -95,7 +95,8 @@ class Subject:
             made = dataclasses.replace(made, **changes)
             starts = [self._starts(name, rank, size) for rank in range(count)] or [None]
             wanted = tuple(channel(name, k) for k in filters)
-            every = [work.images(Chunk(self.key, wanted, made, starts=one, scored=False)).images for one in starts]
+            plain = Chunk(self.key, wanted, made, scored=False, measured=False)
+            every = [work.images(dataclasses.replace(plain, starts=one)).images for one in starts]
             found[name] = [list(some) for some in zip(*every, strict=True)]
         return found
 

@@ -107,7 +107,7 @@ class Reusing:
         layer, count = chunk.objectives[0].layers[0], len(chunk.objectives)
         if layer != self.layer:
             self.layer, self.known = layer, {}
-        key = str((chunk.settings, chunk.attempt, chunk.scored, chunk.starts is None))
+        key = str((chunk.settings, chunk.attempt, chunk.scored, chunk.measured, chunk.starts is None))
         if key not in self.known:
             some, starts = chunk.objectives[: self.real], chunk.starts
             few = replace(chunk, objectives=some, starts=None if starts is None else starts[: self.real])

@@ -34,4 +34,5 @@ def grow(network: Any, layer: str, filters: Sequence[int], steps: int, preproces
         size=canvas.Fitting(network, shape).layers([layer], None, canvas.wanted(field, shape[:2], SIDE)).size,
     )
     shop = Workshop(network, preprocessing, series.NOISE, channels)
-    return shop.render(Chunk("", tuple(channel(layer, k) for k in chosen), use, scored=False)).images
+    aims = tuple(channel(layer, k) for k in chosen)
+    return shop.render(Chunk("", aims, use, scored=False, measured=False)).images

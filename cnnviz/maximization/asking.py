@@ -71,7 +71,7 @@ class Asked:
     @property
     def negatives(self) -> Chunk | None:
         turned = tuple(objectives.opposite(one) for one in self.first.objectives)
-        return replace(self.first, objectives=turned, scored=False) if self.wishes.negatives else None
+        return replace(self.first, objectives=turned, scored=False, measured=False) if self.wishes.negatives else None
 
     @property
     def variants(self) -> Chunk | None:
@@ -84,7 +84,7 @@ class Asked:
             one + self.wishes.diversity * float(f"{unit:.3g}") * objectives.diversity(one.layers[0])
             for one, unit in zip(aims, scale, strict=True)
         )
-        return replace(self.first, objectives=mixed, settings=settings, scored=False)
+        return replace(self.first, objectives=mixed, settings=settings, scored=False, measured=False)
 
     @property
     def best(self) -> np.ndarray | None:
@@ -108,7 +108,7 @@ class Asked:
             return
         for ranked in zip(*self.rows, strict=True):
             starts = np.stack([patch(row, k) for row, k in zip(ranked, self.filters, strict=True)])
-            yield replace(self.first, settings=settings, starts=starts, scored=False)
+            yield replace(self.first, settings=settings, starts=starts, scored=False, measured=False)
 
 
 def split(filters: Sequence[int], wishes: Wishes) -> list[tuple[tuple[int, ...], Wishes]]:

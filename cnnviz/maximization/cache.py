@@ -50,7 +50,7 @@ class RenderCache:
         """The key of a chunk's objective i. Raises nothing; two images that may differ have different keys."""
         start = None if chunk.starts is None else _digest(chunk.starts[i])
         natural = None if chunk.natural is None else _digest(chunk.natural)
-        own: list[Any] = [str(chunk.objectives[i]), chunk.attempt, start, natural, chunk.scored]
+        own: list[Any] = [str(chunk.objectives[i]), chunk.attempt, start, natural, chunk.scored, chunk.measured]
         own += [self.answer] if any(kind == "logit" for kind, _ in chunk.objectives[i].structure) else []
         parts = [*self.common, *own, dataclasses.asdict(chunk.settings)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

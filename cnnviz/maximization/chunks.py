@@ -28,7 +28,8 @@ class Chunk:
     """Objectives of one structure to render with one group of settings.
 
     model: folder of a stored model (`models.load`). starts: images to start from, float32 `(n, h, w, channels)` in
-    [0, 1], or None for noise; natural: `(m, h, w, channels)` in [0, 1], for MaCo.
+    [0, 1], or None for noise; natural: `(m, h, w, channels)` in [0, 1], for MaCo. scored, measured: see
+    `Renderer.render`.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Chunk:
     starts: np.ndarray | None = None
     natural: np.ndarray | None = None
     scored: bool = True
+    measured: bool = True
 
 
 class Workshop:
@@ -74,7 +76,7 @@ class Workshop:
     def render(self, chunk: Chunk, tick: Callable[[int], object] = lambda done: None) -> Rendered:
         """Render a chunk; its `model` is not looked at."""
         renderer = self.renderer(chunk.objectives[0], chunk.settings, chunk.natural)
-        return renderer.render(chunk.objectives, chunk.starts, chunk.attempt, chunk.scored, tick)
+        return renderer.render(chunk.objectives, chunk.starts, chunk.attempt, chunk.scored, chunk.measured, tick)
 
     def size(self, like: Objective, settings: Settings, memory_mb: float, natural: np.ndarray | None = None) -> int:
         """How many objectives fit into a budget of megabytes (at least 1), with what fills their batch up."""

@@ -344,6 +344,12 @@ def test_same_image_alone_in_company_in_any_order(
     same(together, join([turned.part(i, i + 1) for i in (3, 2, 1, 0)]))
     same(together.part(1, 2), Renderer(tiny(None), raw, wanted[0], settings, "d").render(wanted[1:2]))
     same(together.part(1, 4), renderer.render(wanted[1:]))
+    plain = renderer.render(wanted, measured=False)
+    for name in ("images", "snapshots", "scores", "robust"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(together, name))
+    assert plain.features.shape == (4, 0, 0)
+    assert plain.finite.all()
+    same(plain.part(1, 2), renderer.render(wanted[1:2], measured=False))
 
 
 def test_the_limit_of_contrast_rounds_the_same_alone(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
@@ -426,9 +432,10 @@ def test_whatever_else_changes_the_image_is_part_of_the_key(tmp_path: Path, raw:
     cache = render_cache.RenderCache(tmp_path, "d")
     chunk, some = Chunk("m", tuple(channels("a", 0)), SHORT), np.zeros((1, 4, 4, 3), "float32")
     keys = {cache.key(chunk, 0)}
-    for change in ({"attempt": 1}, {"starts": some}, {"starts": some + 1}, {"natural": some}, {"scored": False}):
+    without = [{"scored": False}, {"measured": False}]
+    for change in [{"attempt": 1}, {"starts": some}, {"starts": some + 1}, {"natural": some}, *without]:
         keys.add(cache.key(dataclasses.replace(chunk, **change), 0))  # type: ignore[arg-type]
-    assert len(keys) == 6
+    assert len(keys) == 7
     assert cache.key(dataclasses.replace(chunk, model="elsewhere"), 0) in keys  # the digest says which network it is
 
 

@@ -33,7 +33,8 @@ class Rendered:
     """n images: see docs/artifacts.md, `artifacts/maximize/`. Arrays as long as the images, but for snapshot_steps.
 
     features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot. Where a
-    score is NaN or infinite, since a weight is, the image is grey.
+    score is NaN or infinite, since a weight is, the image is grey. Where the images were not measured, peaks are NaN,
+    snapshot_scores `(n, 0)` and features `(n, 0, 0)`.
     """
 
     images: np.ndarray
@@ -102,7 +103,11 @@ class Renderer:
         moves = [(variables,) * 3, tf.TensorSpec([], tf.int32), tf.TensorSpec([None, 8])]
         self.advance = tf.function(self._advance, [*moves, data], autograph=False, reduce_retracing=True)
         self.inspect = tf.function(self._inspect, [variables, data], autograph=False, reduce_retracing=True)
+        self.show = tf.function(self._show, [variables, data], autograph=False, reduce_retracing=True)
         self.robust = tf.function(self._robust, [images, data], autograph=False, reduce_retracing=True)
+
+    def _show(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor]:
+        return (self.parameterization.images(variables),)
 
     def _inspect(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor, ...]:
         images = self.parameterization.images(variables)
@@ -153,19 +158,20 @@ class Renderer:
         starts: np.ndarray | None = None,
         attempt: int = 0,
         scored: bool = True,
+        measured: bool = True,
         tick: Callable[[int], object] = lambda done: None,
     ) -> Rendered:
         """Render each objective `settings.variants` times, variants of one behind one another.
 
         starts: images to start from, float32 `(n, h, w, channels)` in [0, 1], instead of noise. attempt: another
-        number is another seed. `scored`: whether to compute the robust score (else NaN). `tick` is called with the
-        number of image·steps just made. Scores of the images are computed in float32.
+        number is another seed. `scored`: whether to compute the robust score (else NaN); `measured`: whether to show
+        the snapshots to the network, for their scores, peaks and features. `tick` is called with the number of
+        image·steps just made. Scores of the images are computed in float32.
         """
         if self.alone and len(objectives) > 1:
             rows = [None if starts is None else starts[i : i + 1] for i in range(len(objectives))]
-            return join(
-                [self.render([one], row, attempt, scored, tick) for one, row in zip(objectives, rows, strict=True)]
-            )
+            ways = zip(objectives, rows, strict=True)
+            return join([self.render([one], row, attempt, scored, measured, tick) for one, row in ways])
         chosen, groups, wanted = self.settings, self.settings.variants, len(objectives) * self.settings.variants
         objectives = self._filled(objectives)
         every = [objective for objective in objectives for _ in range(groups)]
@@ -180,29 +186,32 @@ class Renderer:
         amounts = (chosen.steps, chosen.size, chosen.jitter, chosen.scale, chosen.rotate)
         moves = np.stack([transforms.draw(rng, *amounts) for rng in streams], 1)
         state: Any = tuple(tf.constant(a) for a in (variables, np.zeros_like(variables), np.zeros_like(variables)))
-        curve, kept = [], []
+        curve, kept, look = [], [], self.inspect if measured else self.show
         for number in range(chosen.steps):
             with computing_in(chosen.precision):
                 state, value = self.advance(state, tf.constant(number), tf.constant(moves[number]), data)
             curve.append(value.numpy())
             tick(wanted)
             if number + 1 in chosen.snapshot_steps:
-                kept.append([a.numpy() for a in self.inspect(state[0], data)])
+                kept.append([a.numpy() for a in look(state[0], data)])
             if number == 0 and not np.isfinite(curve[0]).any():  # nothing to climb
                 curve *= chosen.steps
-                kept = [[a.numpy() for a in self.inspect(state[0], data)]] * len(chosen.snapshot_steps)
+                kept = [[a.numpy() for a in look(state[0], data)]] * len(chosen.snapshot_steps)
                 tick(wanted * (chosen.steps - 1))
                 break
-        snapshots = np.stack([np.round(np.nan_to_num(images) * 255).astype("uint8") for images, *_ in kept], 1)
+        images, *found = (np.stack(each, 1) for each in zip(*kept, strict=True))
+        n = len(every)
+        values, peaks, features = found or [np.full(one, np.nan, "float32") for one in ((n, 0), (n, 1), (n, 0, 0))]
+        snapshots = np.round(np.nan_to_num(images) * 255).astype("uint8")
         made = Rendered(
             images=snapshots[:, -1],
             scores=np.stack(curve, 1),
             snapshot_steps=np.asarray(chosen.snapshot_steps, "int32"),
             snapshots=snapshots,
-            snapshot_scores=np.stack([value for _, value, _, _ in kept], 1),
-            peaks=kept[-1][2],
-            robust=np.full(len(every), np.nan, "float32"),
-            features=np.stack([features for *_, features in kept], 1),
+            snapshot_scores=values,
+            peaks=peaks[:, -1],
+            robust=np.full(n, np.nan, "float32"),
+            features=features,
         )
         snapshots[~made.finite] = GREY
         if scored and made.finite.any():

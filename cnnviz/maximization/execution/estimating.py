@@ -33,7 +33,8 @@ class Pace:
     def of(self, chunk: Chunk, images: int) -> float:
         """Of so many images of a chunk."""
         use = chunk.settings
-        return images * (use.steps * self.step + len(use.snapshot_steps) * self.kept + chunk.scored * self.score)
+        kept = chunk.measured * len(use.snapshot_steps) * self.kept
+        return images * (use.steps * self.step + kept + chunk.scored * self.score)
 
 
 @dataclass
@@ -101,7 +102,7 @@ def _timed(chunk: Chunk) -> Pace:
 
     def seconds(steps: int, scored: bool) -> float:
         started = time.perf_counter()
-        some = replace(chunk, settings=replace(chunk.settings, steps=steps, snapshots=()), scored=scored)
+        some = replace(chunk, settings=replace(chunk.settings, steps=steps, snapshots=()), scored=scored, measured=True)
         chunks.render(some)
         return time.perf_counter() - started
 
