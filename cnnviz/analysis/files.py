@@ -14,7 +14,7 @@ from cnnviz.analysis import depth, examples, places
 from cnnviz.analysis.layers import LayerAnalysis
 from cnnviz.analysis.measures import histogram_edges
 from cnnviz.errors import InputError
-from cnnviz.files import npz, read_json, write_bytes
+from cnnviz.files import npz, read_json, threads, write_bytes
 from cnnviz.images import ImageSet, fed
 from cnnviz.pictures import Picture, png_bytes, shown
 
@@ -52,11 +52,12 @@ class Pixels:
         return shown(self.seen(number), self.rgb)
 
     def seen(self, number: int) -> NDArray[np.uint8]:
-        if self._held is None or self._held[0] != number:
+        held = self._held  # of its own: another thread may ask for another image
+        if held is None or held[0] != number:
             which, index = (int(i[0]) for i in self.place(np.array([number])))
             image = fed(self.sets[self.names[which]], [index], self.shape)[0]
-            self._held = number, np.rint(image).astype(np.uint8)
-        return self._held[1]
+            held = self._held = number, np.rint(image).astype(np.uint8)
+        return held[1]
 
 
 def write_examples(folder: Path, layers: dict[str, LayerExamples], pixels: Pixels) -> dict[str, dict[str, Any]]:
@@ -104,7 +105,9 @@ def _write_layers(folder: Path, layers: dict[str, LayerExamples], pixels: Pixels
         if kind == "top":
             seen = examples.crop(image, box)
             measured[name, row].append((depth.dominant_frequency(seen), depth.chroma_share(seen)))
-    for name, one in layers.items():
+
+    def write(name: str) -> None:
+        one = layers[name]
         arrays: dict[str, NDArray] = {"pictured": np.asarray(one.pictured, np.int32)}
         arrays["sets"] = np.array(pixels.names)
         for kind, extremes, boxes in (("top", one.layer.top, one.top), ("bottom", one.layer.bottom, one.bottom)):
@@ -116,6 +119,8 @@ def _write_layers(folder: Path, layers: dict[str, LayerExamples], pixels: Pixels
         write_bytes(folder / "examples" / f"{name}.png", png_bytes(sheet))
         overview = examples.overview(tiles[name]["first"])
         write_bytes(folder / "examples" / "every_filter" / f"{name}.png", png_bytes(overview))
+
+    threads(write, layers)
     return {
         name: _patch_numbers([measured[name, i] for i in range(len(one.pictured))]) | _photo_numbers(one.layer, pixels)
         for name, one in layers.items()

@@ -17,6 +17,7 @@ from cnnviz.analysis.grams import Features, Grams
 from cnnviz.analysis.places import Places
 from cnnviz.analysis.seen import Measure, Seen
 from cnnviz.analysis.words import Responses, tellable
+from cnnviz.files import threads
 from cnnviz.filters import clusters
 
 RARE = 0.001  # firing rate below which a filter is rarely active
@@ -37,11 +38,11 @@ class SetMeasures:
     shuffled: measures.ClassMeans | None = None
     responses: Responses | None = None
 
-    def update(self, seen: Seen) -> None:
-        every: tuple[Measure | None, ...] = (*(self.moments, self.histogram, self.grams, self.features, self.places),)
-        for measure in (*every, self.classes, self.shuffled, self.responses):
-            if measure is not None:
-                measure.update(seen)
+    @property
+    def every(self) -> list[Measure]:
+        some = (self.classes, self.shuffled, self.responses)
+        always: list[Measure] = [self.moments, self.histogram, self.grams, self.features, self.places]
+        return [*always, *(one for one in some if one is not None)]
 
     def per_filter(self) -> dict[str, NDArray]:
         """Arrays `(channels,)`; class selectivity, its level of chance and the preferred class where there are any."""
@@ -87,9 +88,7 @@ class LayerAnalysis:
         self.sets[name] = self.current
 
     def update(self, seen: Seen) -> None:
-        every: tuple[Measure, ...] = (self.current, self.top, self.bottom, self.correlation)
-        for measure in every:
-            measure.update(seen)
+        threads(lambda one: one.update(seen), [self.correlation, *self.current.every, self.top, self.bottom])
 
     @property
     def responses(self) -> dict[str, Responses]:

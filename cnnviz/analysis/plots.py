@@ -1,6 +1,6 @@
 """Plots of one model's analysis, PNG bytes by file name."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -19,11 +19,19 @@ Columns = dict[str, dict[str, NDArray]]
 def draw(model: str, layers: dict[str, LayerAnalysis], columns: Columns) -> Iterator[tuple[str, bytes]]:
     """All plots of one model, as PNG and SVG; columns: analysis.per_filter of each layer."""
     sets = list(next(iter(layers.values())).sets)
-    drawn = {"histograms": _histograms(model, layers, sets), "statistics": _statistics(model, layers, columns, sets)}
-    drawn |= {f"sets_{a}_{b}": _two_sets(model, columns, a, b) for a, b in combinations(sets, 2)}
-    for name, figure in drawn.items():
-        for suffix, data in plots.both(figure).items():
+    drawn = {
+        "histograms": _both(_histograms, model, layers, sets),
+        "statistics": _both(_statistics, model, layers, columns, sets),
+    }
+    drawn |= {f"sets_{a}_{b}": _both(_two_sets, model, columns, a, b) for a, b in combinations(sets, 2)}
+    for name, files in drawn.items():
+        for suffix, data in files.items():
             yield name + suffix, data
+
+
+@plots.alone
+def _both(draw: Callable[..., Figure], *args: Any) -> dict[str, bytes]:
+    return plots.both(draw(*args))
 
 
 def _histograms(model: str, layers: dict[str, LayerAnalysis], sets: list[str]) -> Figure:

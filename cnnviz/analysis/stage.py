@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.analysis import files, layers, plots, subjects, words
 from cnnviz.analysis.section import AnalyzeSection
-from cnnviz.files import Stopwatch, fresh, progress, say, write_bytes, write_csv, write_json
+from cnnviz.files import Stopwatch, alongside, fresh, progress, say, write_bytes, write_csv, write_json
 from cnnviz.filters import cosines, filters_of, read_kernel
 from cnnviz.images import fed, load_sets
 from cnnviz.networks import read_description, selection
@@ -48,42 +48,43 @@ def run(
 
     folder = fresh(artifacts / "analysis" / key)
     pixels = files.Pixels(images, shape, described.get("bands", {}).get("rgb"))
-    on_patches = files.write_examples(folder, examples, pixels)
     fields = {conv["name"]: conv["receptive_field"] for conv in described["conv_layers"]}
+    on_patches = files.write_examples(folder, examples, pixels)
     entries = {
         name: {"receptive_field": fields[name]} | layers.per_layer(layer, columns[name]) | on_patches[name]
         for name, layer in found.items()
     }
-    files.write_arrays(folder, found, columns)
-    files.write_places(folder, found, watching.placed(observer, found, shape))
-    write_csv(folder / "filters.csv", files.filter_rows(columns))
-    write_json(folder / "statistics.json", entries)
-    scores = explaining.against_labels(outputs, observer.head, pixels, model.labels, key)
-    means = {name: layers.means(layer) for name, layer in found.items()}
-    predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts, found)
-    if told := words.rows({name: layer.responses for name, layer in found.items()}, images):
-        write_csv(folder / "words.csv", told)
-    causes.write_masks(observer, examples, asked, section.masked_filters, pixels, folder)
-    if section.silenced_images:
-        labelled = explaining.labelled(scores, pixels, section.silenced_images)
-        causes.check(
-            observer, network, described, examples, means, labelled, pixels, artifacts / "maximize" / key, folder
-        )
+
+    def write() -> None:  # what of the measurements no network is needed for
+        files.write_arrays(folder, found, columns)
+        files.write_places(folder, found, watching.placed(observer, found, shape))
+        write_csv(folder / "filters.csv", files.filter_rows(columns))
+        write_json(folder / "statistics.json", entries)
+        if told := words.rows({name: layer.responses for name, layer in found.items()}, images):
+            write_csv(folder / "words.csv", told)
+        for name, data in plots.draw(key, found, columns):
+            write_bytes(folder / name, data)
 
     def read(name: str, indices: Sequence[int]) -> np.ndarray:
         return fed(images[name], indices, shape)
 
-    preprocessing = described["preprocessing"]
-    if observer.head.kind == "pictures":
-        drawing.draw(observer.graph, observer.head, preprocessing, pixels, read, folder)
-    notes = checks.notes(found, observer.convs)
-    notes += explaining.notes(observer, described, scores, pixels, read)
+    with alongside(write):
+        scores = explaining.against_labels(outputs, observer.head, pixels, model.labels, key)
+        predicted = explaining.explain(observer, described, scores, model, section, pixels, artifacts, found)
+        causes.write_masks(observer, examples, asked, section.masked_filters, pixels, folder)
+        if section.silenced_images:
+            labelled = explaining.labelled(scores, pixels, section.silenced_images)
+            means = {name: layers.means(layer) for name, layer in found.items()}
+            rendering = artifacts / "maximize" / key
+            causes.check(observer, network, described, examples, means, labelled, pixels, rendering, folder)
+        if observer.head.kind == "pictures":
+            drawing.draw(observer.graph, observer.head, described["preprocessing"], pixels, read, folder)
+        notes = checks.notes(found, observer.convs)
+        notes += explaining.notes(observer, described, scores, pixels, read)
     for note in notes:
         say(f"{key}: {note}")
     write_json(folder / "notes.json", notes)
     write_json(folder / "metrics.json", layers.headline(entries, columns) | predicted)
-    for name, data in plots.draw(key, found, columns):
-        write_bytes(folder / name, data)
 
 
 def _kernels_alike(

@@ -3,6 +3,8 @@
 from . import machine as machine  # the kind of processor
 from . import npz as npz  # npz archives with the same bytes for the same arrays
 from .abreast import abreast as abreast  # independent parts of a work, on all CPUs
+from .alongside import alongside as alongside  # a work in a thread beside another
+from .alongside import threads as threads  # parts of a work that leave Python, on all CPUs
 from .disk import ARTIFACTS as ARTIFACTS  # where outputs lie
 from .disk import CACHE as CACHE  # downloads and rendered filters, shared with experiments in temporary folders
 from .disk import LOCAL as LOCAL  # timings and notes of this working folder

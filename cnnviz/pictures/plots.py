@@ -1,8 +1,10 @@
 """Matplotlib as cnnviz uses it: one style, no window, the same bytes every time."""
 
 import io
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -12,6 +14,9 @@ from matplotlib.figure import Figure
 # One colour per model or image set, in the order of params.yaml (Okabe and Ito, told apart by colour-blind people, too)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#7F7F7F")
 MARKERS = "osD^vPX*"
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+_ALONE = threading.RLock()
 _STYLE: Any = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
@@ -26,6 +31,17 @@ _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "cnnviz",
 }
+
+
+def alone(draw: Callable[Given, Made]) -> Callable[Given, Made]:
+    """For a function that draws from `panels` to bytes where threads run: Matplotlib draws one figure at a time."""
+
+    @wraps(draw)
+    def drawn(*args: Given.args, **options: Given.kwargs) -> Made:
+        with _ALONE:
+            return draw(*args, **options)
+
+    return drawn
 
 
 def panels(rows: int, columns: int, width: float = 4.2, height: float = 3.0, **options: Any) -> tuple[Figure, Any]:

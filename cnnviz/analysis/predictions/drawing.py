@@ -35,6 +35,7 @@ def draw(graph: Graph, head: Head, preprocessing: Mapping[str, Any], pixels: Pix
         write_bytes(folder / "outputs" / f"{name}.png", sheet(seen, outputs, head))
 
 
+@plots.alone
 def sheet(seen: Sequence[NDArray[np.uint8]], outputs: NDArray[np.float32], head: Head) -> bytes:
     """A column per image: what goes in on top, what comes out below; how numbers became colours stands above."""
     if head.ends_in == "softmax" and outputs.shape[-1] > 1:

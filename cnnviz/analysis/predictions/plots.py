@@ -54,6 +54,7 @@ def _short(text: str, most: int = 26) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+@plots.alone
 def page(one: Page) -> bytes:
     """The image, its heat maps and the nearest right image above; below them the filters."""
     drawn = [view for view in ("maximized", "patch") if any(getattr(f, view) is not None for f in one.filters)]
