@@ -210,7 +210,7 @@ def test_what_needs_a_damaged_file_is_lost_with_it_and_no_more(tmp_path: Path, c
     assert same(tmp_path, "3-12", state)
     (line,) = capsys.readouterr().err.splitlines()
     assert "1-4.npz" in line
-    assert "2 files that are damaged, or need one that is" in line
+    assert "2 files, with those that need such a one, are in" in line
 
 
 def test_a_folder_that_is_removed_meanwhile_is_begun_again(tmp_path: Path) -> None:
