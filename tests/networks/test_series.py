@@ -242,7 +242,7 @@ def test_layers_that_were_frozen_for_a_while_are_the_same_architecture(run: Path
         (f"{RUN}/none.keras", "there is no such folder or file"),
         (
             f"{RUN}",
-            "has no network.keras, as cnnviz.FilterWatch writes it; of other files give a pattern: inputs/models/run1/*.keras",
+            "has no network.keras, as cnnviz.FilterWatch writes it; of other files give a pattern: ",
         ),
     ],
 )

@@ -43,9 +43,8 @@ def bring(folder: Path, copy: Path) -> tuple[int, int, Path | None]:
     wanted = {file.name: file for file in files_of(str(folder))}
     had, now = _states(copy), _states(folder)
     there = {file.name for file in files_of(str(copy))} if copy.is_dir() else set()
-    left = (there - wanted.keys() - set(missing(folder))) | {
-        f"{name}.npz" for name in had.keys() & now.keys() if had[name] != now[name]
-    }
+    other = {f"{name}.npz" for name in had.keys() & now.keys() if had[name] != now[name]}
+    left = (there - wanted.keys() - set(missing(folder))) | other
     aside = set_aside(copy, [copy / name for name in sorted(left)])
     changed = 0
     beside = {SEEN: folder / SEEN} if (folder / SEEN).is_file() else {}
