@@ -64,6 +64,12 @@ def series_at_home(folder: Path, name: str | None = None) -> tuple[Path, int]:
     a line. Another training gets a folder beside it, `-2`, though its folder has the same name, or is the same one.
     name: that of the copy.
     """
+    if not networks.series.files_of(str(folder)):
+        raise InputError(
+            f"{folder}: {networks.series.content(folder)}, and no {networks.series.NETWORK}; expected a folder that "
+            f"cnnviz.FilterWatch wrote; of others' files, put the folder into {MODELS}, and write a block: "
+            f"`checkpoints: {(MODELS / folder.resolve().name).as_posix()}/*.keras`"
+        )
     networks.series.find(str(folder), None, str(folder))  # whether it is whole
     if folder.resolve().is_relative_to(MODELS.resolve()):
         return MODELS / folder.resolve().relative_to(MODELS.resolve()), 0

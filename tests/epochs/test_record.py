@@ -208,7 +208,8 @@ def test_the_same_folder_is_the_same_model(run: Path, change: Callable[[Path], N
         assert add.add(source) == "one"
     assert list(yaml.safe_load(Path("params.yaml").read_text())["models"]) == ["one"]
     assert not Path("inputs/models/one-2").exists()
-    assert names(Path("inputs/models/one")) == names(source)
+    lost = {"1-4"} if change is mended else set()  # of which the copy is whole
+    assert {*names(Path("inputs/models/one"))} == {*names(source)} | lost
     for name in names(source):
         there = [sorted(a.tobytes() for a in weights(folder, name).values()) for folder in (source, RUN.parent / "one")]
         assert there[0] == there[1]

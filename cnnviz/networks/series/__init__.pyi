@@ -1,5 +1,6 @@
 """The door of series/: what others may use, loaded when it is asked for. The rest is private."""
 
+from .absent import content as content  # what is in a folder, in words
 from .absent import without as without  # which files of a series are gone, in words
 from .composing import whole as whole  # a checkpoint as a model file
 from .copies import bring as bring  # a copy of a watched training's folder up to date

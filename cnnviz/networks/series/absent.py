@@ -20,7 +20,7 @@ def unwatched(folder: Path, states: int) -> str:
         )
     if pattern := _pattern(folder):
         return f"{str(folder)!r} has no {NETWORK}, as cnnviz.FilterWatch writes it; of other files give {pattern}"
-    return f"{str(folder)!r} {_content(folder)}; {EXPECTED}; {_remedy(folder)}"
+    return f"{str(folder)!r} {content(folder)}; {EXPECTED}; {_remedy(folder)}"
 
 
 def unkept(folder: Path, missing: Sequence[str]) -> str:
@@ -36,7 +36,7 @@ def unmatched(pattern: str, there: Path) -> str:
     what = f"{pattern!r}: " + ("no file matches" if re.search(r"[*?[]", pattern) else "there is no such folder or file")
     if not there.is_dir():
         return f"{what}, {str(there)!r} is a file; {EXPECTED}"
-    what = f"{what}; {str(there)!r} {_content(there)}; {EXPECTED}"
+    what = f"{what}; {str(there)!r} {content(there)}; {EXPECTED}"
     if (there / NETWORK).is_file():
         return f"{what}; give {there.as_posix()}, which is of a watched training"
     return f"{what}; give {found}" if (found := _pattern(there)) else f"{what}; {_remedy(there)}"
@@ -51,7 +51,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _content(folder: Path) -> str:
+def content(folder: Path) -> str:
     found = [f"{path.name}/" if path.is_dir() else path.name for path in _files(folder)]
     return f"has {_listed(found)}" if found else "is empty"
 
