@@ -72,7 +72,7 @@ def store(
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # Normalization computes with what it makes of its weights
-    return entries, twice.notes
+    return entries, twice.notes + twice.copies
 
 
 def let_go(weights: int) -> None:
@@ -160,11 +160,11 @@ def difference(one: list[Any], other: list[Any]) -> str:
 class Twice:
     """Looks for a state that has two files of one name, whole and its weights alone. where: what an error begins with.
 
-    notes: what was found, also files of other names that hold one state, which are taken as they are.
+    notes: what was found; copies: files of other names that hold one state, which are taken as they are.
     """
 
     def __init__(self, where: str) -> None:
-        self.where, self.notes = where, list[str]()
+        self.where, self.notes, self.copies = where, list[str](), list[str]()
         self._names: dict[str, tuple[Checkpoint, str]] = {}
         self._states: dict[str, Checkpoint] = {}
 
@@ -180,7 +180,7 @@ class Twice:
             self.notes.append(f"{checkpoint.path.name} is the same state as {other.path.name}: it counts once")
             return True
         if checkpoint.moment.epoch is None and (same := self._states.get(state)):
-            self.notes.append(f"{checkpoint.path.name} has the weights of {same.path.name}; leave out what is a copy")
+            self.copies.append(f"{checkpoint.path.name} has the weights of {same.path.name}; leave out what is a copy")
         self._names[checkpoint.name] = checkpoint, state
         self._states.setdefault(state, checkpoint)
         return False
