@@ -8,7 +8,6 @@ file tells, such as what images were scaled to, is assumed; a comment says what,
 """
 
 import argparse
-import filecmp
 import re
 import shutil
 import tempfile
@@ -62,41 +61,35 @@ def series_at_home(folder: Path, name: str | None = None) -> tuple[Path, int]:
     """The same for the folder of a watched training, and how many of its files are new there.
 
     A copy has the same checkpoints and is brought up to date; what this training gave up since then is set aside, with
-    a line. Another training of the folder's name gets a folder beside it, `-2`. name: that of the copy.
+    a line. Another training gets a folder beside it, `-2`, though its folder has the same name, or is the same one.
+    name: that of the copy.
     """
-    if not (folder / networks.series.NETWORK).is_file():
+    if not networks.series.files_of(str(folder)):
         raise InputError(
-            f"{folder}: has no {networks.series.NETWORK}, as cnnviz.FilterWatch writes it; for others, put the "
-            f"folder into {MODELS}, and write a block: `checkpoints: {(MODELS / folder.name).as_posix()}/*.keras`"
+            f"{folder}: {networks.series.content(folder)}, and no {networks.series.NETWORK}; expected a folder that "
+            f"cnnviz.FilterWatch wrote; of others' files, put the folder into {MODELS}, and write a block: "
+            f"`checkpoints: {(MODELS / folder.resolve().name).as_posix()}/*.keras`"
         )
     networks.series.find(str(folder), None, str(folder))  # whether it is whole
     if folder.resolve().is_relative_to(MODELS.resolve()):
         return MODELS / folder.resolve().relative_to(MODELS.resolve()), 0
-    wanted = {file.name: file for file in networks.series.files_of(str(folder))}
-    there, had = MODELS / (name or folder.resolve().name), dict[str, Path]()
+    there = MODELS / (name or folder.resolve().name)
     for number in count(2):
-        if there.exists() and not (there / networks.series.NETWORK).is_file():
+        if not there.is_dir() or not any(there.iterdir()):
+            break
+        if not (there / networks.series.NETWORK).is_file():
             raise InputError(f"{there}: there is something else of this name; give yours another one, by --name")
-        had = {file.name: file for file in networks.series.files_of(str(there))} if there.is_dir() else {}
-        other = next((of for of in sorted(had) if of in wanted and not _same(had[of], wanted[of])), None)
-        if other is None:
+        if not (other := networks.series.differs(folder, there)):
             break
         if name:
             raise InputError(f"--name: given {name!r}; {there / other} is of another training; give yours another name")
         beside = MODELS / f"{folder.resolve().name}-{number}"
         print(f"{there / other} is of another training: this one is {beside}")
         there = beside
-    gone = [had[of] for of in had if of not in wanted]
-    if place := networks.series.set_aside(there, gone):
-        print(f"{len(gone)} files that the training gave up are in {place} now")
-    new = wanted.keys() - had.keys()
-    for of in sorted(new, key=lambda of: of != networks.series.NETWORK):  # that first
-        write_bytes(there / of, wanted[of].read_bytes())
-    return there, len(new)
-
-
-def _same(one: Path, other: Path) -> bool:
-    return filecmp.cmp(one, other, shallow=False)
+    new, left, place = networks.series.bring(folder, there)
+    if place:
+        print(f"{left} files that the training gave up are in {place} now")
+    return there, new
 
 
 def class_names(file: Path, classes: int) -> list[str]:
@@ -190,6 +183,8 @@ def add(file: Path, name: str | None = None) -> str:
             key_for(file, name, taken)  # before anything is copied
         here, new = series_at_home(file, name)
         section = {"checkpoints": here.as_posix()}
+        if gone := networks.series.missing(here):
+            print(f"{here}: {networks.series.without(gone)}")
         if new:
             print(f"{new} new files of {file} copied to {here}")
         there = (of for of, one in taken.items() if isinstance(one, dict) and one.get("checkpoints") == here.as_posix())

@@ -33,6 +33,7 @@ class Keeping:
         self.about: dict[str, Any] = {}
         self.kept: list[series.Moment] = []
         self.seen: list[series.Seen] = []
+        self.missed: set[str] = set()
 
     def begin(self, network: keras.Model, epoch: int, step: int, stopped: tuple[int, int] | None) -> tuple[int, int]:
         """Find out where a training stands that begins now; return how many epochs and steps of it are done.
@@ -55,16 +56,28 @@ class Keeping:
             self._leave_all()
             known, standing = {}, series.Seen(epoch, step, state)
             step = 0
+        self._record()
         self.about = known | self.given | {"architecture": signature}
         self._describe(network)
         if standing.at not in map(_at, self.kept):
             self.note(network, standing)
             self.add(network, standing)
+        self._miss(lost)
         return standing.epoch, standing.step + step
+
+    def _miss(self, lost: dict[Path, str]) -> None:
+        """Say once which states have no file any more, but for those that were just set aside."""
+        self.missed |= {path.name for path in lost}
+        if gone := [name for name in series.missing(self.folder) if name not in self.missed]:
+            self.missed |= set(gone)
+            _say(f"{self.folder}: {series.without(gone)}")
 
     def note(self, network: keras.Model, one: series.Seen) -> None:
         """The network is in this state now, which need not be kept."""
         self._heal(network)
+        self._see(one)
+
+    def _see(self, one: series.Seen) -> None:
         self.seen.append(one)
         series.see(self.folder, one)
 
@@ -79,6 +92,7 @@ class Keeping:
         earlier = (moment for moment in reversed(self.kept) if _at(moment) < one.at and moment.step != one.step)
         before = next((moment for moment in earlier if self._whole(moment)), None)
         kept = series.keep(self.folder, one.name, arrays, before, series.Moment(*one.at, one.logs))
+        self._see(replace(one, kept=kept.state))
         if self.kept and self.kept[-1].step == one.step and _at(self.kept[-1]) != one.at:  # before the epoch was over
             _file(self.folder, self.kept.pop()).unlink(missing_ok=True)
         self.kept = sorted([*(moment for moment in self.kept if _at(moment) != one.at), kept], key=_at)
@@ -124,7 +138,14 @@ class Keeping:
             before = self.kept[i]
         if place := series.set_aside(self.folder, sorted(lost, reverse=True)):
             why = "; ".join(dict.fromkeys(reason.split(";")[0] for reason in lost.values()))
-            _say(f"{why}; {len(lost)} files that are damaged, or need one that is, are in {place} now")
+            _say(f"{why}; {len(lost)} files, with those that need such a one, are in {place} now")
+
+    def _record(self) -> None:
+        """Add the states that have a file and are not in the record, of which somebody may have cut off a part."""
+        known = {(*one.at, one.kept) for one in self.seen}
+        if lost := [one for one in self.kept if (*_at(one), one.state) not in known]:
+            self.seen += [series.Seen(*_at(one), one.state, one.logs, one.state) for one in lost]
+            series.write_seen(self.folder, self.seen)
 
     def _go_back(self, standing: series.Seen) -> None:
         """Set aside what came after the state in which a training goes on."""
@@ -152,17 +173,21 @@ class Keeping:
 
     def _describe(self, network: keras.Model) -> None:
         """Write what is known of all states, where it is not there."""
-        file = self.folder / series.NETWORK
+        file, partial = self.folder / series.NETWORK, self.folder / f".{series.NETWORK}"
         try:
             recognise(file, WHO)
+            if (found := series.configured(file)) != self.about.setdefault("network", found):
+                raise InputError(f"{str(file)!r} has other layers or settings than the network that was watched here")
         except InputError as error:
-            if file.exists():
-                _say(f"{str(error).removeprefix(f'{WHO}: ').split(';')[0]}; it is written again")
-            partial = self.folder / f".{series.NETWORK}"
             network.save(partial)
-            partial.replace(file)
+            self.about["network"] = series.configured(partial)
+            if file.exists():
+                place = series.set_aside(self.folder, [file])
+                _say(f"{str(error).removeprefix(f'{WHO}: ').split(';')[0]}; it is in {place} now, and written again")
         if series.watch_in(self.folder) != self.about:
             series.write_watch(self.folder, self.about)
+        if partial.exists():
+            partial.replace(file)
 
     def _heal(self, network: keras.Model) -> None:
         """Where somebody removed the folder, or files of it that others need, begin again with a whole state."""

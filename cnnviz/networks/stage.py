@@ -45,9 +45,13 @@ def _series(key: str, section: ModelSection, loaded: "Loaded", folder: Path, lat
         return read.network
 
     chosen = found[-1:] if latest else found
-    entries = series.store(key, chosen, found[0], loaded.network, network, store.digest, folder)
-    if len(found) == 1:
+    entries, said = series.store(key, chosen, found[0], loaded.network, network, store.digest, folder)
+    notes += said
+    if gone := series.missing(Path(section.checkpoints or "")):
+        notes.append(f"of its training {series.without(gone)}")
+    count = len(found) - len(chosen) + len(entries)
+    if count == 1:
         notes.append(f"its series has one checkpoint, {entries[0]['file']}: nothing changes from one to the next")
     elif all(checkpoint.moment.epoch is None for checkpoint in found):
-        notes.append(f"a series of {len(found)} checkpoints in the order of their names, numbers by their size")
+        notes.append(f"a series of {count} checkpoints in the order of their names, numbers by their size")
     return replace(loaded, checkpoints=entries, notes=notes)

@@ -1,5 +1,6 @@
 """The same filters through a training: `cnnviz.life("runs/mine", "conv1", [0, 7])`."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,14 +77,22 @@ def life(
     """
     found = series.find(str(checkpoints), None if architecture is None else str(architecture), "checkpoints")
     made: list[NDArray[np.uint8]] = []
+    shown: list[series.Checkpoint] = []
     wanted: list[Any] = []
+    twice = series.Twice("checkpoints")
     for one in found:
         with series.whole(one, "checkpoints") as path:
             network = opened(path)[0]
         wanted = wanted or series.signature(network)
         series.check(series.signature(network), wanted, one, found[0], "checkpoints")
+        if twice.seen(one, series.state(network.get_weights())):
+            continue
+        shown.append(one)
         spec = given.preprocessing(preprocessing, given.subject(network))
         made.append(grow(network, layer, filters, given.whole(steps, "steps"), spec))
         series.let_go(network.count_params())
-    names, logs = [one.name for one in found], [dict(one.moment.logs) for one in found]
+    gone = series.missing(Path(checkpoints))
+    for note in [*twice.notes, *([f"{checkpoints}: {series.without(gone)}"] if gone else [])]:
+        warnings.warn(note, stacklevel=2)
+    names, logs = [one.name for one in shown], [dict(one.moment.logs) for one in shown]
     return Life(layer, tuple(filters), names, logs, np.stack(made, 1))

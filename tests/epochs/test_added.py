@@ -118,7 +118,7 @@ def test_the_users_three_lines(project: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_is_no_series_is_a_line(project: Path) -> None:
     Path("runs/none").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"^runs/none: has no network\.keras.*`checkpoints: inputs/models/none/\*"):
+    with pytest.raises(InputError, match=r"^runs/none: is empty, .*FilterWatch.*`checkpoints: inputs/models/none/\*"):
         add.add(Path("runs/none"))
     with pytest.raises(InputError, match=r"runs/gone: not found; expected .* or a folder of cnnviz\.FilterWatch"):
         add.add(Path("runs/gone"))

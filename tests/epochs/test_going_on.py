@@ -138,6 +138,7 @@ def test_one_state_is_one_file(tmp_path: Path) -> None:
 def test_what_a_kill_leaves_of_two_files_of_one_state_is_one_checkpoint(tmp_path: Path) -> None:
     train(network(), tmp_path, 1, every=1)
     arrays, before = weights(tmp_path, "1-4"), series.read_moment(tmp_path / "0-0.npz")
+    series.see(tmp_path, series.Seen(0, 4, series.state(arrays.values())))
     series.keep(tmp_path, "0-4", arrays, before, series.Moment(0, 4))
     assert names(tmp_path) == ["0-0", "1-4"]
 
@@ -202,6 +203,7 @@ def test_what_needs_a_damaged_file_is_lost_with_it_and_no_more(tmp_path: Path, c
                 weight.assign(weight + 1)
         model.save_weights(tmp_path / "now.weights.h5")
         arrays = series.from_weights(tmp_path / "now.weights.h5")
+        series.see(tmp_path, series.Seen(i, 4 * i, series.state(arrays.values())))
         before = series.keep(tmp_path, f"{i}-{4 * i}", arrays, before, series.Moment(i, 4 * i))
     cut(tmp_path / "1-4.npz")
     state = model.get_weights()
@@ -210,7 +212,7 @@ def test_what_needs_a_damaged_file_is_lost_with_it_and_no_more(tmp_path: Path, c
     assert same(tmp_path, "3-12", state)
     (line,) = capsys.readouterr().err.splitlines()
     assert "1-4.npz" in line
-    assert "2 files that are damaged, or need one that is" in line
+    assert "2 files, with those that need such a one, are in" in line
 
 
 def test_a_folder_that_is_removed_meanwhile_is_begun_again(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import h5py
 
 from cnnviz.errors import InputError
 from cnnviz.networks.files import recognise
+from cnnviz.networks.series.absent import unkept, unmatched, unwatched
 from cnnviz.networks.series.kept import Moment, read_moment
+from cnnviz.networks.series.record import NETWORK, WATCH, foreign, seen_in, watch_in
+from cnnviz.networks.series.telling import configured
 
-NETWORK = "network.keras"  # of a watched training: the architecture, and the weights that it began with
 KEPT = re.compile(r"(\d+)-(\d+)\.npz")  # epochs and steps that were done
 ASIDE = "set-aside"  # begins the names of folders in one of these, in which none looks for checkpoints
 WEIGHTS = ".weights.h5"
@@ -60,12 +62,11 @@ def find(pattern: str, architecture: str | None, where: str) -> list[Checkpoint]
             raise InputError(f"{where}: {pattern!r} is a folder with its own {NETWORK}; leave out `architecture`")
         found = kept_in(folder, where)
         if not found:
-            raise InputError(f"{where}: {pattern!r} has no checkpoint yet; train with cnnviz.FilterWatch({pattern!r})")
+            raise InputError(f"{where}: {unkept(folder, missing(folder))}")
         return found
     paths = sorted(_matching(pattern), key=natural)
     if not paths:
-        kind = "no such folder, and no file of that name" if not re.search(r"[*?[]", pattern) else "no file matches"
-        raise InputError(f"{where}: {pattern!r}: {kind}; expected a folder of cnnviz.FilterWatch, or *.keras files")
+        raise InputError(f"{where}: {unmatched(pattern, _there(pattern)[0])}")
     if architecture:
         recognise(Path(architecture), f"{where} (architecture)")
     found = [_one(path, architecture, where) for path in paths]
@@ -77,11 +78,17 @@ def find(pattern: str, architecture: str | None, where: str) -> list[Checkpoint]
 
 def _matching(pattern: str) -> list[Path]:
     """Files and folders, but for hidden ones. A name that is there as it is written is no pattern: `run[1]`."""
+    there, parts = _there(pattern)
+    found = map(Path, glob(str(Path(escape(str(there)), *parts)), recursive=True))  # noqa: PTH207 (of any folder)
+    return [path for path in found if not path.name.startswith(".")]
+
+
+def _there(pattern: str) -> tuple[Path, list[str]]:
+    """How far a path leads that is there as it is written; what is left of it."""
     there, parts = Path(), list(Path(pattern).parts)
     while parts and lexists(there / parts[0]):
         there /= parts.pop(0)
-    found = map(Path, glob(str(Path(escape(str(there)), *parts)), recursive=True))  # noqa: PTH207 (of any folder)
-    return [path for path in found if not path.name.startswith(".")]
+    return there, parts
 
 
 def _one(path: Path, architecture: str | None, where: str) -> Checkpoint:
@@ -105,15 +112,17 @@ def _one(path: Path, architecture: str | None, where: str) -> Checkpoint:
 def kept_in(folder: Path, where: str) -> list[Checkpoint]:
     """The checkpoints in the folder of a watched training, the earliest first; none where it has none.
 
-    Raises InputError where it is no such folder, and for a damaged file.
+    Raises InputError where it is no such folder, and for a file that is damaged or of another training.
     """
     network = folder / NETWORK
     if not network.is_file():
-        raise InputError(
-            f"{where}: {str(folder)!r} has no {NETWORK}, as cnnviz.FilterWatch writes it; "
-            f"of other files give a pattern: {folder.as_posix()}/*.keras"
-        )
+        raise InputError(f"{where}: {unwatched(folder, len(files_of(str(folder))))}")
     recognise(network, where)
+    if (said := watch_in(folder).get("network")) is not None and said != configured(network):
+        raise InputError(
+            f"{where}: {str(network)!r} has other layers or settings than the network that was watched here, which "
+            f"{WATCH} knows; put its own file back (a training that goes on in the folder writes it)"
+        )
     found, lost = whole_in(folder)
     for why in lost.values():
         raise InputError(f"{where}: {why}")
@@ -121,7 +130,8 @@ def kept_in(folder: Path, where: str) -> list[Checkpoint]:
 
 
 def whole_in(folder: Path, thorough: bool = False) -> tuple[list[Checkpoint], dict[Path, str]]:
-    """The checkpoints that can be had, the earliest first; the files of the others with what is wrong with each.
+    """The checkpoints that can be had, the earliest first; the files of the others with what is wrong with each: they
+    are damaged, of another training, or need one that is.
 
     thorough: all bytes are read. Of two files of one state, which a kill can leave, the first one is no checkpoint.
     """
@@ -140,6 +150,9 @@ def whole_in(folder: Path, thorough: bool = False) -> tuple[list[Checkpoint], di
                 lost[path] = str(error)
         else:
             found.append(Checkpoint(path, folder / NETWORK, moment))
+    strange = foreign(folder, [one.moment for one in found])  # read by now: a training may go on
+    lost |= {one.path: strange[one.path.name] for one in found if one.path.name in strange}
+    found = [one for one in found if one.path not in lost]
     there = {one.path.name for one in found}
     for one in found:
         for of in sorted(one.moment.files - there):
@@ -154,6 +167,15 @@ def whole_in(folder: Path, thorough: bool = False) -> tuple[list[Checkpoint], di
 def _read(path: Path, stamp: tuple[int, ...], thorough: bool) -> Moment:
     """What a file says, read once as long as its stamp is the same. Raises InputError where it is damaged."""
     return read_moment(path, thorough)
+
+
+def missing(folder: Path) -> list[str]:
+    """Names of files of a watched training that were written and are not there; a state may have got another name."""
+    written = {one.step: one.name for one in seen_in(folder) if one.kept}
+    for path in files_of(str(folder)) if written else ():
+        if at := place(path):
+            written.pop(at[1], None)
+    return [f"{name}.npz" for name in written.values()]
 
 
 def _same(one: Checkpoint, other: Checkpoint) -> bool:

@@ -1,6 +1,7 @@
 """What the folder of a watched training knows beside the weights: states that came by, kept or not; what it is of.
 
-`seen.jsonl` has a line for each, `watch.json` what is the same for all. A series is whole without them.
+`seen.jsonl` has a line for each, and one more once its file is written; `watch.json` what is the same for all. A
+series is whole without them; where they are there, its files are held against them.
 """
 
 import json
@@ -11,19 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.files import write_bytes
-from cnnviz.networks.series.kept import ODD, count, finite
+from cnnviz.networks.series.kept import ODD, Moment, count, finite
 
 SEEN, WATCH = "seen.jsonl", "watch.json"
+NETWORK = "network.keras"  # the architecture, and the weights that the training began with
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A state that a training went through: after so many epochs and steps, `kept.state` of it, what Keras measured."""
+    """A state that a training went through: after so many epochs and steps, `kept.state` of it, what Keras measured.
+
+    kept: `kept.state` of what was written to its file, once it was.
+    """
 
     epoch: int
     step: int
     state: str
     logs: dict[str, float | None] = field(default_factory=dict)
+    kept: str = ""
 
     @property
     def at(self) -> tuple[int, int]:
@@ -38,18 +44,42 @@ class Seen:
 
 def seen_in(folder: Path) -> list[Seen]:
     """What was seen by now, in its order, as far as it can be read."""
+    return _read(folder)[0]
+
+
+def _read(folder: Path) -> tuple[list[Seen], bool]:
+    """Also whether every line can be read."""
     found: list[Seen] = []
     try:
         lines = (folder / SEEN).read_bytes().splitlines()
     except OSError:
-        return found
+        return found, False
     for line in lines:
         with suppress(*ODD, KeyError):  # half a line, as a full disk leaves it
             one = json.loads(line)
             epoch, step = count(one["epoch"]), count(one["step"])
             if epoch is not None and step is not None:
                 logs = {str(name): finite(value) for name, value in one["logs"].items()}
-                found.append(Seen(epoch, step, str(one["state"]), logs))
+                found.append(Seen(epoch, step, str(one["state"]), logs, str(one.get("kept", ""))))
+    return found, len(found) == sum(map(bool, lines))
+
+
+def foreign(folder: Path, moments: Iterable[Moment]) -> dict[str, str]:
+    """What is wrong with states that a folder has files of and its record not, by the names of these files.
+
+    Every state is recorded before it is written. Where lines can't be read, only those that can are held against it.
+    """
+    seen, complete = _read(folder)
+    known: dict[tuple[int | None, int | None], set[str]] = {}
+    for one in seen:
+        known.setdefault(one.at, set()).update((one.state, one.kept))
+    found = {}
+    for moment in moments if seen else ():
+        states = known.get((moment.epoch, moment.step), set() if complete else {moment.state})
+        if moment.state not in states:
+            name = f"{moment.epoch}-{moment.step}.npz"
+            why = f"has other weights for {name}" if states else f"knows no {name}"
+            found[name] = f"{folder / name}: is not of this training ({SEEN} {why}); put its own back, or remove it"
     return found
 
 
@@ -71,7 +101,9 @@ def _line(one: Seen) -> bytes:
 
 
 def watch_in(folder: Path) -> dict[str, Any]:
-    """`architecture`, a signature; `preprocessing`, where the user said it; nothing where it can't be read."""
+    """`architecture`, a signature; `network`, what `configured` gives; `preprocessing`, where the user said it; `from`,
+    of a copy. Nothing where it can't be read.
+    """
     with suppress(*ODD):
         found = json.loads((folder / WATCH).read_bytes())
         return found if isinstance(found, dict) else {}

@@ -3,7 +3,6 @@
 import gc
 import hashlib
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,18 +19,10 @@ from cnnviz.networks.description import fingerprint, read_description
 from cnnviz.networks.series.composing import replace
 from cnnviz.networks.series.kept import Moment, from_weights, keep, read_arrays, read_moment
 from cnnviz.networks.series.listing import Checkpoint
+from cnnviz.networks.series.telling import IDLE_LAYER, telling
 
 FOLDER, WEIGHTS = "checkpoints", "weights.weights.h5"
 HEAVY = 1 << 23  # weights: 32 MB
-# Settings and layers that change nothing of what a trained network answers
-IDLE = re.compile(
-    r"name|trainable|dtype|seed|batch_shape|batch_input_shape|build_config|.*(initializer|regularizer|constraint)"
-    r"|momentum|renorm.*|synchronized|dropout|recurrent_dropout|unroll|use_cudnn|flash_attention|implementation"
-)
-IDLE_LAYER = re.compile(
-    r"(Spatial|Gaussian|Alpha)?Dropout(\dD)?|GaussianNoise|ActivityRegularization|Random(?!Crop)\w+|RandAugment|AugMix"
-    r"|CutMix|MixUp"
-)
 
 
 def store(
@@ -42,23 +33,29 @@ def store(
     read: Callable[[Checkpoint], keras.Model],
     digest: Callable[[keras.Model], str],
     folder: Path,
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Write the weights of checkpoints below a stored model's folder, one in memory at a time.
 
     network: that of the series' first one, as it is stored; it gets the weights of the last; read: gives that of
-    another one in the same form. Returns their entries for model.json. Raises InputError, naming the file, for one of
-    another architecture.
+    another one in the same form. Returns their entries for model.json, and notes: a state that has two files of one
+    name is there once. Raises InputError, naming the file, for one of another architecture, and for two states of one
+    name.
     """
-    wanted, before, entries, found = signature(network), None, [], network
+    wanted, before, found = signature(network), None, network
+    entries: list[dict[str, Any]] = []
+    twice = Twice(f"params.yaml: models.{key}.checkpoints")
     with progress(len(checkpoints), "checkpoint", f"models {key}") as bar:
-        for i, checkpoint in enumerate(checkpoints):
+        for checkpoint in checkpoints:
             found = network if checkpoint == first else read(checkpoint)
-            check(signature(found), wanted, checkpoint, first, f"params.yaml: models.{key}.checkpoints")
+            check(signature(found), wanted, checkpoint, first, twice.where)
+            if twice.seen(checkpoint, state := digest(found)):
+                bar.update()
+                continue
             with tempfile.TemporaryDirectory() as place:
                 found.save_weights(Path(place) / WEIGHTS)
                 arrays = from_weights(Path(place) / WEIGHTS)
             moment = Moment(checkpoint.moment.epoch, checkpoint.moment.step, checkpoint.moment.logs)
-            before = keep(folder / FOLDER, str(i), arrays, before, moment)
+            before = keep(folder / FOLDER, str(len(entries)), arrays, before, moment)
             entries.append(
                 {
                     "name": checkpoint.name,
@@ -66,7 +63,7 @@ def store(
                     "epoch": moment.epoch,
                     "step": moment.step,
                     "logs": moment.logs,
-                    "digest": digest(found),
+                    "digest": state,
                 }
             )
             let_go(found.count_params())
@@ -75,7 +72,7 @@ def store(
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # Normalization computes with what it makes of its weights
-    return entries
+    return entries, twice.notes + twice.copies
 
 
 def let_go(weights: int) -> None:
@@ -107,16 +104,7 @@ def _settings(operation: Any) -> Any:
         found = json.dumps(operation.get_config(), default=_said)
     except (NotImplementedError, TypeError, ValueError):  # of the user's own, which does not say them
         return {}
-    return _telling(json.loads(found))
-
-
-def _telling(settings: Any) -> Any:
-    """Without what is idle, in layers that a layer wraps, too."""
-    if isinstance(settings, list):
-        return [_telling(one) for one in settings]
-    if not isinstance(settings, dict):
-        return settings
-    return {key: _telling(value) for key, value in settings.items() if not IDLE.fullmatch(key)}
+    return telling(json.loads(found))
 
 
 def _said(one: Any) -> Any:
@@ -167,6 +155,35 @@ def difference(one: list[Any], other: list[Any]) -> str:
             if here[1][name] != there[1][name]:
                 return f"{name} of {here[3]} is {str(here[1][name])[:40]}, not {str(there[1][name])[:40]}"
     return ""
+
+
+class Twice:
+    """Looks for a state that has two files of one name, whole and its weights alone. where: what an error begins with.
+
+    notes: what was found; copies: files of other names that hold one state, which are taken as they are.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where, self.notes, self.copies = where, list[str](), list[str]()
+        self._names: dict[str, tuple[Checkpoint, str]] = {}
+        self._states: dict[str, Checkpoint] = {}
+
+    def seen(self, checkpoint: Checkpoint, state: str) -> bool:
+        """Whether it is there already. state: digest of its weights. Raises InputError where its name has another."""
+        if checkpoint.name in self._names:
+            other, its = self._names[checkpoint.name]
+            if its != state:
+                raise InputError(
+                    f"{self.where}: {str(other.path)!r} and {str(checkpoint.path)!r} have one name and other weights; "
+                    "rename one, or leave it out"
+                )
+            self.notes.append(f"{checkpoint.path.name} is the same state as {other.path.name}: it counts once")
+            return True
+        if checkpoint.moment.epoch is None and (same := self._states.get(state)):
+            self.copies.append(f"{checkpoint.path.name} has the weights of {same.path.name}; leave out what is a copy")
+        self._names[checkpoint.name] = checkpoint, state
+        self._states.setdefault(state, checkpoint)
+        return False
 
 
 class Stored:
