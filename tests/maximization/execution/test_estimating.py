@@ -51,7 +51,7 @@ def test_what_is_made_costs_nothing_and_the_rest_what_it_then_takes(
     assert (told.filters, told.steps, told.found) == (5, 3 * each, 2 * each + 12)
     assert timed == ["dilated"]
     assert told.seconds > sum(part.effort for part in told.parts) > 0
-    assert told.by(1, 1.0) > told.by(4, 1.0)
+    assert told.by(1, 3.0) > told.by(1, 1.0)
     before = size(Path("render"))
     maximization.run("tiny", request(all_).model, section, 0, asked.sets, artifacts, Stopwatch())
     assert told.cache == pytest.approx(size(Path("render")) - before, rel=0.3)
