@@ -85,7 +85,7 @@ def render(out: Path, layers: list[str], filters: int, kills: list[float]) -> No
         print(json.dumps(rounds[-1]), flush=True)
         if status == 0:
             break
-        if seconds is None:
+        if status != -signal.SIGKILL:
             sys.exit(f"error: the stage ended with exit status {status}")
     numbers = {"seconds": round(time.time() - began, 1), "rounds": rounds}
     (out / NOTE).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
