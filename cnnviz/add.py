@@ -196,6 +196,8 @@ def add(file: Path, name: str | None = None) -> str:
         if (known := next(there, None)) is not None and name in (None, known):
             return str(known)
         key = key_for(file.resolve(), name, taken)
+        if isinstance(said := networks.series.watch_in(file).get("preprocessing"), str | dict):  # to FilterWatch
+            section["preprocessing"] = said
     else:
         key, here = key_for(file, name, taken), at_home(file)
         section = {"file": here.as_posix()}

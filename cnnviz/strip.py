@@ -5,8 +5,10 @@ cnnviz.FilterWatch starts it beside a training, a process of its own at low prio
 """
 
 import argparse
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,21 +22,30 @@ TILE = 96  # pixels
 FOLDER = "strip"
 
 
-def draw(folder: Path, name: str, filters: dict[str, list[int]], steps: int, preprocessing: str) -> Path:
+def draw(folder: Path, name: str, filters: dict[str, list[int]], steps: int, preprocessing: Any) -> Path:
     """Write the strip of a checkpoint, a row per layer, and return where. Raises InputError for what is not there."""
-    found = [one for one in series.kept_in(folder, str(folder)) if one.path.stem == name]
-    if not found:
+    kept = {one.path.stem: one for one in series.kept_in(folder, str(folder))}
+    at = {one.moment.step: one for one in kept.values()}  # by now it may have the name of the epoch that it ended
+    if (found := kept.get(name) or at.get(int(name.rpartition("-")[2]))) is None:
         raise InputError(f"{folder}: no checkpoint {name}")
     rows, most = [], max(map(len, filters.values()))
-    with series.whole(found[0], str(folder)) as path:
+    with series.whole(found, str(folder)) as path:
         network = opened(path)[0]
     spec = scaling(preprocessing, input_of(network, name)[2])
     for layer, ks in filters.items():
         tiles = fit(shown(epochs.grow(network, layer, ks, steps, spec)), TILE)
         rows.append(np.concatenate([tiles, np.full((most - len(tiles), *tiles.shape[1:]), 255, np.uint8)]))
-    place = folder / FOLDER / f"{name}.png"
+    place = folder / FOLDER / f"{found.path.stem}.png"
     write_bytes(place, png_bytes(montage.montage(np.concatenate(rows), columns=most)))
     return place
+
+
+def _scaled(text: str) -> Any:
+    """A name, or JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def main() -> None:
@@ -43,7 +54,7 @@ def main() -> None:
     parser.add_argument("checkpoint", help="<epochs>-<steps>, as its file is called")
     parser.add_argument("filters", nargs="+", help="<layer>:<filter>,<filter>,…")
     parser.add_argument("--steps", type=int, default=32, help="of the maximizer")
-    parser.add_argument("--preprocessing", default="unit", help="what the network was trained with; docs/params.md")
+    parser.add_argument("--preprocessing", type=_scaled, default="unit", help="as in params.yaml: docs/params.md")
     parser.add_argument("--run", help="id of an MLflow run that gets the picture; where: MLFLOW_TRACKING_URI")
     parser.add_argument("--at", type=int, default=0, help="its step in that run")
     given = parser.parse_args()

@@ -62,7 +62,7 @@ def train(folder: Path, epochs: int = 10, count: int = 4000, steps: tuple[int, .
         crops(photos[:-HELD_OUT], count, rng),
         crops(photos[-HELD_OUT:], count // 5, rng),
     )
-    watch = cnnviz.FilterWatch(folder, steps=steps)
+    watch = cnnviz.FilterWatch(folder, steps=steps, preprocessing="tf")
     started = time.perf_counter()
     options = {"epochs": epochs, "batch_size": 64, "verbose": 0, "callbacks": [watch]}
     done = network().fit(*learned, validation_data=held_out, **options).history
@@ -92,7 +92,7 @@ def main() -> None:
         place = given.folder / f"{layer}.png"
         life.picture().save(place)
         print(f"{life!r}: {place}")
-    print(f"as a site: python -m cnnviz.add {given.folder}, preprocessing: tf in its block, then: make repro")
+    print(f"as a site: python -m cnnviz.add {given.folder}, then: make repro")
 
 
 if __name__ == "__main__":

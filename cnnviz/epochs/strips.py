@@ -1,5 +1,6 @@
 """A strip of chosen filters while a network is trained: a process of its own makes it, one at a time."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,22 +8,21 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from operator import index
 from pathlib import Path
+from typing import Any
 
 from cnnviz.errors import InputError
-from cnnviz.networks import scaling
 
 FOLDER = "strip"
 ROOT = Path(__file__).parents[2]  # of the package, which may be known to the training's process alone
 START = "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module('cnnviz.strip', run_name='__main__')"
-COLOURS = 3  # channels, for names of preprocessings: those of a network are known when it is trained
 PATIENCE = 60.0  # seconds that the last one is waited for when the training ends
 
 
 class Strip:
     """Starts `python -m cnnviz.strip` after a checkpoint, unless an earlier one still runs: then the newest waits."""
 
-    def __init__(self, folder: Path, filters: Mapping[str, Collection[int]], steps: int, preprocessing: str) -> None:
-        """filters: by layer. Raises InputError for what is no such mapping, and for a preprocessing that is unknown."""
+    def __init__(self, folder: Path, filters: Mapping[str, Collection[int]], steps: int, preprocessing: Any) -> None:
+        """filters: by layer. Raises InputError for what is no such mapping."""
         try:
             chosen = {layer: [index(k) for k in ks] for layer, ks in filters.items()}
         except (AttributeError, TypeError):
@@ -30,11 +30,7 @@ class Strip:
         every = [k for ks in chosen.values() for k in ks]
         if not every or min(every) < 0 or not all(isinstance(layer, str) for layer in chosen):
             raise InputError(f"FilterWatch: strip: {filters!r} given; expected {{layer: [filters]}}")
-        try:
-            scaling(str(preprocessing), COLOURS)
-        except InputError as error:
-            raise InputError(f"FilterWatch: preprocessing: {error}") from None
-        self.folder, self.options = folder, ["--steps", str(steps), "--preprocessing", preprocessing]
+        self.folder, self.options = folder, ["--steps", str(steps), "--preprocessing", json.dumps(preprocessing)]
         self.words = [f"{layer}:{','.join(map(str, ks))}" for layer, ks in chosen.items() if ks]
         self.process: subprocess.Popen[bytes] | None = None
         self.waiting: tuple[str, int] | None = None

@@ -54,6 +54,22 @@ def test_a_folder_becomes_a_block_and_what_is_new_is_brought(project: Path, caps
     assert add.add(Path("inputs/models/mine")) == "mine"  # itself
 
 
+@pytest.mark.parametrize("said", ["tf", {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2]}])
+def test_what_the_network_is_trained_with_is_said_once(project: Path, said: Any) -> None:
+    """To FilterWatch; the folder's name is taken as it is written."""
+    model = network()
+    fit(model, cnnviz.FilterWatch("runs/[a]*", steps=(), preprocessing=said), 1)
+    fit(model, cnnviz.FilterWatch("runs/[a]*", steps=()), 1)  # it is known by now
+    assert names(Path("runs/[a]*")) == ["0-0", "1-4", "2-8"]
+    assert add.add(Path("runs/[a]*")) == "a"
+    block = {"checkpoints": "inputs/models/[a]*", "preprocessing": said}
+    assert config.load().models["a"].model_dump(exclude_unset=True) == block
+    networks.run("a", config.load().models["a"], ARTIFACTS)
+    assert len(networks.series.Stored(ARTIFACTS / "models/a")) == 3
+    with pytest.raises(InputError, match="preprocessing: unknown 'tff'"):
+        cnnviz.FilterWatch("runs/b", preprocessing="tff")
+
+
 def test_two_trainings_whose_folders_have_one_name(project: Path) -> None:
     for run in ("a", "b"):
         model = network()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,8 @@ from PIL import Image
 
 from cnnviz.files import npz
 from cnnviz.report.pages import environment
-from cnnviz.report.site import life, training
+from cnnviz.report.site import beside, life, training
+from cnnviz.report.site.layers import Layer, Model
 from cnnviz.report.site.pictures import Files
 
 NAN = float("nan")
@@ -94,3 +96,43 @@ def test_a_layer_lists_its_filters_by_their_form_and_its_states_against_each_oth
 
 def test_what_the_slider_says_of_each_state(trained: training.Training) -> None:
     assert trained.said[1] == "epoch 1; accuracy here 0.25, loss 0.5"
+
+
+def test_every_number_that_keras_measured_has_its_curve_beside_that_of_validation(trained: training.Training) -> None:
+    for i, one in enumerate(trained.checkpoints):
+        one["logs"] = {"loss": 1.0, "accuracy": 0.5, "auc": 0.1 * i, "val_loss": 2.0, "val_auc": None if i else 0.3}
+        one["logs"] |= {"learning_rate": 1e-3, "val_accuracy": 0.4, "head_acc": None}
+    facts = life.of_model(trained, {})
+    assert facts is not None
+    curves = {one.title: list(dict.fromkeys(curve.label for curve in one.curves)) for one in facts["panels"]}
+    assert curves == {
+        "accuracy": ["here", "accuracy", "val_accuracy"],
+        "loss": ["loss", "val_loss"],
+        "auc": ["auc", "val_auc"],
+        "learning_rate": [""],  # the title says it
+    }
+
+
+def test_two_trainings_are_paired_by_the_places_of_their_layers(trained: training.Training, tmp_path: Path) -> None:
+    """Keras numbers the names of what it builds: conv2d in one process is conv2d_2 in the next training."""
+    shutil.copytree(tmp_path / "artifacts/epochs/m", tmp_path / "artifacts/epochs/n")
+    other = training.read_training(tmp_path / "artifacts", "n")
+    assert other is not None
+    (tmp_path / "artifacts/epochs/n/first.npz").rename(tmp_path / "artifacts/epochs/n/second.npz")
+    other.strips = {("second", k): strip for (_, k), strip in trained.strips.items() if k != 4}
+    kind = {"type": "Conv2D", "kernel_shape": [3, 3, 3, 5], "strides": [1, 1], "padding": "same", "dilation": [1, 1]}
+    kind |= {"activation": "relu", "filters": 5}
+    models = {}
+    for key, name, own in (("m", "first", trained), ("n", "second", other)):
+        models[key] = model = Model(tmp_path / "artifacts", key, {}, [])
+        model.training = own
+        model.layers[name] = Layer(model, kind | {"name": name, "title": name}, 0)
+    (pair,) = beside.pairs(models)
+    facts = beside.facts(pair)
+    ((layer, k, filters, strips, at),) = facts["rows"]
+    assert (layer.name, k) == ("first", 1)
+    assert [one.url for one in filters] == ["m/first/1.html", "n/second/1.html"]
+    assert strips == [trained.strips["first", 1], other.strips["second", 1]]
+    assert at == ["epoch 2", "epoch 2"]
+    models["n"].layers["second"].conv["activation"] = "tanh"
+    assert beside.pairs(models) == []

@@ -63,7 +63,8 @@ def test_the_users_three_lines(trained: Path) -> None:
     for name in params["models"]:
         there = {path.name: path.read_bytes() for path in (trained / "inputs/models" / name).iterdir()}
         run = {path.name: path.read_bytes() for path in (trained / "runs" / name).iterdir()}
-        assert there == {key: data for key, data in run.items() if key != "class_names.txt"}
+        assert run.keys() - there.keys() == {"class_names.txt", "seen.jsonl", "watch.json"}
+        assert there == {key: run[key] for key in there}
     found = read_json(trained / "artifacts/epochs/mine/epochs.json")["checkpoints"]
     assert [(one["epoch"], one["step"]) for one in found] == [(0, 0), (0, 1), (1, 2), (2, 4)]
     kept = series.kept_in(trained / "runs/mine", "here")

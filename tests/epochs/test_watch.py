@@ -96,13 +96,14 @@ def test_a_restart_behind_a_state_makes_the_later_ones_again(tmp_path: Path, cap
     again = keras.models.load_model(tmp_path / "kept-2.keras")
     fit(again, cnnviz.FilterWatch(tmp_path / "run", steps=()), 4, initial_epoch=2)
     assert names(tmp_path / "run") == ["0-0", "1-4", "2-8", "3-12", "4-16"]
-    assert [path.name for path in (tmp_path / "run/set-aside-1").iterdir()] == ["3-12.npz"]
+    assert sorted(path.name for path in (tmp_path / "run/set-aside-1").iterdir()) == ["3-12.npz", "seen.jsonl"]
     assert "1 files of an earlier training" in capsys.readouterr().err
     other = network()
     other.set_weights([w + 1 for w in other.get_weights()])
     fit(other, cnnviz.FilterWatch(tmp_path / "run", steps=()), 1)  # another training
     assert names(tmp_path / "run") == ["0-0", "1-4"]
-    assert len(list((tmp_path / "run/set-aside-2").iterdir())) == 6
+    others = {"network.keras", "seen.jsonl", "watch.json"}
+    assert len(list((tmp_path / "run/set-aside-2").iterdir())) == 5 + len(others)
 
 
 def test_another_architecture_in_the_folder_is_set_aside(tmp_path: Path) -> None:

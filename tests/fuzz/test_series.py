@@ -51,3 +51,19 @@ def test_any_words_about_it(tmp_path: Path, data: st.DataObject, value: Any) -> 
     around[place[-1]] = value
     file.write_bytes(npz.pack(stored | {"about": np.array(json.dumps(about))}))
     read(tmp_path)
+
+
+@given(damages=DAMAGES)
+def test_any_record_of_a_training(tmp_path: Path, damages: list[tuple[float, bytes, str]]) -> None:
+    """What can be read of it is taken, and a line more can be added."""
+    lines = [series.Seen(i, 4 * i, "0" * 64, {"loss": 0.5}) for i in range(4)]
+    series.write_seen(tmp_path, lines)
+    series.write_watch(tmp_path, {"preprocessing": "tf", "architecture": [["Conv2D", {}, [], "first"]]})
+    for name in (series.SEEN, series.WATCH):
+        file = tmp_path / name
+        file.write_bytes(damaged(file.read_bytes(), damages))
+    found = series.seen_in(tmp_path)
+    assert isinstance(series.watch_in(tmp_path), dict)
+    one = series.Seen(9, 36, "1" * 64)
+    series.see(tmp_path, one)
+    assert series.seen_in(tmp_path) == [*found, one]

@@ -288,3 +288,38 @@ def test_links_out_of_a_weights_file_are_not_followed(run: Path) -> None:
 )
 def test_what_a_block_cant_say(section: dict[str, Any], why: str) -> None:
     assert why in "\n".join(ModelSection.model_construct(**section).complaints())
+
+
+def test_what_matters_to_training_alone_is_no_other_architecture(run: Path) -> None:
+    def build(rate: float, **more: Any) -> Any:
+        layers = keras.layers
+        conv = layers.Conv2D(3, 3, name="first", kernel_regularizer=more.get("regularizer"), dtype=more.get("dtype"))
+        inner = layers.Conv2D(2, 3, padding=more.get("padding", "same"), bias_constraint=more.get("constraint"))
+        body = [layers.RandomFlip(seed=more.get("seed")), conv, layers.BatchNormalization(momentum=rate)]
+        body += [layers.Dropout(rate, seed=more.get("seed")), layers.Activation(more.get("activation", "relu")), inner]
+        end = [layers.GlobalAveragePooling2D(), layers.GaussianNoise(rate), layers.Dense(2)]
+        return keras.Sequential([keras.Input((12, 12, 3)), *body, *end])
+
+    for path in run.iterdir():
+        path.unlink()
+    options = {"regularizer": "l2", "dtype": "mixed_bfloat16", "constraint": "non_neg", "seed": 3}
+    build(0.5).save(run / "epoch_1.keras")
+    build(0.0, **options).save(run / "epoch_2.keras")  # without dropout there is no random generator
+    folder = stored()
+    for i in range(2):
+        with series.Stored(folder).at(i) as place:
+            assert load(place)[0].count_params() == build(0.5).count_params()
+    build(0.5, activation="elu").save(run / "epoch_3.keras")
+    assert "activation of activation" in refused()
+    build(0.5, padding="valid").save(run / "epoch_3.keras")
+    assert "padding of conv2d" in refused()
+
+
+def test_brackets_and_stars_in_names_are_themselves(run: Path) -> None:
+    for name in ("[a]", "b*?[1]"):
+        there = run / name
+        there.mkdir()
+        shutil.copy(run / "epoch_2.keras", there / "epoch[2].keras")
+        for pattern in (f"{there}/*.keras", f"{there}/epoch[2].keras", f"{there.absolute()}/epoch*"):
+            assert [one.path.name for one in series.find(pattern, None, "here")] == ["epoch[2].keras"]
+        assert len(series.Stored(stored(checkpoints=f"{there}/*.keras"))) == 1

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import InputError, quoted, reason
-from cnnviz.networks.series.kept import SKIPPED, from_weights, read_arrays
+from cnnviz.networks.series.kept import from_weights, idle, read_arrays
 from cnnviz.networks.series.listing import Checkpoint
 
 INSIDE = "model.weights.h5"  # of a .keras file
@@ -72,10 +72,11 @@ def replace(weights: Path, arrays: dict[str, NDArray], what: str, network: str =
         there: dict[str, tuple[int, ...]] = {}
 
         def visit(name: str, item: object) -> None:
-            if isinstance(item, h5py.Dataset) and name.split("/")[0] != SKIPPED:
+            if isinstance(item, h5py.Dataset) and not idle(name, item):
                 there[name] = tuple(item.shape)
 
         file.visititems(visit)
+        arrays = {name: array for name, array in arrays.items() if not idle(name, array)}  # of an older file
         for name in sorted(set(there) ^ set(arrays)):
             has = "lacks" if name in there else "has also"
             raise InputError(f"{what} is of another architecture than {network}: it {has} {quoted(name)}; leave it out")

@@ -8,8 +8,10 @@ with those that it names.
 import hashlib
 import json
 import re
+import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from math import isfinite
@@ -32,7 +34,10 @@ BOMB, EXPANSION = 1 << 28, 100  # bytes that a member may unpack to, or so many 
 FILE = re.compile(r"[\w-]{1,100}\.npz", re.ASCII)
 LARGEST = 2**53
 # What zipfile, NumPy and JSON of any content raise
-ODD = (OSError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, zipfile.BadZipFile)
+ODD = (
+    *(OSError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 Arrays = Mapping[str, NDArray]
 
 
@@ -50,17 +55,22 @@ class Moment:
     more: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def digests(self) -> dict[str, str]:
-        """Of every array."""
-        return {name: digest for name, (_, digest) in self.stands.items()}
+    def state(self) -> str:
+        """What `state` gives for its arrays."""
+        return _one(digest for _, digest in self.stands.values())
+
+    @property
+    def files(self) -> set[str]:
+        """In which its arrays are."""
+        return {file for file, _ in self.stands.values()}
 
 
 def from_weights(path: Path) -> dict[str, NDArray]:
-    """All arrays of a `.weights.h5` file of Keras, by their paths in it, but for what belongs to an optimizer."""
+    """All arrays of a `.weights.h5` file of Keras that a network computes with, by their paths in it."""
     found: dict[str, NDArray] = {}
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and name.split("/")[0] != SKIPPED:
+        if isinstance(item, h5py.Dataset) and not idle(name, item):
             found[name] = np.asarray(item[()])
 
     with h5py.File(path) as file:
@@ -68,14 +78,26 @@ def from_weights(path: Path) -> dict[str, NDArray]:
     return found
 
 
-def digests(arrays: Arrays) -> dict[str, str]:
-    """SHA-256 of each array's type, shape and bytes."""
-    return {name: _digest(array) for name, array in arrays.items()}
+def idle(name: str, array: Any) -> bool:
+    """Whether what a weights file holds is no part of the network: an optimizer's, or where a random generator is."""
+    generator = name.endswith("vars/0") and tuple(array.shape) == (2,) and array.dtype.kind == "u"
+    return generator or name.split("/")[0] == SKIPPED
+
+
+def state(arrays: Iterable[NDArray]) -> str:
+    """One digest of all weights, in whatever order they come."""
+    return _one(map(_digest, arrays))
+
+
+def _one(digests: Iterable[str]) -> str:
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
 def _digest(array: NDArray) -> str:
-    head = f"{array.dtype.str}{array.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+    """SHA-256 of type, shape and bytes."""
+    found = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return found.hexdigest()
 
 
 def keep(folder: Path, name: str, arrays: Arrays, before: Moment | None, moment: Moment) -> Moment:
@@ -83,7 +105,8 @@ def keep(folder: Path, name: str, arrays: Arrays, before: Moment | None, moment:
 
     moment: all but `stands`, which is returned with it.
     """
-    file, now, known = f"{name}.npz", digests(arrays), before.stands if before else {}
+    file, known = f"{name}.npz", before.stands if before else {}
+    now = {key: _digest(array) for key, array in arrays.items()}
     stands = {key: known[key] if known.get(key, ("", ""))[1] == now[key] else (file, now[key]) for key in arrays}
     whole = Moment(moment.epoch, moment.step, moment.logs, stands, moment.more)
     about = json.dumps(asdict(whole), allow_nan=False)
@@ -92,17 +115,20 @@ def keep(folder: Path, name: str, arrays: Arrays, before: Moment | None, moment:
     return whole
 
 
-def read_moment(path: Path) -> Moment:
-    """What a file says of its state. Raises InputError, naming the file, where it is none or damaged, or gone."""
+def read_moment(path: Path, thorough: bool = False) -> Moment:
+    """What a file says of its state. Raises InputError, naming the file, where it is none or damaged, or gone.
+
+    thorough: all of it is read, so that a damage anywhere is found.
+    """
     with _whole(path, "it was there a moment ago"):
-        _check(path)
+        _check(path, thorough)
         with npz.opened(path) as stored:
             found = json.loads(str(stored[ABOUT][()]))
         stands = {str(key): (str(of), str(digest)) for key, (of, digest) in found["stands"].items()}
         if not all(FILE.fullmatch(of) for of, _ in stands.values()):
             raise ValueError("it names files elsewhere")
-        logs = {str(key): _finite(value) for key, value in found["logs"].items()}
-        return Moment(_count(found["epoch"]), _count(found["step"]), logs, stands, dict(found["more"]))
+        logs = {str(key): finite(value) for key, value in found["logs"].items()}
+        return Moment(count(found["epoch"]), count(found["step"]), logs, stands, dict(found["more"]))
 
 
 def read_arrays(folder: Path, moment: Moment, name: str) -> dict[str, NDArray]:
@@ -132,30 +158,23 @@ def _whole(path: Path, why: str) -> Iterator[None]:
         raise InputError(_damaged(path, str(error).removeprefix(f"{path}: ").split(";")[0])) from None
     except KeyError as missing:
         raise InputError(_damaged(path, f"it has no {quoted(missing.args[0])}")) from None
-    except (
-        OSError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-        zipfile.BadZipFile,
-    ) as error:
+    except ODD as error:
         raise InputError(_damaged(path, reason(error, 160))) from None
 
 
-def _count(value: Any) -> int | None:
-    """Raises ValueError for what counts no epochs or steps."""
+def count(value: Any) -> int | None:
+    """Of epochs or steps, None where unknown. Raises ValueError for what counts no epochs or steps."""
     if value is not None and (type(value) is not int or not 0 <= value < LARGEST):
         raise ValueError("its epoch or step is no number of them")
     return value
 
 
-def _finite(value: Any) -> float | None:
+def finite(value: Any) -> float | None:
+    """A number; None for what is none."""
     return float(value) if value is not None and isfinite(value) else None
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, thorough: bool = False) -> None:
     """Raises ValueError for what is no archive, or one that unpacks to far more than it has room for."""
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
@@ -164,6 +183,8 @@ def _check(path: Path) -> None:
             for member in archive.infolist():
                 if member.file_size > max(BOMB, EXPANSION * member.compress_size):
                     raise ValueError(f"{quoted(member.filename)} unpacks to {member.file_size >> 20:,} MB")
+            if thorough and (bad := archive.testzip()):
+                raise ValueError(f"{quoted(bad)} is damaged")
 
 
 def _damaged(path: Path, why: str) -> str:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from glob import glob
-from itertools import count
-from os.path import commonpath
+from functools import lru_cache
+from glob import escape, glob
+from itertools import count, zip_longest
+from os.path import commonpath, lexists
 from pathlib import Path
 
 import h5py
@@ -75,8 +76,11 @@ def find(pattern: str, architecture: str | None, where: str) -> list[Checkpoint]
 
 
 def _matching(pattern: str) -> list[Path]:
-    """Files and folders, but for hidden ones."""
-    found = map(Path, glob(pattern, recursive=True))  # noqa: PTH207 (of any folder)
+    """Files and folders, but for hidden ones. A name that is there as it is written is no pattern: `run[1]`."""
+    there, parts = Path(), list(Path(pattern).parts)
+    while parts and lexists(there / parts[0]):
+        there /= parts.pop(0)
+    found = map(Path, glob(str(Path(escape(str(there)), *parts)), recursive=True))  # noqa: PTH207 (of any folder)
     return [path for path in found if not path.name.startswith(".")]
 
 
@@ -110,16 +114,50 @@ def kept_in(folder: Path, where: str) -> list[Checkpoint]:
             f"of other files give a pattern: {folder.as_posix()}/*.keras"
         )
     recognise(network, where)
+    found, lost = whole_in(folder)
+    for why in lost.values():
+        raise InputError(f"{where}: {why}")
+    return found
+
+
+def whole_in(folder: Path, thorough: bool = False) -> tuple[list[Checkpoint], dict[Path, str]]:
+    """The checkpoints that can be had, the earliest first; the files of the others with what is wrong with each.
+
+    thorough: all bytes are read. Of two files of one state, which a kill can leave, the first one is no checkpoint.
+    """
     named = [(match, path) for path in folder.iterdir() if (match := KEPT.fullmatch(path.name)) and path.is_file()]
     ordered = sorted(named, key=lambda one: (int(one[0][1]), int(one[0][2])))
-    try:
-        found = [Checkpoint(path, network, read_moment(path)) for _, path in ordered]
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+    found: list[Checkpoint] = []
+    lost: dict[Path, str] = {}
+    for _, path in ordered:
+        try:
+            about = path.stat()
+            moment = _read(path, (about.st_dev, about.st_ino, about.st_mtime_ns, about.st_size), thorough)
+            if path.stem != (kept := f"{moment.epoch}-{moment.step}"):
+                raise InputError(f"{str(path)!r} was kept as {kept}.npz; give its name back, or remove it")
+        except (InputError, OSError) as error:
+            if path.exists():  # a training that goes on may take one back
+                lost[path] = str(error)
+        else:
+            found.append(Checkpoint(path, folder / NETWORK, moment))
+    there = {one.path.name for one in found}
     for one in found:
-        if one.path.stem != (kept := f"{one.moment.epoch}-{one.moment.step}"):
-            raise InputError(f"{where}: {str(one.path)!r} was kept as {kept}.npz; give its name back, or remove it")
-    return found
+        for of in sorted(one.moment.files - there):
+            gone = f"{folder / of}: not found, {one.path.name} needs it; put it back, or copy the folder again"
+            why = lost.get(folder / of, gone)
+            lost.setdefault(one.path, why)
+    found = [one for one in found if one.path not in lost]
+    return [one for one, after in zip_longest(found, found[1:]) if not after or not _same(one, after)], lost
+
+
+@lru_cache(4096)
+def _read(path: Path, stamp: tuple[int, ...], thorough: bool) -> Moment:
+    """What a file says, read once as long as its stamp is the same. Raises InputError where it is damaged."""
+    return read_moment(path, thorough)
+
+
+def _same(one: Checkpoint, other: Checkpoint) -> bool:
+    return one.moment.step == other.moment.step and one.moment.state == other.moment.state
 
 
 def files_of(pattern: str, architecture: str | None = None) -> list[Path]:
@@ -130,12 +168,21 @@ def files_of(pattern: str, architecture: str | None = None) -> list[Path]:
     return [*_matching(pattern), *([Path(architecture)] if architecture else [])]
 
 
+def place(path: Path) -> tuple[int, int] | None:
+    """How many epochs and steps were done, as the name of a watched training's file says; None for others."""
+    match = KEPT.fullmatch(path.name)
+    return (int(match[1]), int(match[2])) if match else None
+
+
 def set_aside(folder: Path, files: Sequence[Path]) -> Path | None:
-    """Move files into a folder in this one where none looks for checkpoints. Returns it; None where there are none."""
+    """Move files, one after the other, into a folder in this one where none looks for checkpoints.
+
+    Returns it; None where there are no files.
+    """
     if not files:
         return None
-    place = next(one for number in count(1) if not (one := folder / f"{ASIDE}-{number}").exists())
-    place.mkdir()
+    aside = next(one for number in count(1) if not (one := folder / f"{ASIDE}-{number}").exists())
+    aside.mkdir()
     for file in files:
-        file.replace(place / file.name)
-    return place
+        file.replace(aside / file.name)
+    return aside

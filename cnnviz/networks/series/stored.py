@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,15 @@ from cnnviz.networks.series.listing import Checkpoint
 
 FOLDER, WEIGHTS = "checkpoints", "weights.weights.h5"
 HEAVY = 1 << 23  # weights: 32 MB
-IDLE = ("name", "trainable", "dtype", "seed", "batch_shape", "batch_input_shape", "build_config")  # of a layer
+# Settings and layers that change nothing of what a trained network answers
+IDLE = re.compile(
+    r"name|trainable|dtype|seed|batch_shape|batch_input_shape|build_config|.*(initializer|regularizer|constraint)"
+    r"|momentum|renorm.*|synchronized|dropout|recurrent_dropout|unroll|use_cudnn|flash_attention|implementation"
+)
+IDLE_LAYER = re.compile(
+    r"(Spatial|Gaussian|Alpha)?Dropout(\dD)?|GaussianNoise|ActivityRegularization|Random(?!Crop)\w+|RandAugment|AugMix"
+    r"|CutMix|MixUp"
+)
 
 
 def store(
@@ -74,16 +83,37 @@ def let_go(weights: int) -> None:
 
 
 def signature(network: keras.Model) -> list[Any]:
-    """What checkpoints of one network have in common: kinds of layers, settings, shapes of weights, what each reads."""
+    """What checkpoints of one network have in common: kinds of layers, settings, shapes of weights, what each reads.
+
+    As JSON has it. What matters to training alone, such as a rate of dropout or a regularizer, is left out.
+    """
     found = []
     for layer in network._flatten_layers(include_self=False):
         if isinstance(layer, keras.Model):
             continue
-        settings = {k: v for k, v in layer.get_config().items() if k not in IDLE and "initializer" not in k}
         shapes = [list(weight.shape) for weight in layer.weights]
-        found.append([type(layer).__name__, json.loads(json.dumps(settings, default=str)), shapes, layer.name])
+        found.append([type(layer).__name__, _settings(layer), shapes, layer.name])
     graphs = [one for one in network._flatten_layers() if isinstance(one, keras.Model) and hasattr(one, "operations")]
     return [*found, *([type(one).__name__, {}, _reads(one), "what layers read"] for one in graphs)]
+
+
+def _settings(layer: keras.Layer) -> Any:
+    if IDLE_LAYER.fullmatch(type(layer).__name__):
+        return {}
+    try:
+        found = json.dumps(layer.get_config(), default=lambda one: getattr(one, "__name__", type(one).__name__))
+    except (NotImplementedError, TypeError, ValueError):  # of the user's own, which does not say them
+        return {}
+    return _telling(json.loads(found))
+
+
+def _telling(settings: Any) -> Any:
+    """Without what is idle, in layers that a layer wraps, too."""
+    if isinstance(settings, list):
+        return [_telling(one) for one in settings]
+    if not isinstance(settings, dict):
+        return settings
+    return {key: _telling(value) for key, value in settings.items() if not IDLE.fullmatch(key)}
 
 
 def _reads(network: keras.Model) -> list[list[list[int]]]:
@@ -96,14 +126,14 @@ def _reads(network: keras.Model) -> list[list[list[int]]]:
 
 def check(found: list[Any], wanted: list[Any], checkpoint: Checkpoint, first: Checkpoint, where: str) -> None:
     """Raises InputError, naming the checkpoint's file, where its signature is not that of the first one."""
-    if other := _difference(found, wanted):
+    if other := difference(found, wanted):
         raise InputError(
             f"{where}: {str(checkpoint.path)!r} is of another architecture than {first.path.name!r}: {other}; "
             "leave it out"
         )
 
 
-def _difference(one: list[Any], other: list[Any]) -> str:
+def difference(one: list[Any], other: list[Any]) -> str:
     """In words what differs first between two signatures; empty where nothing does."""
     if len(one) != len(other):
         return f"{len(one)} layers, not {len(other)}"
@@ -114,9 +144,9 @@ def _difference(one: list[Any], other: list[Any]) -> str:
             return "its layers read others"
         if here[2] != there[2]:
             return f"the weights of {here[3]} have the shapes {here[2]}, not {there[2]}"
-        for name in here[1]:
-            if here[1][name] != there[1].get(name):
-                return f"{name} of {here[3]} is {str(here[1][name])[:40]}, not {str(there[1].get(name))[:40]}"
+        for name in (one for one in here[1] if one in there[1]):  # another Keras may know more of them
+            if here[1][name] != there[1][name]:
+                return f"{name} of {here[3]} is {str(here[1][name])[:40]}, not {str(there[1][name])[:40]}"
     return ""
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from cnnviz.report.data import Facts
-from cnnviz.report.site.layers import Model
+from cnnviz.report.site.layers import Layer, Model
 from cnnviz.report.site.links import url
 from cnnviz.report.site.training import Training
 
 MOST = 48  # filters on a page
+ALIKE = ("type", "kernel_shape", "strides", "padding", "dilation", "activation")  # of the layers of one architecture
 
 
 @dataclass(frozen=True)
@@ -31,28 +32,36 @@ class Beside:
 def pairs(models: Mapping[str, Model]) -> list[Beside]:
     """Of all models those that were trained as one architecture, and have filters of which both show the life."""
     known = [model for model in models.values() if model.training]
-    return [Beside(a, b) for a, b in combinations(known, 2) if _shapes(a) == _shapes(b) and _both(a, b)]
+    return [Beside(a, b) for a, b in combinations(known, 2) if _kinds(a) == _kinds(b) and _both(a, b)]
 
 
-def _shapes(model: Model) -> list[tuple[str, list[int]]]:
-    return [(layer.name, layer.conv["kernel_shape"]) for layer in model.ordered()]
+def _kinds(model: Model) -> list[Facts]:
+    """What its layers are, in their order, whatever they are called: Keras numbers the names of all that it builds."""
+    return [{name: layer.conv[name] for name in ALIKE} for layer in model.ordered()]
 
 
-def _both(one: Model, other: Model) -> list[tuple[str, int]]:
+def _both(one: Model, other: Model) -> list[tuple[tuple[Layer, Layer], int]]:
+    """The filters whose life both show: the layers at one place in their networks, and the number."""
     strips = [model.training.strips if model.training else {} for model in (one, other)]
-    return [place for place in strips[0] if place in strips[1]]
+    return [
+        (layers, k)
+        for layers in zip(one.ordered(), other.ordered(), strict=True)
+        for name, k in strips[0]
+        if name == layers[0].name and (layers[1].name, k) in strips[1]
+    ]
 
 
 def facts(pair: Beside) -> Facts:
     """What the page of two trainings says: rows (layer, filter of one, of the other, their strips, their forms)."""
     trainings: list[Training] = [one.training for one in (pair.one, pair.other) if one.training]
     rows = []
-    for layer, k in _both(pair.one, pair.other)[:MOST]:
+    for layers, k in _both(pair.one, pair.other)[:MOST]:
         at = []
-        for training in trainings:
-            arrays = training.arrays(layer)
+        for training, layer in zip(trainings, layers, strict=True):
+            arrays = training.arrays(layer.name)
             place = arrays["filters"].tolist().index(k)
             at.append(training.label(int(arrays["formed_at"][place])))
-        filters = [model.layers[layer].filter(k) for model in (pair.one, pair.other)]
-        rows.append((pair.one.layers[layer], k, filters, [one.strips[layer, k] for one in trainings], at))
+        filters = [layer.filter(k) for layer in layers]
+        strips = [training.strips[layer.name, k] for training, layer in zip(trainings, layers, strict=True)]
+        rows.append((layers[0], k, filters, strips, at))
     return {"pair": pair, "trainings": trainings, "rows": rows, "frames": max(map(len, trainings))}

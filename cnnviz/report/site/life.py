@@ -13,6 +13,7 @@ from cnnviz.report.site.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axi
 from cnnviz.report.site.training import MOST, Training
 
 FLIPS = 24  # predictions that are listed
+ACCURACIES = ("accuracy", "acc", *(f"{kind}_accuracy" for kind in ("binary", "categorical", "sparse_categorical")))
 Number = float | None
 
 
@@ -94,11 +95,13 @@ def of_model(training: Training | None, telling: Mapping[str, Any]) -> Facts | N
     ]
     logs = list(dict.fromkeys(name for one in training.checkpoints for name in one["logs"]))
     curves = {name: [one["logs"].get(name) for one in training.checkpoints] for name in logs}
-    right = {n: v for n, v in curves.items() if "acc" in n}
-    right = {"here": [one.get("accuracy") for one in training.checkpoints], **right}
+    measured: dict[str, dict[str, list[Number]]] = {"accuracy": {}, "loss": {}}
+    measured["accuracy"]["here"] = [one.get("accuracy") for one in training.checkpoints]
+    for name in logs:
+        bare = name.removeprefix("val_")
+        measured.setdefault("accuracy" if bare in ACCURACIES else bare, {})[name] = curves[name]
     panels = [
-        panel(training, "accuracy", right, top=1.0),
-        panel(training, "loss", {n: v for n, v in curves.items() if "loss" in n}),
+        *(panel(training, of, lines, top=1.0 if of == "accuracy" else None) for of, lines in measured.items()),
         panel(training, "predictions that flipped", {"": [one.get("flipped") for one in training.checkpoints]}),
     ]
     settled = [row for row in training.flips if int(row["settled_at"])]
