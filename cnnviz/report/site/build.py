@@ -121,8 +121,10 @@ def _choose_pages(site: Site, compared: list[Pair]) -> None:
             chosen[key][name].add(k)
 
     for model in site.models.values():
-        for name, noted in (*model.notes.items(), *model.enlarged.items()):
-            chosen[model.key][name].update(map(int, noted))
+        for name, noted in model.notes.items():
+            chosen[model.key][name].update(noted)
+        for name, large in model.enlarged.items():
+            chosen[model.key][name].update(map(int, large))
         for name, k in predictions.filters(model) | altered.filters(model):
             chosen[model.key][name].add(k)
         for layer in model.ordered():
