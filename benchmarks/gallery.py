@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ STAGES = (
     *(("analyze_model", MODEL), ("judge_explanations", MODEL), ("follow_training", MODEL)),
     *(("enlarge_filters",), ("apply_fixed_filters",), ("compare_models",), ("render_report",)),
 )
-TILES, QUALITY, LARGEST = (64, 56, 48, 40, 36, 32, 28, 24), 82, 150_000  # pixels of a tile; of a JPEG file; its bytes
+TILES, QUALITIES, LARGEST = (64, 56, 48, 40, 36, 32, 28, 24), (82, 68, 55), 150_000  # of a tile; of a file; its bytes
 WIDE = 1280  # pixels of a sheet at most
 NOTE = "render.json"
 
@@ -102,11 +103,11 @@ def site(out: Path) -> None:
 def sheet(images: np.ndarray) -> bytes:
     """A contact sheet of images `(n, h, w, 3)`, as large as fits into a file of LARGEST bytes."""
     data = b""
-    for size in TILES:
+    for size, quality in product(TILES, QUALITIES):
         tiles = montage.fit(images, size)
         columns = min(len(tiles), WIDE // (tiles.shape[2] + 2), 2 ** int(np.ceil(np.log2(len(tiles)) / 2 + 0.5)))
         buffer = io.BytesIO()
-        Image.fromarray(montage.montage(tiles, columns)).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+        Image.fromarray(montage.montage(tiles, columns)).save(buffer, "JPEG", quality=quality, optimize=True)
         data = buffer.getvalue()
         if len(data) <= LARGEST:
             break
@@ -137,13 +138,15 @@ def _text(numbers: dict[str, Any], out: Path, parts: list[str]) -> str:
     if note.is_file():
         found = json.loads(note.read_text(encoding="utf-8"))
         killed = sum(one["exit"] != 0 for one in found["rounds"])
-        again = f"; killed with -9 {killed} times on the way, it took up what it had" if killed else ""
-        took = f" It took {found['seconds'] / 60:.0f} minutes on two cores{again}."
+        often = {1: "once", 2: "twice"}.get(killed, f"{killed} times")
+        took = f" It took {found['seconds'] / 60:.0f} minutes on two cores"
+        took += f"; killed with -9 {often} on the way, it took up what it had." if killed else "."
     head = f"{numbers['rendered_filters']:,} filters of {len(numbers['layers'])} layers, from noise in {STEPS} steps"
     return f"""# All filters of VGG16
 
 {head} on at most {SIDE} pixels: a quick recipe
-([a first look](site.md#a-first-look)), half the steps and sides of the default.{took}
+([a first look](site.md#a-first-look)), half the steps and sides of the default.
+{took.strip()}
 
     python -m benchmarks.gallery render OUT    # `models: vgg16: layers: all`, through the stage and the render cache
     python -m benchmarks.gallery site OUT      # every filter's page
