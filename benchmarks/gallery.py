@@ -36,8 +36,8 @@ STAGES = (
     *(("analyze_model", MODEL), ("judge_explanations", MODEL), ("follow_training", MODEL)),
     *(("enlarge_filters",), ("apply_fixed_filters",), ("compare_models",), ("render_report",)),
 )
-TILES, QUALITIES, LARGEST = (64, 56, 48, 40, 36, 32, 28, 24), (82, 68, 55), 150_000  # of a tile; of a file; its bytes
-WIDE = 1280  # pixels of a sheet at most
+TILES, QUALITIES, LARGEST = (64, 56, 48, 40, 32, 24), (82, 68, 55, 45, 38), 150_000  # pixels; of JPEG; bytes of a file
+ROW = 16  # pictures in a row; twice as many of more than 256
 NOTE = "render.json"
 
 
@@ -102,12 +102,11 @@ def site(out: Path) -> None:
 
 def sheet(images: np.ndarray) -> bytes:
     """A contact sheet of images `(n, h, w, 3)`, as large as fits into a file of LARGEST bytes."""
-    data = b""
+    data, columns = b"", min(len(images), 2 * ROW if len(images) > ROW**2 else ROW)
     for size, quality in product(TILES, QUALITIES):
-        tiles = montage.fit(images, size)
-        columns = min(len(tiles), WIDE // (tiles.shape[2] + 2), 2 ** int(np.ceil(np.log2(len(tiles)) / 2 + 0.5)))
+        drawn = Image.fromarray(montage.montage(montage.fit(images, size), columns, padding=0))
         buffer = io.BytesIO()
-        Image.fromarray(montage.montage(tiles, columns)).save(buffer, "JPEG", quality=quality, optimize=True)
+        drawn.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
         data = buffer.getvalue()
         if len(data) <= LARGEST:
             break
