@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import figures
+from benchmarks import figures, gallery
 from cnnviz import config
 from cnnviz.files import ARTIFACTS, LOCAL, Stopwatch, use_defaults
 from cnnviz.maximization import Request
@@ -32,7 +32,6 @@ from cnnviz.networks import read_description
 
 MODEL, SMALL = "vgg16", "cifar10-cnn"
 LAYERS = ("block2_conv2", "block4_conv1", "block5_conv1")
-PREVIEW = {"steps": 32, "size": 64}  # of a whole network
 ROOT = Path(__file__).parent
 TRACE, PAGE = ROOT / "cluster_trace.json", ROOT.parent / "docs" / "clusters.md"
 WORKERS = (8, 16, 64)
@@ -258,8 +257,8 @@ def passing(model: str, count: int) -> None:
 
 
 def trace(quick: bool) -> None:
-    """By one core: of each layer, after the first chunk, which traces, the seconds of further ones of 16 filters."""
-    recipe = PREVIEW | ({"steps": 2} if quick else {})
+    """By one core and the gallery's recipe: of each layer the seconds of two chunks, the first of which traces."""
+    recipe = gallery.RECIPE | ({"steps": 2} if quick else {})
     convs = read_description(ARTIFACTS / "models" / MODEL)["conv_layers"]
     given = {"layers": {conv["name"]: list(range(32)) for conv in convs}, "recipe": recipe}
     _, (found,) = together(given, [("", [0])])
