@@ -124,9 +124,8 @@ def per_filter(found: dict[str, Any]) -> float:
 
 def here(quick: bool) -> None:
     """Two one-core processes, half of the filters each, against one with both cores; a layer by itself."""
-    recipe = {"stability_steps": 0, "from_patches": 0} | ({"steps": 4} if quick else {})
-    rows, whole = [], [0.0, 0.0]
-    for layer in LAYERS:
+    recipe, rows, whole = gallery.RECIPE | ({"steps": 4} if quick else {}), [], [0.0, 0.0]
+    for layer in LAYERS[: 1 if quick else None]:
         _, (both,) = together({"layers": {layer: list(range(32))}, "recipe": recipe}, [("", range(CORES))])
         _, each = together({"layers": {layer: list(range(64))}, "recipe": recipe}, [("1/2", [0]), ("2/2", [1])])
         one, two = per_filter(both), sum(map(per_filter, each)) / CORES / CORES
@@ -139,8 +138,8 @@ def here(quick: bool) -> None:
 
 def ray(quick: bool) -> None:
     """The same parts by two of Ray's workers and by two bare processes, one core each, from when all are there."""
-    recipe = {"steps": 4, "memory": 100} if quick else {}
-    given = {"layers": spread(32 if quick else 48), "recipe": recipe}
+    recipe = gallery.RECIPE | ({"steps": 4} if quick else {})
+    given = {"layers": spread(16 if quick else 128), "recipe": recipe}
     bare, _ = together(given, [("1/2", [0]), ("2/2", [1])])
     words = [sys.executable, "-m", "benchmarks.cluster", "_fill", json.dumps(given)]
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
@@ -165,14 +164,14 @@ def fill(given: dict[str, Any]) -> None:
 
     use_defaults()
     with tempfile.TemporaryDirectory() as folder:
-        asked = request(given["layers"], **given["recipe"], executor="ray", workers=2)
+        asked = request(given["layers"], **given["recipe"] | {"executor": "ray", "workers": 2})
         by_workers(asked, ARTIFACTS, Path(folder), f"maximize {MODEL}")
 
 
 def plan(quick: bool) -> None:
     """What is foretold for some filters of each layer, and what the stage then takes, imports and files included."""
     names = [conv["name"] for conv in read_description(ARTIFACTS / "models" / MODEL)["conv_layers"]]
-    given = {"layers": spread(4 if quick else 8, LAYERS if quick else names), "recipe": {"steps": 16} if quick else {}}
+    given = {"layers": spread(4, LAYERS if quick else names), "recipe": gallery.RECIPE | {"steps": 4} if quick else {}}
     found = {}
     with tempfile.TemporaryDirectory() as place:
         for word in ("_plan", "_stage"):
