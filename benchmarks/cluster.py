@@ -7,7 +7,7 @@
     python -m benchmarks.cluster trace     # seconds of real chunks of each layer, by one core -> cluster_trace.json
     python -m benchmarks.cluster report    # that trace replayed for 8, 16 and 64 workers
 
-`--quick` makes a few steps only and prints; without it `here`, `ray`, `plan` and `report` write docs/clusters.md.
+`--quick` makes a few steps only and prints; without it all but `trace` write docs/clusters.md.
 """
 
 import argparse
@@ -23,16 +23,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import figures
+from benchmarks import figures, gallery
 from cnnviz import config
-from cnnviz.files import ARTIFACTS, Stopwatch, use_defaults
+from cnnviz.files import ARTIFACTS, LOCAL, Stopwatch, use_defaults
 from cnnviz.maximization import Request
 from cnnviz.maximization.execution import replay
 from cnnviz.networks import read_description
 
-MODEL = "vgg16"
+MODEL, SMALL = "vgg16", "cifar10-cnn"
 LAYERS = ("block2_conv2", "block4_conv1", "block5_conv1")
-PREVIEW = {"steps": 32, "size": 64}  # of a whole network
 ROOT = Path(__file__).parent
 TRACE, PAGE = ROOT / "cluster_trace.json", ROOT.parent / "docs" / "clusters.md"
 WORKERS = (8, 16, 64)
@@ -125,9 +124,8 @@ def per_filter(found: dict[str, Any]) -> float:
 
 def here(quick: bool) -> None:
     """Two one-core processes, half of the filters each, against one with both cores; a layer by itself."""
-    recipe = {"stability_steps": 0, "from_patches": 0} | ({"steps": 4} if quick else {})
-    rows, whole = [], [0.0, 0.0]
-    for layer in LAYERS:
+    recipe, rows, whole = gallery.RECIPE | ({"steps": 4} if quick else {}), [], [0.0, 0.0]
+    for layer in LAYERS[: 1 if quick else None]:
         _, (both,) = together({"layers": {layer: list(range(32))}, "recipe": recipe}, [("", range(CORES))])
         _, each = together({"layers": {layer: list(range(64))}, "recipe": recipe}, [("1/2", [0]), ("2/2", [1])])
         one, two = per_filter(both), sum(map(per_filter, each)) / CORES / CORES
@@ -140,8 +138,8 @@ def here(quick: bool) -> None:
 
 def ray(quick: bool) -> None:
     """The same parts by two of Ray's workers and by two bare processes, one core each, from when all are there."""
-    recipe = {"steps": 4, "memory": 100} if quick else {}
-    given = {"layers": spread(32 if quick else 48), "recipe": recipe}
+    recipe = gallery.RECIPE | ({"steps": 4} if quick else {})
+    given = {"layers": spread(16 if quick else 128), "recipe": recipe}
     bare, _ = together(given, [("1/2", [0]), ("2/2", [1])])
     words = [sys.executable, "-m", "benchmarks.cluster", "_fill", json.dumps(given)]
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
@@ -166,14 +164,14 @@ def fill(given: dict[str, Any]) -> None:
 
     use_defaults()
     with tempfile.TemporaryDirectory() as folder:
-        asked = request(given["layers"], **given["recipe"], executor="ray", workers=2)
+        asked = request(given["layers"], **given["recipe"] | {"executor": "ray", "workers": 2})
         by_workers(asked, ARTIFACTS, Path(folder), f"maximize {MODEL}")
 
 
 def plan(quick: bool) -> None:
     """What is foretold for some filters of each layer, and what the stage then takes, imports and files included."""
     names = [conv["name"] for conv in read_description(ARTIFACTS / "models" / MODEL)["conv_layers"]]
-    given = {"layers": spread(4 if quick else 8, LAYERS if quick else names), "recipe": {"steps": 16} if quick else {}}
+    given = {"layers": spread(4, LAYERS if quick else names), "recipe": gallery.RECIPE | {"steps": 4} if quick else {}}
     found = {}
     with tempfile.TemporaryDirectory() as place:
         for word in ("_plan", "_stage"):
@@ -211,21 +209,40 @@ def stage(given: dict[str, Any], folder: Path) -> None:
 
 
 def analyze(quick: bool) -> None:
-    """Of the pass over all images: what the network takes, what the measures take, what would have to travel."""
+    """By one core: of the pass over all images, what the network takes and what the measures take; of the stage, what
+    the pass takes and what takes as long for any number of images. The stage's own time is that of its last run.
+    """
+    heads = ("the network, ms", "all measures, ms", "the maps, MB", "the pass over 40 images, s", "all else, s")
+    rows: list[list[str]] = [[head] for head in heads]
+    for model, images in ((MODEL, 40), (SMALL, 40 if quick else 800)):
+        words = [sys.executable, "-m", "benchmarks.cluster", "_pass", model, str(images)]
+        done = subprocess.run(["taskset", "-c", "0", *words], stdout=subprocess.PIPE, text=True, check=True)
+        found = json.loads(done.stdout.strip().splitlines()[-1])
+        timing = json.loads((LOCAL / "timings" / f"analyze@{model}.json").read_text(encoding="utf-8"))
+        measures, whole = found["watched"] - found["network"], 40 * found["watched"]
+        cells = (found["network"] * 1000, measures * 1000, found["maps"] / 1e6, whole, timing["cpu_seconds"] - whole)
+        for row, cell in zip(rows, cells, strict=True):
+            row.append(f"{cell:.3g}")
+    written("analyze", figures.table(["an image, and the stage, by one core", MODEL, SMALL], rows), quick)
+
+
+def passing(model: str, count: int) -> None:
+    """CPU seconds of this process for each of `count` images: the network alone, and all that `analyze` watches."""
     use_defaults()
     from cnnviz.analysis import observe, watching
     from cnnviz.images import fed, load_sets
     from cnnviz.networks import load, selection
 
-    stored, params = ARTIFACTS / "models" / MODEL, config.load()
-    network, described = load(stored)
+    params = config.load()
+    network, described = load(ARTIFACTS / "models" / model)
     shape, section = described["input_shape"], params.analyze
-    images = load_sets(ARTIFACTS, list(params.images.sets), shape[2])
+    sets = load_sets(ARTIFACTS, list(params.images.sets), shape[2])
+    images = {f"{name}{i}": one for i in range(count // sum(map(len, sets.values()))) for name, one in sets.items()}
     observer = observe.Observer(network, described, [conv["name"] for conv in described["conv_layers"]])
     amounts = watching.Amounts(section.examples, section.batch, section.kept_images, section.mapped_images)
-    count, seconds = sum(map(len, images.values())), []
+    seconds = []
     for measured in (False, False, True):  # the first one traces
-        started = time.monotonic()
+        started = time.process_time()
         if measured:
             watching.watch(observer, images, shape, amounts, lambda done: None)
         else:
@@ -234,18 +251,13 @@ def analyze(quick: bool) -> None:
                     for name in batch:
                         batch[name]
                     batch.release()
-        seconds.append((time.monotonic() - started) / count)
-    rows = [
-        ["the network's maps, all cores", f"{seconds[1] * 1000:.0f} ms"],
-        ["with all measures", f"{seconds[2] * 1000:.0f} ms"],
-        ["the maps", f"{selection.of_maps(described) / 1e6:.0f} MB"],
-    ]
-    written("analyze", figures.table([f"an image, {MODEL}", ""], rows), quick)
+        seconds.append((time.process_time() - started) / sum(map(len, images.values())))
+    print(json.dumps({"network": seconds[1], "watched": seconds[2], "maps": selection.of_maps(described)}))
 
 
 def trace(quick: bool) -> None:
-    """By one core: of each layer, after the first chunk, which traces, the seconds of further ones of 16 filters."""
-    recipe = PREVIEW | ({"steps": 2} if quick else {})
+    """By one core and the gallery's recipe: of each layer the seconds of two chunks, the first of which traces."""
+    recipe = gallery.RECIPE | ({"steps": 2} if quick else {})
     convs = read_description(ARTIFACTS / "models" / MODEL)["conv_layers"]
     given = {"layers": {conv["name"]: list(range(32)) for conv in convs}, "recipe": recipe}
     _, (found,) = together(given, [("", [0])])
@@ -295,6 +307,7 @@ def main(words: list[str]) -> None:
     hidden = {
         "_make": lambda given, shard, threads: make(json.loads(given), shard, int(threads)),
         "_fill": lambda given: fill(json.loads(given)),
+        "_pass": lambda model, count: passing(model, int(count)),
         "_plan": lambda given, folder: foretell(json.loads(given), Path(folder)),
         "_stage": lambda given, folder: stage(json.loads(given), Path(folder)),
     }

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ STAGES = (
     *(("analyze_model", MODEL), ("judge_explanations", MODEL), ("follow_training", MODEL)),
     *(("enlarge_filters",), ("apply_fixed_filters",), ("compare_models",), ("render_report",)),
 )
-TILES, QUALITY, LARGEST = (64, 56, 48, 40, 36, 32, 28, 24), 82, 150_000  # pixels of a tile; of a JPEG file; its bytes
-WIDE = 1280  # pixels of a sheet at most
+TILES, QUALITIES, LARGEST = (64, 56, 48, 40, 32, 24), (82, 68, 55, 45, 38), 150_000  # pixels; of JPEG; bytes of a file
+ROW = 16  # pictures in a row; twice as many of more than 256
 NOTE = "render.json"
 
 
@@ -85,7 +86,7 @@ def render(out: Path, layers: list[str], filters: int, kills: list[float]) -> No
         print(json.dumps(rounds[-1]), flush=True)
         if status == 0:
             break
-        if seconds is None:
+        if status != -signal.SIGKILL:
             sys.exit(f"error: the stage ended with exit status {status}")
     numbers = {"seconds": round(time.time() - began, 1), "rounds": rounds}
     (out / NOTE).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
@@ -101,12 +102,11 @@ def site(out: Path) -> None:
 
 def sheet(images: np.ndarray) -> bytes:
     """A contact sheet of images `(n, h, w, 3)`, as large as fits into a file of LARGEST bytes."""
-    data = b""
-    for size in TILES:
-        tiles = montage.fit(images, size)
-        columns = min(len(tiles), WIDE // (tiles.shape[2] + 2), 2 ** int(np.ceil(np.log2(len(tiles)) / 2 + 0.5)))
+    data, columns = b"", min(len(images), 2 * ROW if len(images) > ROW**2 else ROW)
+    for size, quality in product(TILES, QUALITIES):
+        drawn = Image.fromarray(montage.montage(montage.fit(images, size), columns, padding=0))
         buffer = io.BytesIO()
-        Image.fromarray(montage.montage(tiles, columns)).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+        drawn.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
         data = buffer.getvalue()
         if len(data) <= LARGEST:
             break
@@ -137,13 +137,15 @@ def _text(numbers: dict[str, Any], out: Path, parts: list[str]) -> str:
     if note.is_file():
         found = json.loads(note.read_text(encoding="utf-8"))
         killed = sum(one["exit"] != 0 for one in found["rounds"])
-        again = f"; killed with -9 {killed} times on the way, it took up what it had" if killed else ""
-        took = f" It took {found['seconds'] / 60:.0f} minutes on two cores{again}."
+        often = {1: "once", 2: "twice"}.get(killed, f"{killed} times")
+        took = f" It took {found['seconds'] / 60:.0f} minutes on two cores"
+        took += f"; killed with -9 {often} on the way, it took up what it had." if killed else "."
     head = f"{numbers['rendered_filters']:,} filters of {len(numbers['layers'])} layers, from noise in {STEPS} steps"
     return f"""# All filters of VGG16
 
 {head} on at most {SIDE} pixels: a quick recipe
-([a first look](site.md#a-first-look)), half the steps and sides of the default.{took}
+([a first look](site.md#a-first-look)), half the steps and sides of the default.
+{took.strip()}
 
     python -m benchmarks.gallery render OUT    # `models: vgg16: layers: all`, through the stage and the render cache
     python -m benchmarks.gallery site OUT      # every filter's page

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.analysis.seen import Seen
+from cnnviz.files import Rows, Spool
 
 Floats = NDArray[np.float64]
 GRID = 4  # cells per side that features are averaged over
@@ -61,13 +62,12 @@ def _cells(side: int, grid: int) -> NDArray[np.float32]:
 class Features:
     """Units averaged over a grid of cells, of the first `limit` images: float32 `(images, GRID, GRID, channels)`."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.found: list[NDArray[np.float32]] = []
+    def __init__(self, limit: int, spool: Spool | None = None) -> None:
+        self.limit, self._found = limit, Rows(spool)
 
     def update(self, seen: Seen) -> None:
         if seen.indices[0] < self.limit:
-            self.found.append(pool(seen.unit[: np.count_nonzero(seen.indices < self.limit)]))  # a view, no copy
+            self._found.append(pool(seen.unit[: np.count_nonzero(seen.indices < self.limit)]))  # a view, no copy
 
     def result(self) -> NDArray[np.float32]:
-        return np.concatenate(self.found)
+        return self._found.joined()

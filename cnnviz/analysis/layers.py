@@ -17,7 +17,7 @@ from cnnviz.analysis.grams import Features, Grams
 from cnnviz.analysis.places import Places
 from cnnviz.analysis.seen import Measure, Seen
 from cnnviz.analysis.words import Responses, tellable
-from cnnviz.files import threads
+from cnnviz.files import Spool, threads
 from cnnviz.filters import clusters
 
 RARE = 0.001  # firing rate below which a filter is rarely active
@@ -64,6 +64,7 @@ class LayerAnalysis:
     kept: int
     mapped: int
     photos: NDArray[np.integer]  # of all sets' images, which show the same one
+    spool: Spool | None = None  # where what grows with the number of images waits
     sets: dict[str, SetMeasures] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,8 +77,8 @@ class LayerAnalysis:
             measures.Moments(channels),
             measures.Histogram(channels),
             Grams(min(self.batch, n), self.kept),
-            Features(self.kept),
-            Places(self.mapped),
+            Features(self.kept, self.spool),
+            Places(self.mapped, self.spool),
         )
         if measures.comparable(labels):
             self.current.classes = measures.ClassMeans(channels, labels)

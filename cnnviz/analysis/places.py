@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.analysis.seen import Seen
 from cnnviz.errors import InputError
-from cnnviz.files import npz
+from cnnviz.files import Rows, Spool, npz
 
 CELLS = 14  # along each side at most; a smaller map has a cell for each of its positions
 LEVELS = 50  # in squares: fine where a filter is near its highest output, 0 below 10% of it
@@ -59,9 +59,8 @@ class Places:
     to 0.4%, in two bytes.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._kept: list[NDArray[np.uint16]] = []
+    def __init__(self, limit: int, spool: Spool | None = None) -> None:
+        self.limit, self._kept = limit, Rows(spool)
 
     def update(self, seen: Seen) -> None:
         unit = seen.unit[: int(np.count_nonzero(seen.indices < self.limit))]
@@ -72,7 +71,7 @@ class Places:
 
     def values(self) -> NDArray[np.float32]:
         """float32 `(images, channels, cells down, cells across)`."""
-        return (np.concatenate(self._kept).astype(np.uint32) << 16).view(np.float32)
+        return (self._kept.joined().astype(np.uint32) << 16).view(np.float32)
 
     def levels(self, highest: NDArray[np.floating]) -> NDArray[np.uint8]:
         """The same as `quantised` shares of each channel's `highest` `(channels,)`; 0 where that is 0, or no number."""

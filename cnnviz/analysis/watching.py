@@ -12,6 +12,7 @@ from cnnviz.analysis.layers import LayerAnalysis, highest
 from cnnviz.analysis.observe import Observer
 from cnnviz.analysis.places import Placed, edges
 from cnnviz.analysis.predictions.outputs import Outputs
+from cnnviz.files import Spool
 from cnnviz.images import ImageSet, fed, photos
 from cnnviz.networks import receptive_field
 
@@ -40,8 +41,9 @@ def watch(
     """
     outputs = {name: Outputs() for name in sets if observer.head.answers}
     shown = photos(one.image(i) for one in sets.values() for i in range(len(one)))
+    spool = Spool()
     layers = {
-        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept, amounts.mapped, shown)
+        name: LayerAnalysis(conv.filters, amounts.examples, amounts.batch, amounts.kept, amounts.mapped, shown, spool)
         for name, conv in observer.convs.items()
     }
     for name, one in sets.items():

@@ -31,6 +31,8 @@ from .quiet import say as say  # a line on stderr
 from .running import Stopwatch as Stopwatch  # seconds inside the network, and of each part of the work
 from .running import command as command  # the frame of every command: one line for a mistake or an interruption
 from .running import stage as stage  # the frame of every stage: one line for a mistake, timings
+from .spool import Rows as Rows  # arrays put behind one another, in memory or in a file
+from .spool import Spool as Spool  # a file that they wait in
 from .table import read_csv as read_csv  # the rows of a CSV file
 from .table import write_csv as write_csv  # rows as CSV
 from .waiting import progress as progress  # long work that says how far it is

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,17 @@ from cnnviz import maximization
 from cnnviz.errors import InputError
 from cnnviz.files import Stopwatch
 from cnnviz.maximization import MaximizeSection
-from cnnviz.maximization.execution import kinds
+from cnnviz.maximization.execution import filling, kinds
+from cnnviz.maximization.execution.pool import Pool
 from cnnviz.networks import ModelSection
 from tests.maximization import stored_project
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.long]
+pytestmark = pytest.mark.pipeline
 pytest.importorskip("ray")
-LAYERS = {"dilated": [11, 1, 7, 3, 0, 9]}
+LAYERS = {"dilated": [11, 1, 7], "expand": [3, 0], "first": [2]}
 RECIPE = {"steps": 16, "stability_steps": 4, "size": 32, "from_patches": 1}
 MORE = {"steps": 200, "negatives": True, "variants": 2}  # which have graphs of their own
+SMALL = {"object_store_memory": 80_000_000}
 KIND, LIKE = "ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16"  # a choice of kernels, part of the kind of processor
 ROOT = Path(__file__).parents[3]
 
@@ -64,7 +68,7 @@ def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
-    head = {"num_cpus": getattr(request, "param", 1), "include_dashboard": False, "_system_config": soon}
+    head = {"num_cpus": getattr(request, "param", 1), "include_dashboard": False, "_system_config": soon, **SMALL}
     made = Cluster(initialize_head=True, head_node_args=head)
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
@@ -85,18 +89,74 @@ def after(count: int, do: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def test_a_node_is_lost_and_the_bytes_are_the_same(
+class Losing(Pool):
+    """The first of two workers that is handed a second part, of another layer, is lost in it with its node."""
+
+    def __init__(self, cluster: Any, *given: Any) -> None:
+        super().__init__(*given)
+        self.cluster, self.handed, self.lost = cluster, Counter[int](), None
+
+    def run(self, queue: Any, refuse: Any, prepare: Any, send: Any, take: Any) -> Any:
+        def sent(actor: Any, part: Any) -> Any:
+            made = send(actor, part)
+            process = next(one for one in self.members if one.actor is actor).report["process"]
+            self.handed[process] += 1
+            if self.lost is None and self.handed[process] > 1 and stopped_within(process, made):
+                self.lost = part
+                [node] = (one for one in self.cluster.worker_nodes if parent(process) in pids(one))
+                self.cluster.remove_node(node, allow_graceful=False)
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            return made
+
+        return super().run(queue, refuse, prepare, sent, take)
+
+
+def pids(node: Any) -> set[int]:
+    return {one.process.pid for every in node.all_processes.values() for one in every}
+
+
+def parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def spent(process: int) -> int:
+    """CPU time, in ticks of 10 ms."""
+    return sum(map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+
+def stopped_within(process: int, made: Any) -> bool:
+    """Stop a process once it has worked at something for a while; not, where that is made by then."""
+    import ray
+
+    before = spent(process)
+    while spent(process) - before < 10:
+        if ray.wait([made], timeout=0.01)[0]:
+            return False
+    os.kill(process, signal.SIGSTOP)
+    if ray.wait([made], timeout=0)[0]:
+        os.kill(process, signal.SIGCONT)
+        return False
+    return True
+
+
+@pytest.mark.parametrize("cluster", [0], indirect=True)
+def test_a_node_is_lost_in_a_part_and_the_bytes_are_the_same(
     project: Path, cluster: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost = cluster.add_node(num_cpus=1)
-    killing = after(1, lambda: cluster.remove_node(lost, allow_graceful=False))
+    pools = list[Losing]()
+    monkeypatch.setattr(filling, "Pool", lambda *given: pools.append(Losing(cluster, *given)) or pools[0])
+    for _ in range(2):
+        cluster.add_node(num_cpus=1, **SMALL)
     render(memory=4, executor="ray")
-    killing.join()
+    assert len(cluster.worker_nodes) == 1
     assert files(Path("render")) == files(Path("here/render"))
     assert files(Path("artifacts/maximize")) == files(Path("here/maximize"))
     said = capfd.readouterr().err
     assert "maximize tiny on Ray: " in said
     assert " 2 workers" in said
+    assert f"maximize tiny: {pools[0].lost}: the worker was lost: " in said
+    assert "maximize tiny: 1 retry\n" in said
     assert "maximize tiny: files: " in said
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
@@ -106,6 +166,7 @@ def test_a_node_is_lost_and_the_bytes_are_the_same(
             render(executor="ray", steps=5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cluster", [0], indirect=True)
 def test_workers_of_another_kind_are_refused_or_stay_apart(
     project: Path, cluster: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -132,6 +193,7 @@ def test_workers_of_another_kind_are_refused_or_stay_apart(
     assert files(Path("artifacts/maximize")) == apart
 
 
+@pytest.mark.long
 def test_after_a_kill_of_the_driver_what_is_made_is_not_made_again(project: Path) -> None:
     """A cluster that the stage starts itself, and that ends with it."""
     script = (

@@ -14,7 +14,7 @@ from cnnviz.maximization.execution import Handing
 from cnnviz.maximization.execution.pool import Pool
 from tests.maximization.execution.test_handing import Some
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.long]
+pytestmark = pytest.mark.pipeline
 ray = pytest.importorskip("ray")
 
 
@@ -50,7 +50,7 @@ class Doing:
 def here() -> Iterator[None]:
     """A cluster of one node, of two cores."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000)
     yield
     ray.shutdown()
 
@@ -116,6 +116,7 @@ def test_what_fails_every_time_is_named_and_the_others_are_made(here: None, run:
     assert pool.retries < 20
 
 
+@pytest.mark.long
 def test_workers_that_cannot_begin_or_are_refused_end_it_with_a_line(
     here: None, run: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_workers_that_cannot_begin_or_are_refused_end_it_with_a_line(
         run("a")
 
 
+@pytest.mark.long
 def test_a_node_that_leaves_and_one_that_joins_late(run: Callable[..., Any]) -> None:
     from ray.cluster_utils import Cluster
 
