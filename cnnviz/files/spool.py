@@ -25,7 +25,7 @@ class Spool:
     def append(self, rows: NDArray[Any]) -> int:
         """Where in the file they are now. Raises OSError with the folder's name where there is no room."""
         with writing(self.folder):
-            start, left = self.file.seek(0, 2), memoryview(np.ascontiguousarray(rows)).cast("B")
+            start, left = self.file.seek(0, 2), np.ascontiguousarray(rows).data.cast("B")
             while left:
                 left = left[self.file.write(left) :]
         return start
