@@ -67,6 +67,7 @@ def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the user's home
     soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
     head = {"num_cpus": getattr(request, "param", 1), "include_dashboard": False, "_system_config": soon, **SMALL}
     made = Cluster(initialize_head=True, head_node_args=head)
@@ -200,7 +201,8 @@ def test_after_a_kill_of_the_driver_what_is_made_is_not_made_again(project: Path
         "import sys; from pathlib import Path; from tests.maximization.execution import test_filling as t; "
         "from cnnviz.maximization import stage; stage.CACHE = Path(); t.render(memory=4, executor='ray', **t.MORE)"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"PYTHONPATH": str(ROOT)}
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+    environment |= {"PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
     process = subprocess.Popen([sys.executable, "-c", script], env=environment, start_new_session=True)
     after(8, lambda: os.kill(process.pid, signal.SIGKILL)).join()
     assert process.wait() == -signal.SIGKILL

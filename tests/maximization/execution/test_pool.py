@@ -49,7 +49,7 @@ class Doing:
 @pytest.fixture(scope="module")
 def here() -> Iterator[None]:
     """A cluster of one node, of two cores."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000)
     yield
     ray.shutdown()
