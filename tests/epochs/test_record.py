@@ -16,7 +16,8 @@ from cnnviz.errors import InputError
 from cnnviz.networks import ModelSection, load, read_description, series
 from tests import plain_yaml
 from tests.epochs.test_going_on import cut, network, same, stop, train
-from tests.epochs.test_watch import names, weights
+from tests.epochs.test_watch import fit, names, weights
+from tests.epochs.test_watch import network as watched_network
 from tests.epochs.trained_project import PARAMS
 
 RUN = Path("inputs/models/run")
@@ -257,3 +258,10 @@ def test_trainings_that_begin_alike_are_two_where_their_folders_are_two(run: Pat
     Path("runs/moved").mkdir()
     shutil.move("runs/b/kept", "runs/moved/kept")
     assert add.add(Path("runs/moved/kept")) == "kept-2"
+
+
+def test_weights_that_keras_writes_in_another_type_are_those_of_the_record(tmp_path: Path) -> None:
+    """Of a network in bfloat16, which HDF5 does not have."""
+    fit(watched_network(dtype="bfloat16"), cnnviz.FilterWatch(tmp_path, steps=()), 2)
+    assert names(tmp_path) == ["0-0", "1-4", "2-8"]
+    assert series.missing(tmp_path) == []
