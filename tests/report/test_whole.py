@@ -15,7 +15,7 @@ from cnnviz.tracking.content import of_model, of_stage
 from tests import site_walk
 from tests.whole_project import ENLARGED, FILTERS, NOTED
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 LARGE = [name for name, count in FILTERS.items() if count > WHOLE]
 

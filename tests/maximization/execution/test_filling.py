@@ -141,6 +141,7 @@ def stopped_within(process: int, made: Any) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cluster", [0], indirect=True)
 def test_a_node_is_lost_in_a_part_and_the_bytes_are_the_same(
     project: Path, cluster: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
