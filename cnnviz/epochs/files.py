@@ -63,7 +63,10 @@ def _notes(entries: Sequence[Any], grown: Mapping[str, Mapping[str, NDArray]]) -
         notes.append("the series has one checkpoint: there is nothing that it could be held against")
     unknown = {layer: int((one["formed_at"] < 0).sum()) for layer, one in grown.items()}
     if said := ", ".join(f"{count} of {layer}" for layer, count in unknown.items() if count):
-        notes.append(f"rendered filters that are silent, or no numbers, in the last state, so no form is known: {said}")
+        notes.append(
+            "rendered filters whose form is unknown, since they are silent, or no numbers, in the last state, or their "
+            f"layer has fewer than three units: {said}"
+        )
     return notes
 
 

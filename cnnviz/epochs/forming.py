@@ -14,6 +14,7 @@ from cnnviz.maximization import scores
 from cnnviz.networks import load
 
 UNKNOWN = -1
+FEWEST = 3  # units by which pictures can be told apart: of two numbers less their mean a correlation is a sign
 ROUNDED = 1e-5  # a picture is as similar to itself as float32 tells
 
 
@@ -56,7 +57,7 @@ def similarity(stored: Path, folder: Path, layer: str, count: int, natural: NDAr
 
     Features: the mean of each unit over positions, in the stored network, standardised over what natural images give
     there `(m, C)`, less their mean over units: any strong picture drives most of them. Units that are no numbers take
-    no part.
+    no part; NaN where fewer than FEWEST are left.
     """
     network, described = load(stored)
     first = files.read_pictures(folder, count - 1, layer)
@@ -69,15 +70,19 @@ def similarity(stored: Path, folder: Path, layer: str, count: int, natural: NDAr
             return pictures[list(indices)].astype(np.float32)
 
         features.append(seen.statistics(read, len(pictures), lambda done: None)[layer].feature)
-    every = np.stack(features, 1)
+    return alike_last(np.stack(features, 1), natural)
+
+
+def alike_last(every: NDArray, natural: NDArray) -> NDArray[np.float32]:
+    """The same from the features `(filters, count, C)` of all pictures."""
     broken = ~(np.isfinite(natural).all(0) & np.isfinite(every).all((0, 1)))
-    if broken.all():
+    if (~broken).sum() < FEWEST:
         return np.full(every.shape[:2], np.nan, np.float32)
     every, natural = (np.where(broken, 0, one) for one in (every, natural))
     if len(natural) > 1:
         every = scores.standardise(every, natural)
     every = np.where(broken, 0, every - every[..., ~broken].mean(-1, keepdims=True))
-    return np.stack([scores.seed_stability(every[:, [i, count - 1]]) for i in range(count)], 1)
+    return np.stack([scores.seed_stability(every[:, [i, -1]]) for i in range(every.shape[1])], 1)
 
 
 def took_form(found: NDArray, threshold: float) -> NDArray[np.int32]:

@@ -227,6 +227,16 @@ def test_when_a_form_was_taken() -> None:
     assert forming.took_form(found[:, -1:], 0.9).tolist() == [0, 0, 0, 0, -1]  # a series of one checkpoint
 
 
+def test_a_layer_of_one_or_two_units_tells_no_pictures_apart() -> None:
+    natural = np.array([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]], np.float32)
+    every = np.array([[[3.0, 1.0, 0.0], [3.0, 0.0, 1.0], [4.0, 1.0, 0.0]]], np.float32)
+    for units in (1, 2):
+        assert np.isnan(forming.alike_last(every[..., :units], natural[:, :units])).all()
+    # natural images have the same spread in each unit: Pearson correlations
+    expected = [np.corrcoef(every[0, i], every[0, 2])[0, 1] for i in range(3)]
+    np.testing.assert_allclose(forming.alike_last(every, natural)[0], expected, atol=1e-5)
+
+
 def test_since_when_it_is_silent() -> None:
     silent = np.array([[0, 0, 1], [1, 1, 1], [1, 1, 0], [1, 0, 1]], bool)
     assert states.since(silent).tolist() == [2, 0, -1, 2]

@@ -29,6 +29,7 @@ def of_filter(training: Training | None, layer: str, k: int) -> Facts | None:
         found["formed"] = at if at >= 0 else None
         states = zip(np.isfinite(arrays["score"][row]), arrays["active"][row], strict=True)
         found["nothing"] = ["no number" if not number else "" if active else "silent" for number, active in states]
+        found["few"] = not found["nothing"][-1] and not np.isfinite(arrays["similarity"][row, -1])
         lines["similarity to its last picture"] = _list(arrays["similarity"][row])
     if "cosine" in arrays:
         lines["cosine of its kernel to the last"] = _list(arrays["cosine"][k])
