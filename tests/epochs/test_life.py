@@ -134,5 +134,7 @@ def test_two_trainings_are_paired_by_the_places_of_their_layers(trained: trainin
     assert [one.url for one in filters] == ["m/first/1.html", "n/second/1.html"]
     assert strips == [trained.strips["first", 1], other.strips["second", 1]]
     assert at == ["epoch 2", "epoch 2"]
+    assert pair.renamed  # noise is drawn by a layer's name
+    assert not beside.Beside(models["m"], models["m"]).renamed
     models["n"].layers["second"].conv["activation"] = "tanh"
     assert beside.pairs(models) == []

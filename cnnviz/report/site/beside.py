@@ -28,6 +28,11 @@ class Beside:
     def path(self) -> str:
         return f"epochs/{self.one.key}--{self.other.key}.html"
 
+    @property
+    def renamed(self) -> bool:
+        """Whether a layer of both has two names: noise is drawn by the name, so it is not the same in both."""
+        return any(one.name != other.name for (one, other), _ in _both(self.one, self.other))
+
 
 def pairs(models: Mapping[str, Model]) -> list[Beside]:
     """Of all models those that were trained as one architecture, and have filters of which both show the life."""
