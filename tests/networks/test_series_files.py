@@ -1,6 +1,7 @@
 """Series by patterns: one state in two files, and a line where there are none."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,12 @@ def test_a_watched_training_without_its_network(watched: Path) -> None:
         f"'{RUN}' has 3 states of a watched training, but not their network.keras; copy it there again, "
         "or go on training in the folder, which writes it"
     )
+
+
+def test_a_configuration_that_unpacks_to_much_is_not_unpacked(tmp_path: Path) -> None:
+    file = tmp_path / series.NETWORK
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", b'{"a": "' + bytes(20 << 20) + b'"}')
+        archive.writestr("model.weights.h5", b"")
+    with pytest.raises(InputError, match="config.json"):
+        series.configured(file)

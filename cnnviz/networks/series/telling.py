@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError, reason
+from cnnviz.networks.files import recognise
 from cnnviz.networks.series.kept import ODD
 
 # Settings and layers that change nothing of what a trained network answers
@@ -34,8 +35,9 @@ def telling(settings: Any) -> Any:
 def configured(network: Path) -> str:
     """SHA-256 of what of a .keras file tells its architecture; weights, and how its layers are called, are none of it.
 
-    Raises InputError where it can't be read.
+    Raises InputError where it can't be read, or is no .keras file of bounded size.
     """
+    recognise(network, str(network))
     try:
         with zipfile.ZipFile(network) as archive:
             found = json.loads(archive.read("config.json"))
