@@ -108,5 +108,5 @@ def test_a_configuration_that_unpacks_to_much_is_not_unpacked(tmp_path: Path) ->
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", b'{"a": "' + bytes(20 << 20) + b'"}')
         archive.writestr("model.weights.h5", b"")
-    with pytest.raises(InputError, match="config.json"):
+    with pytest.raises(InputError, match=r"config\.json"):
         series.configured(file)
