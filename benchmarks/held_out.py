@@ -25,7 +25,7 @@ from cnnviz.maximization.ascent import scores, settings, transforms
 from cnnviz.objectives import channel
 
 LATTICES = {8: (1, 3, 5, 7), 12: (1, 5, 7, 11), scores.HELD_OUT: scores.LATTICE}  # of the lowest discrepancy
-RANDOM, DRAWN = (16, 32, 64), 8  # sizes of independent sets, how many of each
+RANDOM, DRAWN = (16, 32), 4  # sizes of independent sets, how many of each
 
 
 def under_each(key: str, layer: str, filters: Sequence[int], images: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -83,6 +83,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help="of params.yaml; all by default")
     parser.add_argument("--filters", type=int, default=2, help="of each layer")
-    parser.add_argument("--many", type=int, default=512)
+    parser.add_argument("--many", type=int, default=256)
     options = parser.parse_args()
     main(options.models, options.filters, options.many)

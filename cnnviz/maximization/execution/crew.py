@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 WORTH = 1_000_000  # pixels times steps, of all pictures: less is done before another process has begun
 EACH = 1_000_000_000  # bytes of a process, besides `maximize.memory`
+MOST = 8  # processes, unless `maximize.workers` says more
 OWN = "own"  # this process, among the workers
 
 
@@ -81,7 +83,7 @@ def processes(request: Request, given: Given) -> int:
         return 1
     parts = sum(-(-len(filters) // FEWEST) for filters in given.wanted.values()) + len(given.objectives)
     room = machine.memory() // 2 // (EACH + int(section.memory * 2**20))
-    return max(1, min(_cores(), parts, room))
+    return max(1, min(_cores(), parts, room, MOST))
 
 
 def _cores() -> int:
@@ -113,7 +115,11 @@ class Crew:
             here, there = forks.Pipe()
             told = (request, artifacts, folder, self.threads, there)
             other = forks.Process(target=_work, args=told, name=f"cnnviz {number}", daemon=True)
-            other.start()
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", DeprecationWarning
+                )  # Python 3.12's: one thread passes on what stderr gets
+                other.start()
             there.close()
             self._others.append((other, here))
 
@@ -155,17 +161,18 @@ class Crew:
         """Hand parts to another process, to its end or the end of all parts."""
         name = threading.current_thread().name
         try:
-            while True:
-                said = line.recv()
-                if not isinstance(said, Through):
-                    self._ticks(self._busy[name], bar).told(*said)
-                    continue
-                self._through(name, said, work, bar, watch)
-                part = self._next(name)
-                line.send(part)
-                if part is None:
-                    return
-        except (EOFError, OSError):
+            with suppress(EOFError, OSError):  # it is gone
+                while True:
+                    said = line.recv()
+                    if not isinstance(said, Through):
+                        self._ticks(self._busy[name], bar).told(*said)
+                        continue
+                    self._through(name, said, work, bar, watch)
+                    part = self._next(name)
+                    line.send(part)
+                    if part is None:
+                        return
+        finally:
             with self._changed:
                 self._queue.gone(name)
                 if (part := self._busy.pop(name, None)) is not None:  # if it can't be made, this process says why
