@@ -110,7 +110,7 @@ def made(project: Path, *words: str) -> tuple[str, dict[str, bytes]]:
 
 
 @pytest.mark.pipeline
-def test_two_processes_make_what_one_makes(project: Path) -> None:
+def test_two_processes_make_what_one_makes_and_one_that_is_lost_is_missed_by_nobody(project: Path) -> None:
     said, alone = made(project, "1", "")
     assert said == "0 dilated expand first"
     said, together = made(project, "2", "waited for")
@@ -119,11 +119,6 @@ def test_two_processes_make_what_one_makes(project: Path) -> None:
     process = run("2", "")
     assert process.communicate(timeout=300)[0].strip() == "0"  # all is in the render cache
     assert process.returncode == 0
-
-
-@pytest.mark.pipeline
-def test_a_process_that_is_lost_is_missed_by_nobody(project: Path) -> None:
-    _, alone = made(project, "1", "")
     said, after = made(project, "2", "killed")
     assert said == "1 dilated expand first"
     assert after == alone
