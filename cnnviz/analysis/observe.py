@@ -35,7 +35,8 @@ class Observer:
         if self.head.answers:
             outputs += [self.head.scores, self.head.features]
         self._network = keras.Model(self.graph.input, outputs)
-        self._run = tf.function(self._compute, autograph=False, reduce_retracing=True)
+        kind = tf.TensorSpec((None, *self.graph.input.shape[1:]))  # one graph for any number of images
+        self._run = tf.function(self._compute, [kind], autograph=False)
 
     def _compute(self, images: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
         with _inputs_of_activations(self.graph.convs) as before:

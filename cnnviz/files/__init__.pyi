@@ -20,7 +20,9 @@ from .disk import write_json as write_json  # the same for JSON
 from .disk import writing as writing  # errors inside name the file
 from .experiment import check_brought as check_brought  # files that DVC's temporary folder lacks, in a line
 from .experiment import home as home  # the project's own folder, also for an experiment in a temporary one
+from .interrupting import FORCE as FORCE  # the signal that ends a process by force
 from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
+from .interrupting import STOPS as STOPS  # the signals of an interruption
 from .interrupting import WITHIN as WITHIN  # in the environment: another process says it
 from .interrupting import exit_status as exit_status  # of a process, as a shell has it
 from .interrupting import interrupted as interrupted  # what it says

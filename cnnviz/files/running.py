@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
@@ -27,6 +28,7 @@ class Stopwatch:
     def __init__(self) -> None:
         self.network_seconds = 0.0
         self.parts: dict[str, dict[str, float]] = {}
+        self._elsewhere: Counter[str] = Counter()
 
     @contextmanager
     def network(self) -> Iterator[None]:
@@ -36,14 +38,22 @@ class Stopwatch:
         finally:
             self.network_seconds += time.perf_counter() - start
 
+    def add(self, name: str, seconds: float) -> None:
+        """What of a part was done before `each` comes to it, by whichever process."""
+        self._elsewhere[name] += seconds  # type: ignore[assignment]
+
     def each(self, parts: Mapping[str, T]) -> Iterator[tuple[str, T]]:
-        """The items of `parts`, noting what the loop's body takes for each. Memory: the process's peak until then."""
+        """The items of `parts`, noting what the loop's body, and what was added, takes for each.
+
+        Memory: the process's peak until then.
+        """
         for name, part in parts.items():
             start, before = time.perf_counter(), self.network_seconds
             yield name, part
+            added = self._elsewhere[name]
             self.parts[name] = {
-                "seconds": time.perf_counter() - start,
-                "network_seconds": self.network_seconds - before,
+                "seconds": time.perf_counter() - start + added,
+                "network_seconds": self.network_seconds - before + added,
                 "peak_memory_mb": peak_memory(),
             }
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnviz.files import CACHE, Stopwatch, fresh, progress
+from cnnviz.maximization.execution.crew import Ticks, beside
 from cnnviz.maximization.execution.request import Request
+from cnnviz.maximization.execution.shards import fill
 from cnnviz.maximization.section import MaximizeSection
 
 if TYPE_CHECKING:
@@ -28,19 +30,20 @@ def run(
     alone. Raises InputError for a layer or filter that is not there.
     """
     request = Request(key, model, section, seed, tuple(sets))
-    request.read(artifacts)
+    given, cache = request.read(artifacts), CACHE / "render"
     # TensorFlow: only after the params are checked
-    from cnnviz.maximization import files
-    from cnnviz.maximization.execution import execute, fill
-
     if shard:
-        fill(request, artifacts, CACHE / "render", shard, watch)
+        fill(request, artifacts, cache, shard, watch)
         return
-    done = execute(request, artifacts, CACHE / "render", f"maximize {key}", watch)
-    work = done.work
-    what = f"{sum(map(len, work.wanted.values()))} filters of {len(work.wanted)} layers, {work.steps:,} image·steps"
-    bar = progress(work.steps, "image·step", done.name, what, work.effort)
-    made = done.rendering(work, watch, bar)
+    with beside(request, given, artifacts, cache) as crew:
+        from cnnviz.maximization import files
+        from cnnviz.maximization.execution import execute
+
+        done = execute(request, artifacts, cache, f"maximize {key}", watch)
+        work = done.work
+        what = f"{sum(map(len, work.wanted.values()))} filters of {len(work.wanted)} layers, {work.steps:,} image·steps"
+        bar = progress(work.steps, "image·step", done.name, what, work.effort)
+        made = done.rendering(work, watch, Ticks() if crew.fill(done, bar, watch) else bar)
     folder, rgb = fresh(artifacts / "maximize" / key), work.described.get("bands", {}).get("rgb")
     numbers, count = {}, 0
     for layer, filters in watch.each(work.wanted):

@@ -129,6 +129,9 @@ def test_where_a_part_gives_something_else_the_whole_image_is_taken(raw: dict[st
         one.opacities(places, lambda i: images[i], one.steps, False)
     expected = one.opacities(places, lambda i: images[i], (0, 0), False)
     np.testing.assert_array_equal(np.array(seen(watching, "after", images, wanted)), np.array(expected))
+    lower = [True, False]
+    looking.opacities(watching, "after", places, lambda i: images[i], lower)
+    assert lower == [False]  # later layers are not tried in bfloat16
 
 
 def test_a_size_of_its_own_is_no_hindrance(raw: dict[str, Any], images: np.ndarray) -> None:

@@ -54,7 +54,7 @@ def write_masks(
     if not wanted:
         return
     total = sum(len(filters) * examples[name].top.shape[1] for name, filters in wanted.items())
-    seeing = lru_cache(HELD)(pixels.seen)
+    seeing, lower = lru_cache(HELD)(pixels.seen), precisions()
     with progress(total, "mask", f"mask patches of {folder.name}") as bar:
         for name, filters in wanted.items():
             top, boxes = examples[name].layer.top, examples[name].top[filters]
@@ -63,7 +63,7 @@ def write_masks(
                 for k, each in zip(filters, boxes.tolist(), strict=True)
                 for i, box in enumerate(each)
             ]
-            found = opacities(observer, name, spots, seeing)
+            found = opacities(observer, name, spots, seeing, lower)
             bar.update(len(spots))
             rows = masks.grid(boxes.reshape(-1, 4))
             seen = np.stack([np.zeros(rows, np.uint8) if one is None else one for one in found])
@@ -75,15 +75,26 @@ def write_masks(
             write_bytes(folder / "masks" / f"{name}.npz", npz.pack(arrays, compress=True))
 
 
-def opacities(observer: Observer, layer: str, spots: Sequence[Spot], seeing: Seeing) -> list[NDArray[np.uint8] | None]:
+def precisions() -> list[bool]:
+    """Whether convolutions are tried in bfloat16, in this order."""
+    return [True, False] if machine.processor().has_bfloat16 else [False]
+
+
+def opacities(
+    observer: Observer, layer: str, spots: Sequence[Spot], seeing: Seeing, lower: list[bool] | None = None
+) -> list[NDArray[np.uint8] | None]:
     """What of each spot's box is seen, all of one shape, see masks.opacity; None where that is unknown.
 
-    seeing: an image by its number, as the network sees it, uint8 `(h, w, channels)`.
+    seeing: an image by its number, as the network sees it, uint8 `(h, w, channels)`; lower: `precisions`, shared by the
+    layers of a network in their order: where one's responses are not those in bfloat16, later ones are not tried in it.
     """
-    one = _Layer(observer, layer)
-    for lower in (True, False) if machine.processor().has_bfloat16 else (False,):
+    one, tried = _Layer(observer, layer), precisions() if lower is None else lower
+    for precision in list(tried):
         with suppress(Exception):  # of a size that a layer does not take Keras raises almost anything
-            return one.opacities(spots, seeing, one.steps, lower)
+            try:
+                return one.opacities(spots, seeing, one.steps, precision)
+            except ArithmeticError:
+                tried[:] = [False]
     try:
         return one.opacities(spots, seeing, (0, 0), False, strict=False)
     except Exception as error:  # an operation may have no gradient

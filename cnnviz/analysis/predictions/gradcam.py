@@ -130,7 +130,8 @@ class Explainer:
             raise InputError(f"layer {layer!r}: no score of {head.output!r} depends on it")
         output = conv.unit.output if id(conv.unit.output) in way else conv.output
         self._network = keras.Model(graph.input, [output, head.features, head.scores])
-        self._run: Callable[..., Any] = tf.function(self._logits, autograph=False, reduce_retracing=True)
+        kind = tf.TensorSpec((None, *graph.input.shape[1:]))  # one graph for any number of images
+        self._run: Callable[..., Any] = tf.function(self._logits, [kind], autograph=False)
 
     def _logits(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         maps, features, scores = self._network(preprocess(images, self.preprocessing), training=False)

@@ -22,14 +22,18 @@ def draw(
     size: height and width; jitter: largest shift as a share of them; scale: largest relative change of size; rotate:
     degrees, about the centre.
     """
+    shifts = rng.uniform(-jitter, jitter, (steps, 2))
+    return matrices(size, shifts, 1 + rng.uniform(-scale, scale, steps), rng.uniform(-rotate, rotate, steps))
+
+
+def matrices(size: tuple[int, int], shifts: np.ndarray, factor: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Transforms as `draw` returns them: shifts `(n, 2)`, x and y, as shares of the canvas; factor, degrees `(n,)`."""
     height, width = size
-    shift = rng.uniform(-jitter, jitter, (steps, 2)) * (width, height)
-    factor = 1 + rng.uniform(-scale, scale, steps)
-    angle = np.deg2rad(rng.uniform(-rotate, rotate, steps))
+    shift, angle = shifts * (width, height), np.deg2rad(degrees)
     cos, sin, middle, centre = np.cos(angle) / factor, np.sin(angle) / factor, (height - 1) / 2, (width - 1) / 2
     x = centre - cos * centre + sin * middle + shift[:, 0]
     y = middle - sin * centre - cos * middle + shift[:, 1]
-    zero = np.zeros(steps)
+    zero = np.zeros(len(factor))
     return np.stack([cos, -sin, x, sin, cos, y, zero, zero], axis=1).astype("float32")
 
 

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from cnnviz.maximization.execution import kinds, worker
 from cnnviz.maximization.execution.handing import Handing
 from cnnviz.maximization.execution.pool import Failure, Pool
 from cnnviz.maximization.execution.request import Request
-from cnnviz.maximization.execution.work import Part, Work
+from cnnviz.maximization.execution.work import Part, Work, lacking
 
 PACKAGE = Path(__file__).parents[2]
 SHOWN = 3  # failures in a line
@@ -37,7 +36,7 @@ def fill(request: Request, artifacts: Path, folder: Path, name: str) -> tuple[Wo
     InputError where Ray or workers are not to be had, and, after all else is made, for what can't be made.
     """
     work, section = Work(request, artifacts), request.section
-    if not (parts := list(_lacking(work, folder, None))):
+    if not (parts := list(lacking(work, work.parts(), folder))):
         return work, None
     with _connected(name) as ray:
         ray.cloudpickle.register_pickle_by_value(worker)
@@ -56,7 +55,7 @@ def fill(request: Request, artifacts: Path, folder: Path, name: str) -> tuple[Wo
             say(f"{name}: pictures by workers of another kind than this machine: {kind}")
             request = kind.of(request)
             work = Work(request, artifacts)
-            parts = list(_lacking(work, folder, foreign))
+            parts = list(lacking(work, work.parts(), folder, list(foreign.parts)))
         failed = _run(ray, pool, work, parts, folder, foreign, kind, name) if parts else []
         nodes = {member.report["node"]: member for member in pool.members if member.report}
         with suppress(ray.exceptions.RayError):
@@ -99,21 +98,6 @@ def _run(
     took = time.monotonic() - started
     say(f"{name}: {pool.seconds:.0f} s of work by {len(pool.members)} workers in {took:.0f} s")
     return failed
-
-
-def _lacking(work: Work, folder: Path, kind: kinds.Kind | None) -> Iterator[Part]:
-    """The parts that are not in a folder, each with those of its filters of which something is missing."""
-    for part in work.parts():
-        cache, missing = work.named(part.state).cache(folder, list(kind.parts) if kind else None), set[int]()
-        for chunk in work.asked(part):
-            missing |= {i for i in range(len(chunk.objectives)) if i not in missing and not cache.there(chunk, i)}
-            if len(missing) == len(chunk.objectives):
-                yield part
-                break
-        else:
-            if missing:
-                filters, share = tuple(part.filters[i] for i in sorted(missing)), len(missing) / len(part.filters)
-                yield replace(part, filters=filters, steps=round(part.steps * share), effort=part.effort * share)
 
 
 def _known(work: Work, part: Part, folder: Path, kind: kinds.Kind | None) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ the render cache.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -78,7 +78,7 @@ class Work:
         self.wishes = {name: self._wishes(name) for name in self.wanted}
         self.costs = costs(self.described, {name: one.size for name, one in self.use.items()}, self.size)
         self._around: tuple[str, surroundings.Surroundings] | None = None
-        self._together: dict[str, int] = {}
+        self.together: dict[str, int] = {}  # by layer, how many filters fit into memory, where that is known
 
     def _wishes(self, layer: str) -> Wishes:
         section = self.request.section
@@ -100,14 +100,15 @@ class Work:
     @property
     def steps(self) -> int:
         """Image·steps, of a series those of one state, without what the ladder makes again."""
-        return sum(part.steps for part in self._all())
+        return sum(part.steps for part in self.groups())
 
     @property
     def effort(self) -> float:
         """The same, each by about how long it takes against others."""
-        return sum(part.effort for part in self._all())
+        return sum(part.effort for part in self.groups())
 
-    def _all(self) -> Iterator[Part]:
+    def groups(self) -> Iterator[Part]:
+        """All parts, of a series those of one state, before they are split."""
         for layer in self.wanted:
             yield from self._groups(layer)
         yield from self.of_objectives()
@@ -120,12 +121,18 @@ class Work:
 
     def of_layer(self, layer: str, state: int | None = None) -> Iterator[Part]:
         """The filters of a layer, so many together as fit into memory."""
-        if layer not in self._together:
-            section = self.request.section
-            natural = self.around(layer).pictures if section.parameterization == "maco" else None
-            self._together[layer] = chunks.size(str(self.stored), layer, self.use[layer], section.memory, natural)
         for group in self._groups(layer, state):
-            yield from group.split(self._together[layer])
+            yield from self.fitting(group)
+
+    def fitting(self, part: Part) -> list[Part]:
+        """The same, so many filters together as fit into memory."""
+        layer, section = part.layer, self.request.section
+        if part.objective:
+            return [part]
+        if layer not in self.together:
+            natural = self.around(layer).pictures if section.parameterization == "maco" else None
+            self.together[layer] = chunks.size(str(self.stored), layer, self.use[layer], section.memory, natural)
+        return part.split(self.together[layer])
 
     def of_objectives(self) -> Iterator[Part]:
         for name, one in self.whole.items():
@@ -209,3 +216,21 @@ class States(ExitStack):
                 folder = self.enter_context(self._kept.at(state))
                 self._here = self.work.at(folder, self._kept.described_at(state))
         return self._here
+
+
+def lacking(work: Work, parts: Iterable[Part], folder: Path, kind: list[str] | None = None) -> Iterator[Part]:
+    """Those that are not in a render cache, each with those of its filters of which something is missing.
+
+    kind: see RenderCache.
+    """
+    for part in parts:
+        cache, missing = work.named(part.state).cache(folder, kind), set[int]()
+        for chunk in work.asked(part):
+            missing |= {i for i in range(len(chunk.objectives)) if i not in missing and not cache.there(chunk, i)}
+            if len(missing) == len(chunk.objectives):
+                yield part
+                break
+        else:
+            if missing:
+                filters, share = tuple(part.filters[i] for i in sorted(missing)), len(missing) / len(part.filters)
+                yield replace(part, filters=filters, steps=round(part.steps * share), effort=part.effort * share)
