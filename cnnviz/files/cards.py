@@ -1,31 +1,28 @@
-"""Graphics cards: whether this process may use one, which it is, and what is said where it is missing, too old, full or
-lost. TensorFlow is never imported here.
+"""Graphics cards: whether this process may use one, and what is said where it is missing, too old, full or lost.
 
 The variable GPU of the environment: 1 asks for a card, 0 hides those that there are; without it, what TensorFlow finds
-is used.
+is used. TensorFlow is never imported here.
 """
 
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cnnviz import device
 from cnnviz.errors import InputError, quoted, reason
 
 ASKED = "GPU"
-# of the drivers: Linux's, that of containers without nvidia-smi too, and that of Windows' Linux
-DEVICES = ("/dev/nvidiactl", "/dev/dxg")
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # Linux's, and that of Linux inside Windows
 
 _FULL = re.compile(
-    r"out of memory|\bOOM\b|OUT_OF_MEMORY|RESOURCE_EXHAUSTED|ALLOC_FAILED|failed to allocate|exhausted"
-    r"|Dst tensor is not initialized",
+    r"out of memory|\bOOM\b|OUT_OF_MEMORY|RESOURCE_EXHAUSTED|ALLOC_FAILED|failed to allocate|tensor is not initialized",
     re.IGNORECASE,
 )
-_CARD = re.compile(r"cuda|cudnn|cublas|cufft|cusolver|DNN library|\bGPU\b|PTX|gpu_|nvlink", re.IGNORECASE)
+_CARD = re.compile(r"cuda|cudnn|cublas|cufft|cusolver|DNN library|\bGPU\b|PTX|nvlink", re.IGNORECASE)
 _SHAPE = re.compile(r"shape(?: of)? ?\[([\d, ]+)\]")
-_WHERE = re.compile(r"device:(CPU|GPU):(\d+)")
 
 
 def settle() -> None:
@@ -34,53 +31,40 @@ def settle() -> None:
     """
     asked = os.environ.get(ASKED, "")
     if asked not in ("", "0", "1"):
-        raise InputError(f"{ASKED}={quoted(asked)} in the environment; expected 1, compute on a graphics card, or 0, not")
+        raise InputError(f"{ASKED}={quoted(asked)} in the environment; expected 1, to compute on a graphics card, or 0")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if asked == "0":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 def check(tensorflow: Any) -> None:
-    """Raises InputError where a card was asked for and TensorFlow sees none, or where it has no kernels for any."""
+    """Raises InputError where a card was asked for and TensorFlow sees none, or where it has no kernels for it."""
     if os.environ.get(ASKED) == "0":
         return
-    found = tensorflow.config.list_physical_devices("GPU")
-    if not found and os.environ.get(ASKED) == "1":
+    here, least = device.here(), _least(tensorflow.sysconfig.get_build_info())
+    if not here.gpu and os.environ.get(ASKED) == "1":
         raise InputError(
-            f"{ASKED}=1: TensorFlow sees no graphics card; does `nvidia-smi` see one? make repro GPU=1 installs what "
-            f"TensorFlow needs for it; {ASKED}=0 computes on the processor"
+            f"{ASKED}=1: TensorFlow sees no graphics card; is it in the list of `nvidia-smi`? `make repro GPU=1` "
+            f"installs what TensorFlow needs for it; {ASKED}=0 computes on the processor"
         )
-    least = _least(tensorflow.sysconfig.get_build_info())
-    old = [one for one in (_details(tensorflow, card) for card in found) if _version(one) and _version(one) < least]
-    if found and len(old) == len(found):
+    if here.capability and here.capability < least:
         raise InputError(
-            f"{_named(old[0])}: too old, this TensorFlow's kernels are for compute capability {_dotted(least)} and "
-            f"newer; {ASKED}=0 computes on the processor"
+            f"{here.name}: compute capability {_dotted(here.capability)} is too old, this TensorFlow needs "
+            f"{_dotted(least)} or newer; choose another card (CUDA_VISIBLE_DEVICES), or the processor: {ASKED}=0"
         )
 
 
-def _least(build: dict[str, Any]) -> tuple[int, ...]:
-    """The lowest compute capability that TensorFlow was built for: of `sm_60`, `compute_90` and their like 6, 0."""
-    numbers = [int(match[1]) for name in build.get("cuda_compute_capabilities", ()) if (match := re.search(r"_(\d+)", name))]
+def _least(build: Mapping[str, Any]) -> tuple[int, ...]:
+    """The lowest compute capability that TensorFlow was built for: of `sm_60`, `compute_90` and their like (6, 0).
+
+    It leaves older cards alone, with a line in its log: tensorflow/core/common_runtime/gpu/gpu_device.cc.
+    """
+    numbers = [int(re.sub(r"\D", "", name)) for name in build.get("cuda_compute_capabilities", ())]
     return divmod(min(numbers), 10) if numbers else ()
-
-
-def _details(tensorflow: Any, card: Any) -> dict[str, Any]:
-    found: dict[str, Any] = tensorflow.config.experimental.get_device_details(card)
-    return found
-
-
-def _version(details: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(details.get("compute_capability", ()))
 
 
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
-
-
-def _named(details: dict[str, Any]) -> str:
-    capability = f" (compute capability {_dotted(_version(details))})" if _version(details) else ""
-    return f"{details.get('device_name', 'the graphics card')}{capability}"
 
 
 def failure(error: BaseException, again: str) -> str:
@@ -90,11 +74,11 @@ def failure(error: BaseException, again: str) -> str:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return ""
-    errors, card = tensorflow.errors, _card(tensorflow)
+    errors = tensorflow.errors
     for one in _causes(error):
         if not isinstance(one, errors.OpError) or isinstance(one, errors.InvalidArgumentError):
             continue
-        said = _own_words(one)
+        said, card = _own_words(one), _card()
         if isinstance(one, errors.ResourceExhaustedError) or _FULL.search(said):
             return _full(said, card, again)
         if card and _CARD.search(said):
@@ -104,10 +88,10 @@ def failure(error: BaseException, again: str) -> str:
 
 
 def _full(said: str, card: str, again: str) -> str:
-    shape, where = _SHAPE.search(said), _WHERE.search(said)
+    shape = _SHAPE.search(said)
     what = f" for a tensor of shape [{shape[1].replace(' ', '')}]" if shape else ""
     less = "lower maximize.memory or analyze.batch in params.yaml"
-    if not card or (where and where[1] == "CPU"):
+    if not card or "device:CPU" in said:
         return f"no memory left{what}: {less}, or end what else takes memory, then: {again}"
     return f"{card}: no memory left{what}; `nvidia-smi` shows who has it, or {less}. {_remedy(again)}"
 
@@ -117,9 +101,8 @@ def _remedy(again: str) -> str:
 
 
 def _own_words(error: BaseException) -> str:
-    """TensorFlow puts the graph's nodes and a stack before and behind what is wrong."""
-    message = getattr(error, "message", None) or str(error)
-    return str(message).split("\nNode: ")[-1]
+    """TensorFlow puts the graph's nodes and a stack before what is wrong."""
+    return str(getattr(error, "message", None) or error).rsplit("\nNode: ", 1)[-1]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -131,15 +114,32 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _card(tensorflow: Any) -> str:
-    """The first card's name, "" where there is none."""
+def _card() -> str:
+    """The card's name, "" where there is none."""
     try:
-        found = tensorflow.config.list_physical_devices("GPU")
-        return _named(_details(tensorflow, found[0])) if found else ""
+        here = device.here()
     except Exception:  # of a card that is gone
         return "the graphics card"
+    return here.name if here.gpu else ""
 
 
 def likely() -> bool:
     """Whether a driver of a card is here and the card is not hidden; without TensorFlow."""
-    return os.environ.get(ASKED) != "0" and any(Path(one).exists() for one in DEVICES)
+    return os.environ.get(ASKED) != "0" and any(Path(one).exists() for one in DRIVERS)
+
+
+def used() -> dict[str, str]:
+    """What TensorFlow computes on in this process, for timings and MLflow's tags; empty where it was not imported."""
+    if "tensorflow" not in sys.modules:
+        return {}
+    here = device.here()
+    capability = _dotted(here.capability) if here.capability else ""
+    found = {"device": str(here), "capability": capability, "cudnn": here.cudnn}
+    return {name: value for name, value in found.items() if value}
+
+
+def computed_on(timing: Mapping[str, Any]) -> str:
+    """Of a timings file, for people: the card, where one was used, and the processor; "" for unknown."""
+    noted = timing.get("device")
+    name = str(noted.get("device", "")) if isinstance(noted, dict) else ""
+    return "; ".join(filter(None, (name if name != str(device.CPU) else "", str(timing.get("cpu", "")))))
