@@ -14,6 +14,7 @@ $(shell test ! -e $(VENV)/ready || $(PY) -c '' 2>/dev/null || rm -f $(VENV)/read
 .PHONY: repro look test ui publish teams bench clean card
 .DEFAULT_GOAL := repro
 
+COMMA := ,
 # The first graphics card that its driver names, where it is used unless GPU says otherwise
 ifneq ($(filter repro look,$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
 ifeq ($(strip $(GPU)),)
@@ -86,7 +87,7 @@ $(VENV)/ready-teams: $(VENV)/ready requirements-teams.txt
 $(VENV)/ready-gpu: $(VENV)/ready requirements-gpu.txt
 	@test "$(MAKECMDGOALS)" = $@ || test -e /dev/nvidiactl || test -e /dev/dxg || { \
 		echo "error: GPU=1, but no driver of a graphics card is here (/dev/nvidiactl); GPU=0 computes on the processor"; exit 1; }
-	@echo "installing CUDA for TensorFlow into $(VENV) (once; 2.4 GB)"
+	@echo "installing CUDA for TensorFlow into $(VENV)$(if $(CARD),$(COMMA) for the $(CARD) here) (once; 2.4 GB; GPU=0: not)"
 	@$(PY) install.py --no-deps -r requirements-gpu.txt
 	@touch $@
 

@@ -1,8 +1,8 @@
 """Keras with its own defaults on TensorFlow, whatever the user has set for other projects.
 
 `KERAS_BACKEND` and `keras.json` may say JAX, channels first or float16, and Keras heeds them while it is imported.
-`KERAS_HOME`, where Keras keeps its downloads beside `keras.json`, stays the user's. With Keras comes TensorFlow: what it
-may compute on is settled here, too.
+`KERAS_HOME`, where Keras keeps its downloads beside `keras.json`, stays the user's. With Keras comes TensorFlow:
+what it may compute on is settled here, too.
 """
 
 import importlib.util

@@ -76,8 +76,8 @@ def stage(name: str, again: str = REPRO) -> Iterator[Stopwatch]:
     Where it fails, what the stage had made before is put back, see `put_back`.
 
     The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
-    network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the CPU,
-    what TensorFlow computed on and the versions of the packages. It is no DVC output, since it differs from run to run.
+    network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the
+    CPU, what TensorFlow computed on, the versions of the packages. It is no DVC output: it differs from run to run.
     """
     with command(again):
         drop_chatter()
