@@ -14,13 +14,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from cnnviz.maximization.ascent.renderer import Rendered, Renderer
+from cnnviz.maximization.ascent.policy import Policy
+from cnnviz.maximization.ascent.rendered import Rendered
+from cnnviz.maximization.ascent.renderer import Renderer
 from cnnviz.maximization.ascent.settings import Settings
 from cnnviz.networks import load
 from cnnviz.objectives import Objective, channel
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of malloc.h
-LARGEST = 16  # images: more gains nothing, and an interruption loses a chunk
+LARGEST = 16  # images, on a CPU: more gains nothing, and an interruption loses a chunk
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Workshop:
     """A network and the last renderer that was traced for it.
 
     digest: what start noise is drawn by, besides seed and objective. described: model.json, where there is one, which
-    says what the answer is that `logit` means.
+    says what the answer is that `logit` means. policy: of its renderers, by default that of this process's device.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class Workshop:
         digest: str,
         channels: int,
         described: Mapping[str, Any] | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self.network, self.preprocessing, self.digest, self.channels = network, preprocessing, digest, channels
-        self.described = described
+        self.described, self.policy = described, policy
         self._key: tuple[Any, ...] = ()
         self._renderer: Renderer
 
@@ -66,8 +69,9 @@ class Workshop:
         """Return the renderer of this structure and these settings, traced anew only where its graph would differ."""
         key = (like.structure, settings.traced, None if natural is None else natural.tobytes())
         if key != self._key:
+            more = natural, self.described, self.policy
             self._renderer = Renderer(
-                self.network, self.preprocessing, like, settings, self.digest, self.channels, natural, self.described
+                self.network, self.preprocessing, like, settings, self.digest, self.channels, *more
             )
             self._key = key
         self._renderer.settings = settings
@@ -79,9 +83,14 @@ class Workshop:
         return renderer.render(chunk.objectives, chunk.starts, chunk.attempt, chunk.scored, chunk.measured, tick)
 
     def size(self, like: Objective, settings: Settings, memory_mb: float, natural: np.ndarray | None = None) -> int:
-        """How many objectives fit into a budget of megabytes (at least 1), with what fills their batch up."""
+        """How many objectives fit into a budget of megabytes (at least 1), with what fills their batch up.
+
+        On a card a batch of its renderer, whose size follows from the memory that the card has.
+        """
         renderer = self.renderer(like, settings, natural)
-        if renderer.alone:
+        if renderer.policy.fixed:
+            return renderer.policy.batch // settings.variants
+        if not renderer.fill:
             return 1
         fit = int(memory_mb * 2**20 / (renderer.bytes_per_image * settings.variants))
         return max(1, min(LARGEST, fit // renderer.fill * renderer.fill))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.files import WHOLE, npz, write_bytes, write_json, writing
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.ladder import names
 from cnnviz.maximization.rendering import SCORES, Judged
 from cnnviz.pictures import montage, png_bytes, shown

@@ -8,7 +8,7 @@ from typing import Any
 from cnnviz.errors import InputError
 from cnnviz.files import Stopwatch, say
 from cnnviz.maximization import chunks
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.execution import kinds
 from cnnviz.maximization.execution.request import Request
 from cnnviz.maximization.execution.work import Work

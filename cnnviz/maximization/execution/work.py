@@ -14,7 +14,7 @@ from typing import Any
 from cnnviz.activations import nature
 from cnnviz.maximization import canvas, chunks, surroundings
 from cnnviz.maximization.ascent import settings
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.asking import Asked, Wishes, costs, operations, split
 from cnnviz.maximization.cache import RenderCache
 from cnnviz.maximization.chunks import Chunk
