@@ -126,10 +126,12 @@ def same(bench: Bench) -> None:
     for device in ("gpu", "cpu") if bench.given.device == "gpu" else ("cpu",):
         if device != bench.given.device:  # a CPU takes its time
             count, steps, layers = 6, 8, TWO[:1]
-        file = str(bench.folder / f"same-{device}.npz")
-        words = {"layers": layers, "steps": steps, "count": count, "file": file}
-        bench.rows("same", "same", {**words, "write": True}, device, on=device)
-        bench.rows("same", "same", {**words, "write": False}, device, on=device)
+        words = {"layers": layers, "steps": steps, "count": count, "file": str(bench.folder / f"same-{device}.npz")}
+        for write in (True, False):
+            bench.rows("same", "same", {**words, "write": write}, device, on=device)
+        if device == "cpu":
+            other = words | {"file": str(bench.folder / "same-batches.npz"), "batch": count + 2, "write": True}
+            bench.rows("same", "same", other, device, on="cpu, batches as on a card")
         auto = next((row["auto"] for row in bench.found["parts"]["same"][::-1] if "auto" in row), "float32")
         kill(bench, words | {"precision": auto}, device)
 

@@ -72,9 +72,9 @@ def profile(layers: Sequence[str], images: int, steps: int) -> Iterator[dict[str
     use_defaults()
     network, described = load(STORED)
     precision = recipe.resolve_precision("auto")
-    batches_of(images)
+    policy = batches_of(images, precision) if device.here().gpu else None
     for layer in layers:
-        shop = Workshop(network, described["preprocessing"], described["digest"], 3, described)
+        shop = Workshop(network, described["preprocessing"], described["digest"], 3, described, policy)
         aims = tuple(channel(layer, k) for k in range(images))
         chunk = Chunk("", aims, settings(described, layer, precision, steps, rows.SIZE), scored=False, measured=False)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.card import rows
-from benchmarks.card.settings import STORED, precisions, settings
+from benchmarks.card.settings import STORED, batches_of, precisions, settings
 from cnnviz import device
 from cnnviz.files import use_defaults
 from cnnviz.maximization import Chunk, Rendering, Workshop
@@ -50,11 +50,15 @@ def against(one: Parts, other: Parts) -> dict[str, Any]:
     }
 
 
-def render(layers: Sequence[str], steps: int, count: int, file: str, write: bool) -> Iterator[dict[str, Any]]:
-    """Rows of each layer and precision; file: what `write` puts subjects into, and another process compares with."""
+def render(
+    layers: Sequence[str], steps: int, count: int, file: str, write: bool, batch: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Rows of each layer and precision; file: what `write` puts subjects into, and another process compares with.
+
+    batch: compute so many at once, as on a card; 0: as cnnviz does here.
+    """
     use_defaults()
     network, described = load(STORED)
-    shop = Workshop(network, described["preprocessing"], described["digest"], 3, described)
     known = {} if write else dict(np.load(file))
     kept: Parts = {}
     yield {"device": str(device.here()), "auto": recipe.resolve_precision("auto")}
@@ -66,6 +70,8 @@ def render(layers: Sequence[str], steps: int, count: int, file: str, write: bool
             use = settings(described, layer, precision, steps)
             first: dict[int, Parts] = {}
             lists = companies(filters, channels) if write else {"process": [filters]}
+            policy = batches_of(batch, precision) if batch else None
+            shop = Workshop(network, described["preprocessing"], described["digest"], 3, described, policy)
             for case, groups in lists.items():
                 try:
                     made = {}

@@ -1,7 +1,6 @@
 """The default recipe for a layer of the stored VGG16, and what this device offers to compute it in."""
 
 import dataclasses
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +8,15 @@ from cnnviz import device
 from cnnviz.files import machine
 from cnnviz.maximization import MaximizeSection, Settings, canvas
 from cnnviz.maximization import settings as recipe
+from cnnviz.maximization.ascent.policy import PLACE_AGREES, Policy
 
 STORED = Path("artifacts/models/vgg16")
-POLICY = "cnnviz.maximization.ascent.policy"
 
 
 def precisions() -> list[str]:
     """float32 first: the others are held against it."""
     if device.here().gpu:
-        return ["float32", "bfloat16", "float16"]
+        return ["float32", "tf32", "bfloat16", "float16"]
     return ["float32", "bfloat16"] if machine.processor().has_bfloat16 else ["float32"]
 
 
@@ -31,6 +30,6 @@ def settings(described: dict[str, Any], layer: str, precision: str, steps: int, 
     return dataclasses.replace(found, precision=precision, steps=steps, snapshots=())
 
 
-def batches_of(count: int) -> None:
-    """Let a card compute so many images at once, where they fit; a CPU takes as many as it is given."""
-    importlib.import_module(POLICY).MOST = count
+def batches_of(count: int, precision: str) -> Policy:
+    """A card's policy, but for the number of images that are computed at once; a CPU does the same without XLA."""
+    return Policy(count, precision not in PLACE_AGREES, device.here().gpu)

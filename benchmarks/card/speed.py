@@ -19,8 +19,8 @@ from cnnviz.objectives import channel
 def timed(loaded: Any, layer: str, count: int, precision: str, steps: tuple[int, int]) -> dict[str, Any]:
     """In one call of the renderer; what it does once, and at the end, is taken off."""
     network, described = loaded
-    batches_of(count)
-    shop = Workshop(network, described["preprocessing"], described["digest"], 3, described)
+    policy = batches_of(count, precision) if device.here().gpu else None
+    shop = Workshop(network, described["preprocessing"], described["digest"], 3, described, policy)
     aims = tuple(channel(layer, k) for k in range(count))
 
     def run(number: int) -> None:

@@ -23,7 +23,7 @@ def of(found: dict[str, Any]) -> str:
 
 
 def same(parts: dict[str, Rows]) -> str:
-    """Each device, precision and layer in every case: the same bytes as in company, or how many of 255 pixels differ."""
+    """Each device, precision and layer in every case: the same bytes as in company, or by how much pixels differ."""
     table: dict[tuple[str, ...], dict[str, str]] = {}
     for row in parts.get("same", []):
         if "layer" in row:

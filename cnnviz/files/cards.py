@@ -90,9 +90,10 @@ def failure(error: BaseException, again: str) -> str:
 def _full(said: str, card: str, again: str) -> str:
     shape = _SHAPE.search(said)
     what = f" for a tensor of shape [{shape[1].replace(' ', '')}]" if shape else ""
-    less = "lower maximize.memory or analyze.batch in params.yaml"
     if not card or "device:CPU" in said:
+        less = "lower maximize.memory or analyze.batch in params.yaml"
         return f"no memory left{what}: {less}, or end what else takes memory, then: {again}"
+    less = "lower analyze.batch or maximize.max_size in params.yaml"
     return f"{card}: no memory left{what}; `nvidia-smi` shows who has it, or {less}. {_remedy(again)}"
 
 
