@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from cnnviz import device
 from cnnviz.maximization.ascent.policy import Policy
 from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.ascent.renderer import Renderer
@@ -111,6 +112,14 @@ def size(model: str, layer: str, settings: Settings, memory_mb: float, natural: 
     """How many filters of a layer of a stored model fit into a budget of megabytes."""
     natural = natural if settings.parameterization == "maco" else None
     return workshop(model).size(channel(layer, 0), settings, memory_mb, natural)
+
+
+def note(model: str, like: Objective, settings: Settings, natural: np.ndarray | None = None) -> dict[str, Any]:
+    """For settings.json, what of this process's card decides about the images of a stored model; of a CPU nothing."""
+    if not (card := device.here()).gpu:
+        return {}
+    natural = natural if settings.parameterization == "maco" else None
+    return {"device": str(card)} | workshop(model).renderer(like, settings, natural).policy.note
 
 
 def render(chunk: Chunk, tick: Callable[[int], object] = lambda done: None) -> Rendered:

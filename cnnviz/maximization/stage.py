@@ -56,6 +56,4 @@ def run(
         image, text = work.images_of(part, made), str(work.objectives[part.objective])
         entries[part.objective] = files.write_objective(folder, part.objective, text, image, rgb)
     bar.close()
-    used = {layer: one.written() | work.chosen[layer].note for layer, one in work.use.items()}
-    whole = {name: one.written() | work.chosen_for[name].note for name, one in work.whole.items()}
-    files.write_numbers(folder, numbers, entries, used | ({"objectives": whole} if whole else {}))
+    files.write_numbers(folder, numbers, entries, work.written)

@@ -98,9 +98,9 @@ def policy_for(card: Device, precision: str, bytes_per_image: int, group: int = 
 
 
 def batches(objectives: Sequence[Objective], policy: Policy, group: int, fill: int) -> list[Batch]:
-    """What is rendered together. group: images of one objective; fill: on a CPU the last one is repeated up to a multiple
-    of so many, for what is left over in a vector register is computed one by one, and rounds otherwise. 0: each by
-    itself.
+    """What is rendered together. group: images of one objective. fill: on a CPU, the last one is repeated up to a
+    multiple of so many, for what is left over in a vector register is computed one by one, and rounds otherwise; 0:
+    each by itself.
     """
     count = len(objectives)
     if policy.fixed:

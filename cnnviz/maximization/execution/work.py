@@ -21,6 +21,7 @@ from cnnviz.maximization.chunks import Chunk
 from cnnviz.maximization.execution.request import Request
 from cnnviz.maximization.rendering import Judged, Rendering, Tick
 from cnnviz.networks import series
+from cnnviz.objectives import channel
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Work:
         self.costs = costs(self.described, {name: one.size for name, one in self.use.items()}, self.size)
         self._around: tuple[str, surroundings.Surroundings] | None = None
         self._together: dict[str, int] = {}
+        self._noted: dict[str, dict[str, Any]] = {}  # of layers and objectives, what a card decides
 
     def _wishes(self, layer: str) -> Wishes:
         section = self.request.section
@@ -124,6 +126,7 @@ class Work:
             section = self.request.section
             natural = self.around(layer).pictures if section.parameterization == "maco" else None
             self._together[layer] = chunks.size(str(self.stored), layer, self.use[layer], section.memory, natural)
+            self._noted[layer] = chunks.note(str(self.stored), channel(layer, 0), self.use[layer], natural)
         for group in self._groups(layer, state):
             yield from group.split(self._together[layer])
 
@@ -162,6 +165,7 @@ class Work:
         if part.objective:
             around = self._plainly((*self.whole[part.objective].size, self.channels))
             one, use = self.objectives[part.objective], self.whole[part.objective]
+            self._noted[f"{part.objective}()"] = chunks.note(str(self.stored), one, use, around.pictures)
             return [Chunk(str(self.stored), (one,), use, starts=around.chosen, natural=around.pictures)]
         layer = part.layer
         return Asked(str(self.stored), layer, part.filters, self.use[layer], part.wishes, self.around(layer))
@@ -174,6 +178,14 @@ class Work:
     def images_of(self, part: Part, rendering: Rendering) -> Rendered:
         """An objective, or filters by the first attempt alone."""
         return rendering.images(next(iter(self.asked(part))))
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """For settings.json; what a card decides: of the layers and objectives whose parts were asked for."""
+        noted = self._noted
+        used = {n: one.written() | self.chosen[n].note | noted.get(n, {}) for n, one in self.use.items()}
+        whole = {n: one.written() | self.chosen_for[n].note | noted.get(f"{n}()", {}) for n, one in self.whole.items()}
+        return used | ({"objectives": whole} if whole else {})
 
     def make(self, part: Part, rendering: Rendering) -> Judged | Rendered:
         return (self.images_of if part.objective or self.request.plain else self.judge)(part, rendering)
