@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,15 @@ class Bench:
     def __init__(self, given: argparse.Namespace, folder: Path) -> None:
         self.given, self.folder, self.end = given, folder, time.monotonic() + 60 * given.minutes
         self.found: dict[str, Any] = {"about": about(given), "parts": {}}
+        self.alone = threading.Lock()
 
     def left(self) -> float:
         return self.end - time.monotonic() - LAST
 
     def write(self) -> None:
-        self.found["about"]["seconds"] = round(60 * self.given.minutes - (self.end - time.monotonic()), 1)
-        self.given.out.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
+        with self.alone:
+            self.found["about"]["seconds"] = round(60 * self.given.minutes - (self.end - time.monotonic()), 1)
+            self.given.out.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
 
     def environment(self, device: str = "") -> dict[str, str]:
         cards = {"GPU": "1" if (device or self.given.device) == "gpu" else "0"}
@@ -120,37 +123,35 @@ def about(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def same(bench: Bench) -> None:
-    """Every case of same.py by each device; by another process; after kill -9 in the middle."""
-    quick = bench.given.quick
-    count, steps, layers = (6, 4, TWO[:1]) if quick else (16, 64, TWO)
-    for device in ("gpu", "cpu") if bench.given.device == "gpu" else ("cpu",):
-        if device != bench.given.device:  # a CPU takes its time
-            count, steps, layers = 6, 8, TWO[:1]
-        words = {"layers": layers, "steps": steps, "count": count, "file": str(bench.folder / f"same-{device}.npz")}
-        for write in (True, False):
-            bench.rows("same", "same", {**words, "write": write}, device, on=device)
-        if device == "cpu":
-            other = words | {"file": str(bench.folder / "same-batches.npz"), "batch": count + 2, "write": True}
-            bench.rows("same", "same", other, device, on="cpu, batches as on a card")
-        auto = next((row["auto"] for row in bench.found["parts"]["same"][::-1] if "auto" in row), "float32")
-        kill(bench, words | {"precision": auto}, device)
+    """Every case of same.py by each device; the processor at the same time as the card: nobody times it."""
+    devices = ("gpu", "cpu") if bench.given.device == "gpu" else ("cpu",)
+    with ThreadPoolExecutor() as both:
+        for done in [both.submit(same_on, bench, device) for device in devices]:
+            done.result()
 
 
-def kill(bench: Bench, words: dict[str, Any], device: str) -> None:
-    """Render into a cache, kill -9 when its first file is there, and let another process go on."""
-    cache = bench.folder / "kept"
+def same_on(bench: Bench, device: str) -> None:
+    """By one process in every company; by another process; after kill -9 in the middle."""
+    few = bench.given.quick or device != bench.given.device  # a CPU takes its time
+    count, steps, layers = (6, 4, TWO[:1]) if few else (16, 64, TWO)
+    words = {"layers": layers, "steps": steps, "count": count, "file": str(bench.folder / f"same-{device}.npz")}
+    for write in (True, False):
+        bench.rows("same", "same", {**words, "write": write}, device, on=device)
+    if device == "cpu":
+        other = words | {"file": str(bench.folder / "same-batches.npz"), "batch": count + 2, "write": True}
+        bench.rows("same", "same", other, device, on="cpu, batches as on a card")
+    known = [row["auto"] for row in bench.found["parts"]["same"] if row.get("on") == device and "auto" in row]
+    words |= {"layers": layers[:1], "precision": known[0] if known else "float32", "cache": f"kept-{device}"}
     with bench.process("same", words | {"file": ""}, device, "") as one:
-        while one.poll() is None and not list(cache.rglob("*.npz")) and bench.left() > 0:
+        while one.poll() is None and not list((bench.folder / words["cache"]).rglob("*.npz")) and bench.left() > 0:
             time.sleep(0.01)
     bench.rows("same", "same", words, device, on=device)
-    for path in cache.rglob("*.npz"):
-        path.unlink()
 
 
 def peer_words(bench: Bench, layers: list[str], warm: bool) -> dict[str, Any]:
     quick = bench.given.quick
     counts, steps = ([4], (1, 3)) if quick else ([16, 128], (30, 90))
-    seconds = min(bench.left(), 60 if quick else 75 if warm else 90)
+    seconds = min(bench.left(), 60)
     words = {"layers": layers, "counts": counts, "steps": steps, "file": str(bench.folder / "weights.npz")}
     return words | {"kind": "cuda" if bench.given.device == "gpu" else "cpu", "seconds": seconds, "warm": warm}
 
@@ -164,7 +165,6 @@ def speed(bench: Bench) -> None:
         bench.rows("speed", "peer", peer_words(bench, layers, warm=False))
     else:
         bench.found["parts"]["speed"].append({"tool": "torch", "failed": f"no PyTorch in {bench.given.torch}"})
-    bench.rows("speed", "speed", {"layers": layers[:1], "counts": counts, "steps": steps, "auto": True}, again=True)
 
 
 def has_torch(python: str) -> bool:
@@ -198,13 +198,13 @@ def analyze(bench: Bench) -> None:
     steps = 4 if bench.given.quick else 0
     key = {"key": "cifar10-cnn", "layers": 2, "steps": steps}
     for name in ("feature_maps", "maximize"):
-        bench.rows("before", "stages", {"name": name, **key}, place="many")
+        bench.rows("before", "stages", {"name": name, **key})
     bench.rows("analyze", "stages", {"name": "analyze", **key}, place="many")
 
 
 def profile(bench: Bench) -> None:
     quick = bench.given.quick
-    layers, images, steps = (list(LAYERS)[:1], 4, 2) if quick else (list(LAYERS), 128, 8)
+    layers, images, steps = (list(LAYERS)[:1], 4, 2) if quick else (["block2_conv2", "block4_conv1"], 128, 8)
     bench.rows("profile", "profile", {"layers": layers, "images": images, "steps": steps})
 
 

@@ -157,7 +157,7 @@ def test_a_step_is_what_more_steps_take_more() -> None:
 
 def test_tables_of_what_was_found_on_a_card() -> None:
     found = {
-        "about": {"card": "NVIDIA H200", "commit": "abc", "quick": False, "seconds": 99.0},
+        "about": {"device": "gpu", "card": "NVIDIA H200", "commit": "abc", "quick": False, "seconds": 99.0},
         "parts": {
             "same": [
                 {"device": "NVIDIA H200", "on": "gpu"},

@@ -86,17 +86,16 @@ def prepare(folder: str, given: str, many: int) -> Iterator[dict[str, Any]]:
     out, source = Path(folder), Path(given) if given else None
     seeded = []
     for key, (network, how) in networks().items():
-        for place in (out, out / "many") if key == SMALL else (out,):
-            stored = place / "artifacts" / "models" / key
-            stored.mkdir(parents=True)
-            if source and (source / "models" / key / store.WEIGHTS).is_file():
-                shutil.copytree(source / "models" / key, stored, dirs_exist_ok=True)
-                continue
-            seeded.append(key)
-            shape = tuple(network.input_shape[1:])
-            names = CLASSES if key == SMALL else []
-            about = ("random weights, seed 0", "file", "here", "none", "nothing")
-            store.save(key, store.Loaded(network, *about, shape, scaling(how, 3), names), stored)
+        stored = out / "artifacts" / "models" / key
+        stored.mkdir(parents=True)
+        if source and (source / "models" / key / store.WEIGHTS).is_file():
+            shutil.copytree(source / "models" / key, stored, dirs_exist_ok=True)
+            continue
+        seeded.append(key)
+        shape = tuple(network.input_shape[1:])
+        about = ("random weights, seed 0", "file", "here", "none", "nothing")
+        names = CLASSES if key == SMALL else []
+        store.save(key, store.Loaded(network, *about, shape, scaling(how, 3), names), stored)
     np.savez(out / "weights.npz", **weights(store.load(out / "artifacts" / "models" / VGG16)[0]))
     known = {}
     for name, size in (("imagenet", 224), ("cifar10", 32)):
@@ -105,7 +104,9 @@ def prepare(folder: str, given: str, many: int) -> Iterator[dict[str, Any]]:
         seeded += [] if path and path.is_file() else [name]
     store_images(out / "artifacts", known)
     store_images(out / "many" / "artifacts", {"cifar10": images(many, 32, 2)})
-    yield {"seeded": sorted({*seeded}), "many": many}
+    for shared in ("models", "maximize"):  # the networks, and pictures to come
+        (out / "many" / "artifacts" / shared).symlink_to(out / "artifacts" / shared)
+    yield {"seeded": seeded, "many": many}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from cnnviz.maximization.cache import RenderCache
 from cnnviz.networks import load
 from cnnviz.objectives import channel
 
-CACHE = Path("kept")
 SUBJECTS = 3  # filters that are looked at
 Parts = dict[str, np.ndarray]
 
@@ -53,20 +52,22 @@ def against(one: Parts, other: Parts) -> dict[str, Any]:
 def render(
     layers: Sequence[str], steps: int, count: int, file: str, write: bool, batch: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """Rows of each layer and precision; file: what `write` puts subjects into, and another process compares with.
+    """Rows of the first layer in each precision, of the others in that which is chosen here.
 
-    batch: compute so many at once, as on a card; 0: as cnnviz does here.
+    file: what `write` puts subjects into, and another process compares with, in that precision. batch: compute so many
+    at once, as on a card; 0: as cnnviz does here.
     """
     use_defaults()
     network, described = load(STORED)
     known = {} if write else dict(np.load(file))
     kept: Parts = {}
-    yield {"device": str(device.here()), "auto": recipe.resolve_precision("auto")}
+    auto = recipe.resolve_precision("auto")
+    yield {"device": str(device.here()), "auto": auto}
     for layer in layers:
         channels = network.get_layer(layer).filters
         filters = chosen(channels, count)
         robust: dict[str, float] = {}
-        for precision in precisions():
+        for precision in precisions() if write and layer == layers[0] else [auto]:
             use = settings(described, layer, precision, steps)
             first: dict[int, Parts] = {}
             lists = companies(filters, channels) if write else {"process": [filters]}
@@ -110,14 +111,15 @@ def _worst(each: list[dict[str, Any]]) -> dict[str, Any]:
     return {"same": not unlike, "pixels": max(one["pixels"] for one in each), "unlike": unlike}
 
 
-def killed(layers: Sequence[str], steps: int, count: int, file: str, precision: str) -> Iterator[dict[str, Any]]:
+def killed(
+    layers: Sequence[str], steps: int, count: int, file: str, precision: str, cache: str
+) -> Iterator[dict[str, Any]]:
     """Render through a render cache, which may hold what a killed process made, and hold against the file."""
     use_defaults()
     network, described = load(STORED)
     shop = Workshop(network, described["preprocessing"], described["digest"], 3, described)
-    cache = RenderCache(CACHE, described["fingerprint"])
-    before = len(list(CACHE.rglob("*.npz")))
-    work = Rendering("", shop.render, cache, lambda done: None)
+    before = len(list(Path(cache).rglob("*.npz")))
+    work = Rendering("", shop.render, RenderCache(Path(cache), described["fingerprint"]), lambda done: None)
     known = dict(np.load(file)) if Path(file).is_file() else {}
     for layer in layers:
         filters = chosen(network.get_layer(layer).filters, count)

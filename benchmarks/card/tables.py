@@ -14,7 +14,8 @@ Rows = list[dict[str, Any]]
 def of(found: dict[str, Any]) -> str:
     parts, about = found["parts"], found["about"]
     quick = ", quick: figures of no worth" if about["quick"] else ""
-    lines = [f"{about['card'] or 'CPU'}; commit {about['commit']}; {about.get('seconds', 0):.0f} s in all{quick}"]
+    card = about["card"] if about["device"] == "gpu" else "CPU"
+    lines = [f"{card}; commit {about['commit']}; {about.get('seconds', 0):.0f} s in all{quick}"]
     for title, make in (("The same bytes", same), ("Milliseconds per image and step", speed),
                         ("Whole runs", runs), ("Where the time goes", profile)):  # fmt: skip
         if table := make(parts):
@@ -43,7 +44,7 @@ def _apart(row: dict[str, Any]) -> str:
 
 def speed(parts: dict[str, Rows]) -> str:
     """Tools by layer and number of images; the last line: the fastest peer's time by cnnviz's."""
-    found = [row for row in parts.get("speed", []) if "layer" in row and "again" not in row]
+    found = [row for row in parts.get("speed", []) if "layer" in row]
     counts = sorted({row["images"] for row in found})
     columns = [(layer, count) for layer in LAYERS for count in counts if any(row["layer"] == layer for row in found)]
     lines: dict[str, dict[Any, float]] = {}
