@@ -7,6 +7,7 @@ Knows no files.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from cnnviz import device
 from cnnviz.errors import InputError
+from cnnviz.files import threads
 from cnnviz.maximization.ascent import parameterization, scores, transforms
 from cnnviz.maximization.ascent.drawing import begun
 from cnnviz.maximization.ascent.evaluation import Data, Evaluation
@@ -90,12 +92,25 @@ class Renderer:
             return Repeatable(function, signature, self.policy.compiled, precision or "float32")
         return tf.function(function, signature, autograph=False, reduce_retracing=True)
 
+    def ready(self) -> None:
+        """On a card, have all that `render` calls compiled, at the same time: before it is called, in a thread."""
+        if self.policy.fixed:
+            with ThreadPoolExecutor() as pool:
+                every = self.advance, self.inspect, self.show, self.robust
+                list(pool.map(lambda one: one.ready(TOGETHER), every))
+
     def _show(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor]:
-        return (self.parameterization.images(variables),)
+        return (self._shown(self.parameterization.images(variables)),)
 
     def _inspect(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor, ...]:
         images = self.parameterization.images(variables)
-        return images, *self.evaluation.inspect(images, data, self.settings.objective)
+        return self._shown(images), *self.evaluation.inspect(images, data, self.settings.objective)
+
+    def _shown(self, images: tf.Tensor) -> tf.Tensor:
+        """On a card, pictures come back as they are kept."""
+        if not self.policy.fixed:
+            return images
+        return tf.cast(tf.round(tf.where(tf.math.is_nan(images), 0.0, images) * 255.0), tf.uint8)
 
     def _robust(self, images: tf.Tensor, data: Data) -> tf.Tensor:
         def before_nonlinearity(moved: tf.Tensor) -> tf.Tensor:
@@ -191,9 +206,12 @@ class Renderer:
         wanted = groups * sum(not fills for _, fills in batch)
         data = self.evaluation.data([objectives[i] for i, _ in batch for _ in range(groups)])
         drawn = {}
-        for i in {i for i, _ in batch}:
+
+        def draw(i: int) -> None:
             own = objectives[i], None if starts is None else starts[i], attempt
             drawn[i] = begun(self.parameterization, chosen, self.digest, *own)
+
+        threads(draw, {i for i, _ in batch})
         variables, moves = (np.concatenate([drawn[i][which] for i, _ in batch]) for which in (0, 1))
         moves = np.ascontiguousarray(moves.swapaxes(0, 1))
         state: Any = started(chosen.optimizer, tf.constant(variables))
@@ -229,7 +247,7 @@ class Renderer:
         images, *found = (np.stack(each, 1) for each in zip(*kept, strict=True))
         n = len(images)
         values, peaks, features = found or [np.full(one, np.nan, "float32") for one in ((n, 0), (n, 1), (n, 0, 0))]
-        snapshots = np.round(np.nan_to_num(images) * 255).astype("uint8")
+        snapshots = images if images.dtype == np.uint8 else np.round(np.nan_to_num(images) * 255).astype("uint8")
         made = Rendered(
             images=snapshots[:, -1],
             scores=np.stack(curve, 1),
