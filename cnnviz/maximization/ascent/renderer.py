@@ -150,8 +150,10 @@ class Renderer:
             value, _ = self.evaluation.value(images, data, self.settings.objective, leak)
             scaled = value * scale
         gradient = tape.gradient(scaled, state[0]) / scale
-        length = tf.reduce_sum(tf.abs(gradient), list(range(1, len(gradient.shape))))
-        sound = tf.math.is_finite(value) & tf.math.is_finite(length) & (length > 0)
+        sound = tf.ones_like(value, bool)
+        if half:
+            length = tf.reduce_sum(tf.abs(gradient), list(range(1, len(gradient.shape))))
+            sound = tf.math.is_finite(value) & tf.math.is_finite(length) & (length > 0)
         return ascend(self.settings, state, gradient, number + 1), number + 1, value, sound
 
     def render(
@@ -211,7 +213,8 @@ class Renderer:
             own = objectives[i], None if starts is None else starts[i], attempt
             drawn[i] = begun(self.parameterization, chosen, self.digest, *own)
 
-        threads(draw, {i for i, _ in batch})
+        each = {i for i, _ in batch}
+        threads(draw, each) if fixed else list(map(draw, each))
         variables, moves = (np.concatenate([drawn[i][which] for i, _ in batch]) for which in (0, 1))
         moves = np.ascontiguousarray(moves.swapaxes(0, 1))
         state: Any = started(chosen.optimizer, tf.constant(variables))
