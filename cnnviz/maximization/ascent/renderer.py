@@ -23,7 +23,7 @@ from cnnviz.maximization.ascent import parameterization, scores, transforms
 from cnnviz.maximization.ascent.drawing import begun
 from cnnviz.maximization.ascent.evaluation import Data, Evaluation
 from cnnviz.maximization.ascent.policy import Batch, Policy, batches, policy_for
-from cnnviz.maximization.ascent.rendered import Rendered, join
+from cnnviz.maximization.ascent.rendered import Rendered, join, put_together
 from cnnviz.maximization.ascent.repeating import Repeatable
 from cnnviz.maximization.ascent.settings import LANES, Settings, computing_in
 from cnnviz.maximization.ascent.updates import ascend, started
@@ -32,7 +32,6 @@ from cnnviz.objectives import Objective
 LEAK_STEPS = 16  # steps during which a silent unit's gradient passes its ReLU (objective post_activation)
 KEPT = 2.5  # float32 numbers in memory at once for each number that the network computes, measured (docs/benchmarks.md)
 ALONE = 2**30  # bytes that images may take which only fill a batch up; each is rendered by itself where it were more
-GREY = 128  # of the image of what is no number
 TOGETHER = 64  # steps: a card takes the transforms of a multiple of so many, and is compiled once for most recipes
 
 
@@ -239,30 +238,11 @@ class Renderer:
                 kept = [look(state[0], data)] * len(chosen.snapshot_steps)
                 tick(wanted * (chosen.steps - 1))
                 break
-        made = self._kept([np.asarray(value) for value in curve], [[np.asarray(a) for a in one] for one in kept])
+        made = put_together([np.asarray(a) for a in curve], [[np.asarray(a) for a in one] for one in kept], chosen)
         if scored and made.finite.any():
             made.robust[:] = np.where(made.finite, self._scores(made.images, data), np.nan)
         trusted = chosen.precision != "float16" or not fixed or np.stack(trust, 1).all(1)
         return made, np.broadcast_to(trusted, len(made.images))
-
-    def _kept(self, curve: list[np.ndarray], kept: list[list[np.ndarray]]) -> Rendered:
-        """What came of a batch, without robust scores. curve: scores (n,) of each step; kept: what `inspect` said."""
-        images, *found = (np.stack(each, 1) for each in zip(*kept, strict=True))
-        n = len(images)
-        values, peaks, features = found or [np.full(one, np.nan, "float32") for one in ((n, 0), (n, 1), (n, 0, 0))]
-        snapshots = images if images.dtype == np.uint8 else np.round(np.nan_to_num(images) * 255).astype("uint8")
-        made = Rendered(
-            images=snapshots[:, -1],
-            scores=np.stack(curve, 1),
-            snapshot_steps=np.asarray(self.settings.snapshot_steps, "int32"),
-            snapshots=snapshots,
-            snapshot_scores=values,
-            peaks=peaks[:, -1],
-            robust=np.full(n, np.nan, "float32"),
-            features=features,
-        )
-        snapshots[~made.finite] = GREY
-        return made
 
     def _scores(self, images: np.ndarray, data: Data) -> np.ndarray:
         found: np.ndarray = self.robust(images.astype("float32") / np.float32(255), data).numpy()
