@@ -5,6 +5,7 @@ The network is loaded once per process, and the traced graph kept while the next
 
 import contextlib
 import ctypes
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,18 +66,45 @@ class Workshop:
         self.described, self.policy = described, policy
         self._key: tuple[Any, ...] = ()
         self._renderer: Renderer
+        self._next: tuple[tuple[Any, ...], threading.Thread, list[Renderer]] | None = None
 
     def renderer(self, like: Objective, settings: Settings, natural: np.ndarray | None = None) -> Renderer:
         """Return the renderer of this structure and these settings, traced anew only where its graph would differ."""
-        key = (like.structure, settings.traced, None if natural is None else natural.tobytes())
+        key = _key(like, settings, natural)
         if key != self._key:
-            more = natural, self.described, self.policy
-            self._renderer = Renderer(
-                self.network, self.preprocessing, like, settings, self.digest, self.channels, *more
-            )
-            self._key = key
+            prepared = self.settle() if self._next and self._next[0] == key else None
+            self._renderer, self._key = prepared or self._made(like, settings, natural), key
         self._renderer.settings = settings
         return self._renderer
+
+    def _made(self, like: Objective, settings: Settings, natural: np.ndarray | None) -> Renderer:
+        more = natural, self.described, self.policy
+        return Renderer(self.network, self.preprocessing, like, settings, self.digest, self.channels, *more)
+
+    def prepare(self, like: Objective, settings: Settings) -> None:
+        """On a card, have the renderer that comes next compiled in a thread, while this one computes."""
+        fixed, key = self.policy.fixed if self.policy else device.here().gpu, _key(like, settings, None)
+        # TF32 is a setting of all threads
+        if not fixed or settings.precision == "tf32" or key == self._key or (self._next and self._next[0] == key):
+            return
+        found: list[Renderer] = []
+
+        def make() -> None:
+            with contextlib.suppress(Exception):  # it comes again, where it is asked for
+                found.append(self._made(like, settings, None))
+                found[0].ready()
+
+        self.settle()
+        self._next = key, threading.Thread(target=make, name="cnnviz compiles", daemon=True), found
+        self._next[1].start()
+
+    def settle(self) -> Renderer | None:
+        """Wait for what is prepared, and hand it out."""
+        if self._next is None:
+            return None
+        (_, thread, found), self._next = self._next, None
+        thread.join()
+        return found[0] if found else None
 
     def render(self, chunk: Chunk, tick: Callable[[int], object] = lambda done: None) -> Rendered:
         """Render a chunk; its `model` is not looked at."""
@@ -97,6 +125,11 @@ class Workshop:
         return max(1, min(LARGEST, fit // renderer.fill * renderer.fill))
 
 
+def _key(like: Objective, settings: Settings, natural: np.ndarray | None) -> tuple[Any, ...]:
+    """Of renderers that are the same."""
+    return (like.structure, settings.traced, None if natural is None else natural.tobytes())
+
+
 def keep_heap() -> None:
     """Let this process keep freed memory, where glibc allows it: a step is 4% faster without new pages each time.
 
@@ -112,6 +145,17 @@ def size(model: str, layer: str, settings: Settings, memory_mb: float, natural: 
     """How many filters of a layer of a stored model fit into a budget of megabytes."""
     natural = natural if settings.parameterization == "maco" else None
     return workshop(model).size(channel(layer, 0), settings, memory_mb, natural)
+
+
+def prepare(model: str, layer: str, settings: Settings) -> None:
+    """On a card, have the graphs of a layer of a stored model compiled while another layer's are at work."""
+    if settings.parameterization != "maco":
+        workshop(model).prepare(channel(layer, 0), settings)
+
+
+def settle(model: str) -> None:
+    """Wait for what was prepared and not asked for: no process ends well while XLA compiles."""
+    workshop(model).settle()
 
 
 def note(model: str, like: Objective, settings: Settings, natural: np.ndarray | None = None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def run(
     request = Request(key, model, section, seed, tuple(sets))
     request.read(artifacts)
     # TensorFlow: only after the params are checked
-    from cnnviz.maximization import files
+    from cnnviz.maximization import chunks, files
     from cnnviz.maximization.execution import execute, fill
 
     if shard:
@@ -56,4 +56,5 @@ def run(
         image, text = work.images_of(part, made), str(work.objectives[part.objective])
         entries[part.objective] = files.write_objective(folder, part.objective, text, image, rgb)
     bar.close()
+    chunks.settle(str(work.stored))
     files.write_numbers(folder, numbers, entries, work.written)

@@ -6,6 +6,7 @@ Values and gradients are those of TensorFlow's own pooling; of equal values the 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 Pair = tuple[int, int]
@@ -43,7 +44,8 @@ def _first(cells: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     largest = cells[0]
     for cell in cells[1:]:
         largest = tf.maximum(largest, cell)
-    which = tf.zeros_like(largest, tf.int8 if len(cells) < 128 else tf.int32)
+    dtype = largest.dtype if len(cells) <= 256 else tf.float32  # whole numbers that bfloat16 has
+    which = tf.zeros_like(largest, dtype)
     for number in reversed(range(len(cells))):
         which = tf.where(cells[number] == largest, tf.constant(number, which.dtype), which)
     return largest, which
@@ -58,7 +60,7 @@ def _apart(maps: tf.Tensor, window: Pair, down: Side, across: Side) -> tf.Tensor
         largest, which = _first([cells[:, :, y, :, x] for y in range(high) for x in range(wide)])
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            number = tf.reshape(tf.range(high * wide, dtype=which.dtype), [1, 1, high, 1, wide, 1])
+            number = tf.constant(np.arange(high * wide).reshape(1, 1, high, 1, wide, 1), which.dtype)
             mine = which[:, :, None, :, None] == number
             given = tf.where(mine, upstream[:, :, None, :, None], tf.zeros([], upstream.dtype))
             return tf.reshape(given, [-1, rows * high, columns * wide, channels])

@@ -5,6 +5,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from cnnviz.maximization.ascent.settings import Settings
+
+GREY = 128  # of the image of what is no number
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -42,3 +46,25 @@ def join(parts: Sequence[Rendered]) -> Rendered:
     return Rendered(
         *(a if n == "snapshot_steps" else np.concatenate([getattr(p, n) for p in parts]) for n, a in parts[0].items())
     )
+
+
+def put_together(curve: Sequence[np.ndarray], kept: Sequence[Sequence[np.ndarray]], settings: Settings) -> Rendered:
+    """What came of n images, without robust scores. curve: scores (n,) before each step; kept: of each snapshot the
+    images, in [0, 1] or uint8, and, where they were measured, values, peaks and features.
+    """
+    images, *found = (np.stack(each, 1) for each in zip(*kept, strict=True))
+    n = len(images)
+    values, peaks, features = found or [np.full(one, np.nan, "float32") for one in ((n, 0), (n, 1), (n, 0, 0))]
+    snapshots = images if images.dtype == np.uint8 else np.round(np.nan_to_num(images) * 255).astype("uint8")
+    made = Rendered(
+        images=snapshots[:, -1],
+        scores=np.stack(curve, 1),
+        snapshot_steps=np.asarray(settings.snapshot_steps, "int32"),
+        snapshots=snapshots,
+        snapshot_scores=values,
+        peaks=peaks[:, -1],
+        robust=np.full(n, np.nan, "float32"),
+        features=features,
+    )
+    snapshots[~made.finite] = GREY
+    return made

@@ -7,6 +7,7 @@ Knows no files.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -17,11 +18,12 @@ import tensorflow as tf
 
 from cnnviz import device
 from cnnviz.errors import InputError
+from cnnviz.files import threads
 from cnnviz.maximization.ascent import parameterization, scores, transforms
 from cnnviz.maximization.ascent.drawing import begun
 from cnnviz.maximization.ascent.evaluation import Data, Evaluation
 from cnnviz.maximization.ascent.policy import Batch, Policy, batches, policy_for
-from cnnviz.maximization.ascent.rendered import Rendered, join
+from cnnviz.maximization.ascent.rendered import Rendered, join, put_together
 from cnnviz.maximization.ascent.repeating import Repeatable
 from cnnviz.maximization.ascent.settings import LANES, Settings, computing_in
 from cnnviz.maximization.ascent.updates import ascend, started
@@ -30,7 +32,6 @@ from cnnviz.objectives import Objective
 LEAK_STEPS = 16  # steps during which a silent unit's gradient passes its ReLU (objective post_activation)
 KEPT = 2.5  # float32 numbers in memory at once for each number that the network computes, measured (docs/benchmarks.md)
 ALONE = 2**30  # bytes that images may take which only fill a batch up; each is rendered by itself where it were more
-GREY = 128  # of the image of what is no number
 TOGETHER = 64  # steps: a card takes the transforms of a multiple of so many, and is compiled once for most recipes
 
 
@@ -90,12 +91,25 @@ class Renderer:
             return Repeatable(function, signature, self.policy.compiled, precision or "float32")
         return tf.function(function, signature, autograph=False, reduce_retracing=True)
 
+    def ready(self) -> None:
+        """On a card, have all that `render` calls compiled, at the same time: before it is called, in a thread."""
+        if self.policy.fixed:
+            with ThreadPoolExecutor() as pool:
+                every = self.advance, self.inspect, self.show, self.robust
+                list(pool.map(lambda one: one.ready(TOGETHER), every))
+
     def _show(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor]:
-        return (self.parameterization.images(variables),)
+        return (self._shown(self.parameterization.images(variables)),)
 
     def _inspect(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor, ...]:
         images = self.parameterization.images(variables)
-        return images, *self.evaluation.inspect(images, data, self.settings.objective)
+        return self._shown(images), *self.evaluation.inspect(images, data, self.settings.objective)
+
+    def _shown(self, images: tf.Tensor) -> tf.Tensor:
+        """On a card, pictures come back as they are kept."""
+        if not self.policy.fixed:
+            return images
+        return tf.cast(tf.round(tf.where(tf.math.is_nan(images), 0.0, images) * 255.0), tf.uint8)
 
     def _robust(self, images: tf.Tensor, data: Data) -> tf.Tensor:
         def before_nonlinearity(moved: tf.Tensor) -> tf.Tensor:
@@ -135,8 +149,10 @@ class Renderer:
             value, _ = self.evaluation.value(images, data, self.settings.objective, leak)
             scaled = value * scale
         gradient = tape.gradient(scaled, state[0]) / scale
-        length = tf.reduce_sum(tf.abs(gradient), list(range(1, len(gradient.shape))))
-        sound = tf.math.is_finite(value) & tf.math.is_finite(length) & (length > 0)
+        sound = tf.ones_like(value, bool)
+        if half:
+            length = tf.reduce_sum(tf.abs(gradient), list(range(1, len(gradient.shape))))
+            sound = tf.math.is_finite(value) & tf.math.is_finite(length) & (length > 0)
         return ascend(self.settings, state, gradient, number + 1), number + 1, value, sound
 
     def render(
@@ -191,9 +207,13 @@ class Renderer:
         wanted = groups * sum(not fills for _, fills in batch)
         data = self.evaluation.data([objectives[i] for i, _ in batch for _ in range(groups)])
         drawn = {}
-        for i in {i for i, _ in batch}:
+
+        def draw(i: int) -> None:
             own = objectives[i], None if starts is None else starts[i], attempt
             drawn[i] = begun(self.parameterization, chosen, self.digest, *own)
+
+        each = {i for i, _ in batch}
+        threads(draw, each) if fixed else list(map(draw, each))
         variables, moves = (np.concatenate([drawn[i][which] for i, _ in batch]) for which in (0, 1))
         moves = np.ascontiguousarray(moves.swapaxes(0, 1))
         state: Any = started(chosen.optimizer, tf.constant(variables))
@@ -218,30 +238,11 @@ class Renderer:
                 kept = [look(state[0], data)] * len(chosen.snapshot_steps)
                 tick(wanted * (chosen.steps - 1))
                 break
-        made = self._kept([np.asarray(value) for value in curve], [[np.asarray(a) for a in one] for one in kept])
+        made = put_together([np.asarray(a) for a in curve], [[np.asarray(a) for a in one] for one in kept], chosen)
         if scored and made.finite.any():
             made.robust[:] = np.where(made.finite, self._scores(made.images, data), np.nan)
         trusted = chosen.precision != "float16" or not fixed or np.stack(trust, 1).all(1)
         return made, np.broadcast_to(trusted, len(made.images))
-
-    def _kept(self, curve: list[np.ndarray], kept: list[list[np.ndarray]]) -> Rendered:
-        """What came of a batch, without robust scores. curve: scores (n,) of each step; kept: what `inspect` said."""
-        images, *found = (np.stack(each, 1) for each in zip(*kept, strict=True))
-        n = len(images)
-        values, peaks, features = found or [np.full(one, np.nan, "float32") for one in ((n, 0), (n, 1), (n, 0, 0))]
-        snapshots = np.round(np.nan_to_num(images) * 255).astype("uint8")
-        made = Rendered(
-            images=snapshots[:, -1],
-            scores=np.stack(curve, 1),
-            snapshot_steps=np.asarray(self.settings.snapshot_steps, "int32"),
-            snapshots=snapshots,
-            snapshot_scores=values,
-            peaks=peaks[:, -1],
-            robust=np.full(n, np.nan, "float32"),
-            features=features,
-        )
-        snapshots[~made.finite] = GREY
-        return made
 
     def _scores(self, images: np.ndarray, data: Data) -> np.ndarray:
         found: np.ndarray = self.robust(images.astype("float32") / np.float32(255), data).numpy()

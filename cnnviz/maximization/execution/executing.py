@@ -36,6 +36,7 @@ class Execution:
                     f"the shards, or what filled {self.folder}, to the end"
                 )
             with watch.network():
+                here.prepare(chunk)
                 return chunks.render(chunk, bar.update)
 
         return here.rendering(self.folder, make, bar.skip, list(self.kind.parts) if self.kind else None)

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,13 @@ class Work:
     def images_of(self, part: Part, rendering: Rendering) -> Rendered:
         """An objective, or filters by the first attempt alone."""
         return rendering.images(next(iter(self.asked(part))))
+
+    def prepare(self, chunk: Chunk) -> None:
+        """On a card, have the layer after a chunk's compiled meanwhile."""
+        layers = chunk.objectives[0].layers
+        after = dict(pairwise(self.wanted)).get(layers[0]) if layers else None
+        if after and chunk.model == str(self.stored):
+            chunks.prepare(chunk.model, after, self.use[after])
 
     @property
     def written(self) -> dict[str, Any]:
