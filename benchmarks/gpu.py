@@ -86,7 +86,7 @@ class Bench:
         kept: list[dict[str, Any]] = self.found["parts"].setdefault(name, [])
         with self.process(module, words, device, place) as one:
             lines: queue.Queue[str] = queue.Queue()
-            threading.Thread(target=lambda: [lines.put(line) for line in [*one.stdout, ""]], daemon=True).start()
+            threading.Thread(target=_read, args=(one.stdout, lines), daemon=True).start()
             while True:
                 try:
                     line = lines.get(timeout=max(0.1, self.left()))
@@ -94,7 +94,7 @@ class Bench:
                     kept.append({"failed": "out of time", **more, "seconds": time.perf_counter() - started})
                     break
                 if line:
-                    with suppress(ValueError):
+                    with suppress(ValueError, TypeError):  # another library's words
                         kept.append({**json.loads(line), **more})
                     self.write()
                     continue
@@ -107,6 +107,13 @@ class Bench:
     def last_words(self) -> str:
         lines = (self.folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+
+
+def _read(stream: Any, lines: "queue.Queue[str]") -> None:
+    """Hand over line after line, and at the end an empty one."""
+    for line in stream:
+        lines.put(line)
+    lines.put("")
 
 
 def about(given: argparse.Namespace) -> dict[str, Any]:
@@ -232,7 +239,9 @@ def main() -> None:
         bench = Bench(given, Path(place))
         many = 500 if given.quick else 50_000
         source = str(given.artifacts.absolute()) if given.artifacts else ""
-        bench.rows("before", "project", {"folder": place, "given": source, "many": many}, "cpu")
+        bench.rows("before", "project", {"folder": place, "given": source, "many": many})
+        if problem := bench.found["parts"]["before"][-1].get("failed"):
+            sys.exit(f"error: {problem}")
         with compiling(bench):
             if "same" in given.parts:
                 same(bench)

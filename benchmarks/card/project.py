@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.card.rows import part
+from cnnviz import device
 from cnnviz.files import npz, use_defaults, write_json
 from cnnviz.images import ImageSet, sets
 from cnnviz.networks import scaling, store
@@ -83,6 +84,7 @@ def weights(network: keras.Model) -> dict[str, NDArray[np.float32]]:
 def prepare(folder: str, given: str, many: int) -> Iterator[dict[str, Any]]:
     """Write `<folder>/artifacts` and, with `many` images of CIFAR's size, `<folder>/many/artifacts`."""
     use_defaults()
+    yield {"device": str(device.here())}
     out, source = Path(folder), Path(given) if given else None
     seeded = []
     for key, (network, how) in networks().items():
