@@ -140,7 +140,7 @@ def same(bench: Bench) -> None:
 def same_on(bench: Bench, device: str) -> None:
     """By one process in every company; by another process; after kill -9 in the middle."""
     few = bench.given.quick or device != bench.given.device  # a CPU takes its time
-    count, steps, layers = (6, 4, TWO[:1]) if few else (16, 64, TWO)
+    count, steps, layers = (4, 4, TWO[:1]) if few else (16, 64, TWO)
     words = {"layers": layers, "steps": steps, "count": count, "file": str(bench.folder / f"same-{device}.npz")}
     for write in (True, False):
         bench.rows("same", "same", {**words, "write": write}, device, on=device)

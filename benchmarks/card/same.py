@@ -55,7 +55,7 @@ def render(
     """Rows of the first layer in each precision, of the others in that which is chosen here.
 
     file: what `write` puts subjects into, and another process compares with, in that precision. batch: compute so many
-    at once, as on a card; 0: as cnnviz does here.
+    at once, as on a card, in float32 alone; 0: as cnnviz does here.
     """
     use_defaults()
     network, described = load(STORED)
@@ -67,7 +67,8 @@ def render(
         channels = network.get_layer(layer).filters
         filters = chosen(channels, count)
         robust: dict[str, float] = {}
-        for precision in precisions() if write and layer == layers[0] else [auto]:
+        every = ["float32"] if batch else precisions() if write and layer == layers[0] else [auto]
+        for precision in every:
             use = settings(described, layer, precision, steps)
             first: dict[int, Parts] = {}
             lists = companies(filters, channels) if write else {"process": [filters]}
