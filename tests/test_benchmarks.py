@@ -109,6 +109,7 @@ def test_side_by_side_picture_has_a_tile_for_each_tool_and_filter(tmp_path: Path
     ("sm80_xmma_dgrad_implicit_gemm_indexed_tf32f32_tf32f32_f32_nhwckrsc_nhwc", "convolution"),
     ("void cudnn::ops::nchwToNhwcKernel<float, float, float, false, true>", "layout, copies"),
     ("MemcpyD2D", "layout, copies"),
+    ("loop_convert_fusion_1", "layout, copies"),
     ("void tensorflow::functor::ShuffleInTensor3Simple<float, 0, 2, 1, false>", "layout, copies"),
     ("nvjet_hsh_128x256_64x4_2x1_v_bz_coopA_TNT", "matrix products"),
     ("ampere_sgemm_128x64_nn", "matrix products"),

@@ -10,23 +10,25 @@ from typing import Any
 from benchmarks.card import rows
 
 # The first that fits the name of a kernel, or on a CPU of an operation
-KINDS = {
-    "layout, copies": r"nchw|nhwc|transpose|copy|memcpy|memset|concat|\bpad|Cast",
-    "pooling": r"pool",
-    "convolution": r"conv|fprop|dgrad|wgrad|winograd|xmma|cudnn|implicit",
-    "random transform": r"ProjectiveTransform|gather|scatter",
-    "matrix products": r"gemm|gemv|matmul|cublas|nvjet|cutlass|einsum",
-    "reductions": r"reduc|\bSum|\bMean",
-    "element by element": r"fusion|loop|elementwise|eigen|relu|mul|add|sub|sigmoid|rsqrt|max|min|select|cwise|_Fused",
-}
-OTHER = "everything else"
+LAYOUT, OTHER = "layout, copies", "everything else"
+PATTERNS = (
+    (LAYOUT, r"nchwToNhwc|nhwcToNchw|ShuffleInTensor|SwapDimension"),
+    ("pooling", r"pool"),
+    ("convolution", r"conv(?!ert)|fprop|dgrad|wgrad|winograd|implicit_gemm|cudnn"),
+    ("random transform", r"ProjectiveTransform|gather|scatter"),
+    ("matrix products", r"gemm|gemv|matmul|cublas|nvjet|cutlass|xmma|einsum"),
+    (LAYOUT, r"transpose|copy|memcpy|memset|concat|\bpad|cast|convert"),
+    ("reductions", r"reduc|\bSum|\bMean"),
+    ("element by element", r"fusion|loop|elementwise|eigen|relu|mul|add|sub|sigmoid|rsqrt|max|min|select|cwise|_Fused"),
+)
+KINDS = list(dict.fromkeys(kind for kind, _ in PATTERNS))
 # Of a CPU's profile: what holds operations, and is none
 CONTAINERS = r"Executor|EagerExecute|EagerLocal|EagerKernel|KernelAndDevice|TFE_|_advance|ParallelFor|ThreadPool|^$|^\$"
 SHOWN = 15  # kernels, the longest first
 
 
 def kind(name: str) -> str:
-    return next((kind for kind, pattern in KINDS.items() if re.search(pattern, name, re.IGNORECASE)), OTHER)
+    return next((kind for kind, pattern in PATTERNS if re.search(pattern, name, re.IGNORECASE)), OTHER)
 
 
 def shares(found: Mapping[str, float]) -> dict[str, float]:
