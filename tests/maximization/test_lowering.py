@@ -100,9 +100,10 @@ def test_in_float32_values_and_gradients_are_kerass_own(
     np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
 
 
-@pytest.mark.parametrize(("precision", "near"), [("bfloat16", 0.05), ("float16", 0.01)])
+@pytest.mark.parametrize(("precision", "near", "alike"), [("bfloat16", 0.05, 0.9), ("float16", 0.01, 0.98)])
 @pytest.mark.parametrize("build", [networks.vgg, networks.up_and_down, networks.excited, networks.separate_relu])
-def test_in_half_precision_values_and_gradients_are_near(build: Any, precision: str, near: float) -> None:
+def test_in_half_precision_values_and_gradients_are_near(build: Any, precision: str, near: float, alike: float) -> None:
+    """Of gradients the direction: where two values of a window are rounded to one, another one gets it."""
     keras.utils.clear_session(free_memory=False)
     traced = graph.trace(networks.of(build, networks.RGB), networks.RGB)
     outputs = [traced.calls[-1].output]
@@ -112,7 +113,7 @@ def test_in_half_precision_values_and_gradients_are_near(build: Any, precision: 
         for run in both_ways
     )
     assert np.linalg.norm(low[0] - values[0]) < near * np.linalg.norm(values[0])
-    assert np.linalg.norm(lower - gradient) < 4 * near * np.linalg.norm(gradient)
+    assert np.vdot(lower, gradient) > alike * np.linalg.norm(lower) * np.linalg.norm(gradient)
     assert (lower != gradient).any()
 
 
