@@ -17,7 +17,7 @@ from cnnviz.files import npz
 from cnnviz.maximization import Judged, Rendering, Surroundings, Wishes, canvas, chunks, files, ladder
 from cnnviz.maximization.ascent import channel_maps, renderer
 from cnnviz.maximization.ascent.evaluation import Evaluation
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.ascent.settings import Settings
 from cnnviz.networks import folding, graph
 from cnnviz.objectives import channel, logit
@@ -105,7 +105,7 @@ def test_images_that_only_fill_a_batch_up_take_no_memory(monkeypatch: pytest.Mon
     shop = chunks.Workshop(network, UNIT, "d", 3)
     assert shop.size(wanted[0], settings, 10_000) == 1
     each = shop.renderer(wanted[0], settings)
-    assert each.fill == 1
+    assert each.fill == 0  # each by itself
     both = each.render(wanted)
     np.testing.assert_array_equal(both.part(1, 2).images, each.render(wanted[1:]).images)
     assert both.images.shape == (2, 33, 69, 3)
