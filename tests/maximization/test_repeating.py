@@ -107,25 +107,19 @@ def test_bfloat16_climbs_as_high_as_float32(tiny: Callable[..., Any], raw: dict[
     for precision in ("float32", "bfloat16", "float16"):
         settings = dataclasses.replace(SHORT, precision=precision, steps=40)
         robust[precision] = Renderer(tiny(None), raw, wanted[0], settings, "d", policy=policy).render(wanted).robust
-    for precision in ("bfloat16", "float16"):
+    for precision, near in (("bfloat16", 0.03), ("float16", 0.01)):  # of a network so small that each step counts
         assert (robust[precision] != robust["float32"]).any()
-        assert np.median(robust[precision] / robust["float32"]) == pytest.approx(1, abs=0.01)
+        assert np.median(robust[precision] / robust["float32"]) == pytest.approx(1, abs=near)
 
 
 def test_what_float16_cant_hold_is_made_in_float32(raw: dict[str, Any]) -> None:
-    """Of two filters one overflows: its image is that of float32, the other's is not."""
+    """Of two filters one has weights beyond float16: its image is that of float32, the other's is not."""
     keras.utils.set_random_seed(4)
     inputs = keras.Input((None, None, 3))
-    deep = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="deep")
-    model = keras.Model(
-        inputs, keras.layers.Conv2D(4, 3, name="last")(deep(keras.layers.Conv2D(6, 3, padding="same")(inputs)))
-    )
-    kernel, bias = deep.get_weights()
-    kernel[..., 0] *= 3e4
-    deep.set_weights([kernel, bias])
-    last = model.get_layer("last")
+    last = keras.layers.Conv2D(4, 3, name="last")
+    model = keras.Model(inputs, last(keras.layers.Conv2D(6, 3, padding="same", activation="relu")(inputs)))
     kernel, bias = last.get_weights()
-    kernel[:, :, 0, 1:], kernel[:, :, 1:, 0] = 0, 0  # filter 0 sees the loud channel alone, the others all but that
+    kernel[..., 0] *= 1e6
     last.set_weights([kernel, bias])
     wanted, policy = channels("last", 0, 1), Policy(2, compiled=True)
     settings = dataclasses.replace(SHORT, objective="pre_activation")
