@@ -90,8 +90,8 @@ def test_a_layer_lists_its_filters_by_their_form_and_its_states_against_each_oth
     assert len(facts["heat"]) == 9
     unknown = life.heat(np.array([[1.0, np.nan], [np.nan, 1.0]]))
     assert [re.findall(r'x="(\d)" y="(\d)"', one) for one in unknown] == [[("0", "0")], [("1", "1")]]
-    assert trained.of_filters("first", 5)["formed_at"] == [None, 2, None, None, None]
-    assert trained.of_filters("first", 5)["silent_since"] == [None, None, None, None, 1]
+    assert trained.of_filters("first", 5)["formed_at"] == [None, "epoch 2", None, None, None]
+    assert trained.of_filters("first", 5)["silent_since"] == [None, None, None, None, "epoch 1"]
 
 
 def test_what_the_slider_says_of_each_state(trained: training.Training) -> None:
@@ -134,7 +134,17 @@ def test_two_trainings_are_paired_by_the_places_of_their_layers(trained: trainin
     assert [one.url for one in filters] == ["m/first/1.html", "n/second/1.html"]
     assert strips == [trained.strips["first", 1], other.strips["second", 1]]
     assert at == ["epoch 2", "epoch 2"]
-    assert pair.renamed  # noise is drawn by a layer's name
-    assert not beside.Beside(models["m"], models["m"]).renamed
     models["n"].layers["second"].conv["activation"] = "tanh"
     assert beside.pairs(models) == []
+
+
+def kept(*moments: tuple[int | None, int | None]) -> training.Training:
+    return training.Training(Path(), "m", [{"epoch": epoch, "step": step} for epoch, step in moments], 0.9, {}, [])
+
+
+def test_one_slider_of_two_trainings_goes_by_time_where_it_is_known() -> None:
+    early, late = kept((0, 0), (0, 5), (1, 10), (4, 40)), kept((1, 10), (2, 20))
+    # at (0, 0), (0, 5), (1, 10), (2, 20) and (4, 40)
+    assert beside.together([early, late]) == [[0, 1, 2, 2, 3], [0, 0, 0, 1, 1]]
+    unknown = kept((None, None), (None, None))
+    assert beside.together([early, unknown]) == [[0, 1, 2, 3], [0, 1, 1, 1]]

@@ -36,6 +36,22 @@ def test_pictures_differ_where_weights_do_and_only_there(run: Path, monkeypatch:
     assert np.asarray(life.picture()).shape[2] == 3
 
 
+@pytest.mark.pipeline
+def test_layers_that_keras_counted_on_are_the_same_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built twice in one session, a layer is conv2d and then conv2d_1: of one series for all that."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("conv2d", "conv2d_1"):
+        keras.utils.set_random_seed(1)
+        body = [keras.layers.Normalization(name=f"{name}_norm", mean=[0.4] * 3, variance=[0.2] * 3)]
+        body.append(keras.layers.Conv2D(2, 3, activation="relu", name=name, bias_initializer="ones"))
+        keras.Sequential([keras.Input((16, 16, 3)), *body]).save(f"{name}.keras")
+    life = cnnviz.life("*.keras", "conv2d", [0, 1], preprocessing="unit", steps=4)
+    assert (life.images[:, 0] == life.images[:, 1]).all()
+    alone = cnnviz.life("conv2d_1.keras", "conv2d_1", [0, 1], preprocessing="unit", steps=4)
+    assert (alone.images[:, 0] == life.images[:, 0]).all()  # from the same noise, whatever the layer is called
+    assert (life.images[0] != life.images[1]).any()
+
+
 def test_what_is_not_there_is_a_line(run: Path) -> None:
     with pytest.raises(InputError, match=r"checkpoints: .* has no network\.keras"):
         cnnviz.life(run, "conv", [0], preprocessing="unit")

@@ -68,11 +68,16 @@ def store(
             )
             let_go(found.count_params())
             bar.update()
-    network.set_weights(found.get_weights())
+    put(network, found)
+    return entries, twice.notes + twice.copies
+
+
+def put(network: keras.Model, other: keras.Model) -> None:
+    """Give a network the weights of another one of the same signature."""
+    network.set_weights(other.get_weights())
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # Normalization computes with what it makes of its weights
-    return entries, twice.notes + twice.copies
 
 
 def let_go(weights: int) -> None:
@@ -215,6 +220,10 @@ class Stored:
                 if (self.folder / name).is_file():
                     shutil.copyfile(self.folder / name, folder / name)
             file = self.folder / FOLDER / f"{i}.npz"
-            replace(folder / WEIGHTS, read_arrays(file.parent, read_moment(file), file.name), str(file))
+            try:
+                arrays = read_arrays(file.parent, read_moment(file), file.name)
+            except InputError as error:
+                raise InputError(f"{str(error).partition(';')[0]}; `make repro` brings it back") from None
+            replace(folder / WEIGHTS, arrays, str(file))
             write_json(folder / "model.json", self.described_at(i))
             yield folder

@@ -1,6 +1,7 @@
 """Two trainings of one architecture side by side: the same filters from the same noise, one slider for both."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -28,11 +29,6 @@ class Beside:
     def path(self) -> str:
         return f"epochs/{self.one.key}--{self.other.key}.html"
 
-    @property
-    def renamed(self) -> bool:
-        """Whether a layer of both has two names: noise is drawn by the name, so it is not the same in both."""
-        return any(one.name != other.name for (one, other), _ in _both(self.one, self.other))
-
 
 def pairs(models: Mapping[str, Model]) -> list[Beside]:
     """Of all models those that were trained as one architecture, and have filters of which both show the life."""
@@ -58,7 +54,8 @@ def _both(one: Model, other: Model) -> list[tuple[tuple[Layer, Layer], int]]:
 
 def facts(pair: Beside) -> Facts:
     """What the page of two trainings says: rows (layer, filter of one, of the other, their strips, their forms)."""
-    trainings: list[Training] = [one.training for one in (pair.one, pair.other) if one.training]
+    both = (pair.one, pair.other)
+    trainings: list[Training] = [one.training for one in both if one.training]
     rows = []
     for layers, k in _both(pair.one, pair.other)[:MOST]:
         at = []
@@ -69,4 +66,33 @@ def facts(pair: Beside) -> Facts:
         filters = [layer.filter(k) for layer in layers]
         strips = [training.strips[layer.name, k] for training, layer in zip(trainings, layers, strict=True)]
         rows.append((layers[0], k, filters, strips, at))
-    return {"pair": pair, "trainings": trainings, "rows": rows, "frames": max(map(len, trainings))}
+    states = together(trainings)
+    said = [
+        " · ".join(f"{model.key}: {training.said[i]}" for model, training, i in zip(both, trainings, at, strict=True))
+        for at in zip(*states, strict=True)
+    ]
+    return {
+        "pair": pair,
+        "trainings": trainings,
+        "rows": rows,
+        "states": states,
+        "said": said,
+        "timed": _timed(trainings),
+    }
+
+
+def _timed(trainings: Sequence[Training]) -> bool:
+    return all(None not in (one["epoch"], one["step"]) for training in trainings for one in training.checkpoints)
+
+
+def together(trainings: Sequence[Training]) -> list[list[int]]:
+    """For each training the states that one slider goes through, as many of each.
+
+    By time: at every moment that any of them kept, each one's latest state until then. Where that is not known of all,
+    by place, and a shorter series stays at its last state.
+    """
+    if not _timed(trainings):
+        return [[min(i, len(one) - 1) for i in range(max(map(len, trainings)))] for one in trainings]
+    moments = [[(one["epoch"], one["step"]) for one in training.checkpoints] for training in trainings]
+    every = sorted({moment for own in moments for moment in own})
+    return [[max(bisect_right(own, moment) - 1, 0) for moment in every] for own in moments]

@@ -3,6 +3,7 @@
   "use strict";
   const STEP = 100; // rows of a network that are made at once
   const STATES = ["any", "rendered", "ok", "weak", "dead", "not rendered"];
+  const inWords = new Intl.Collator("en", { numeric: true }).compare; // epoch 2 before epoch 10
   const make = (tag, attributes = {}, ...children) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -125,7 +126,7 @@
       if (state.by >= 0) {
         const { values, first } = source.columns[state.by];
         const sign = state.down ? -1 : 1;
-        const order = (a, b) => (first ? a - b : a < b ? -1 : a > b ? 1 : 0);
+        const order = (a, b) => (first ? a - b : inWords(a, b));
         const known = picked.filter((i) => values[i] !== undefined && values[i] !== "");
         const rest = picked.filter((i) => values[i] === undefined || values[i] === "");
         known.sort((a, b) => sign * order(values[a], values[b]) || a - b);
