@@ -30,6 +30,8 @@ CODE = (
     "networks/head",
     "networks/nesting.py",
     "networks/preprocessing.py",
+    "networks/series/__init__.py",
+    "networks/series/kept.py",  # NOISE
     "objectives.py",
 )
 

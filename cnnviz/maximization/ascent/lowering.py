@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from cnnviz.maximization.ascent.pooling import max_pool
@@ -29,17 +28,17 @@ class Lowered:
     def __init__(self, traced: graph.Graph, outputs: Sequence[Any], preprocessing: Any, precision: str) -> None:
         self.preprocessing = preprocessing
         dtype = tf.as_dtype("float32" if precision == "tf32" else precision)
-        instead: dict[int, keras.layers.Layer] = {}
-        for call in traced.calls:
-            layer = call.layer
-            if getattr(layer, "data_format", None) != "channels_last" or id(layer) in instead:
-                continue
+        unknown = {id(call.layer) for call in traced.calls if None in getattr(call.input, "shape", ())[1:]}
+
+        def lowered(layer: Any) -> Any:
+            if getattr(layer, "data_format", None) != "channels_last":
+                return layer
             if type(layer) in CONVOLUTIONS and dtype != tf.float32:
-                instead[id(layer)] = _Convolution(layer, dtype)
-            elif type(layer) is keras.layers.MaxPooling2D and None not in call.input.shape[1:]:
-                instead[id(layer)] = _Pooling(layer)
+                return _Convolution(layer, dtype)
+            return _Pooling(layer) if type(layer) is keras.layers.MaxPooling2D and id(layer) not in unknown else layer
+
         model = keras.Model(traced.input, list(outputs))
-        self.model = keras.models.clone_model(model, clone_function=lambda layer: instead.get(id(layer), layer))
+        self.model = keras.models.clone_model(model, clone_function=lowered)
 
     def __call__(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Return the outputs for images float32 `(n, h, w, channels)` in [0, 1], each in the precision it has there."""
@@ -59,8 +58,8 @@ class _Convolution(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, layer: keras.layers.Layer, dtype: tf.DType) -> None:
         super().__init__(name=layer.name, autocast=False)
         self.layer, self.low = layer, dtype
-        self.convolve = _convolution(layer, lambda weights: tf.constant(_numbers(weights), dtype))
-        self.offsets = tf.constant(_numbers(layer.bias), dtype) if layer.use_bias else None
+        self.convolve = _convolution(layer, lambda weights: _held(weights, dtype))
+        self.offsets = _held(layer.bias, dtype) if layer.use_bias else None
 
     def call(self, maps: tf.Tensor) -> tf.Tensor:
         layer: Any = self.layer
@@ -71,8 +70,9 @@ class _Convolution(keras.layers.Layer):  # type: ignore[misc]
         return maps if layer.activation is keras.activations.linear else layer.activation(tf.cast(maps, tf.float32))
 
 
-def _numbers(weights: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(weights), "float32")
+def _held(weights: Any, dtype: tf.DType) -> tf.Tensor:
+    """Weights in a type that some may be too large for: infinite there, and an image that sees them is not sound."""
+    return tf.cast(tf.constant(keras.ops.convert_to_numpy(weights), tf.float32), dtype)
 
 
 def _convolution(layer: Any, held: Callable[[Any], tf.Tensor]) -> Callable[[tf.Tensor], Any]:
