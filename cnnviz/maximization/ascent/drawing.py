@@ -7,13 +7,13 @@ import numpy as np
 from cnnviz.maximization.ascent import transforms
 from cnnviz.maximization.ascent.parameterization import Fourier, Pixel
 from cnnviz.maximization.ascent.settings import Settings
-from cnnviz.networks.series import NOISE
+from cnnviz.networks import series
 from cnnviz.objectives import Objective
 
 
 def stream(seed: int, attempt: int, digest: str, objective: Objective, variant: int) -> np.random.Generator:
     """A random stream that belongs to one image: of one objective on one network, for one seed, attempt and variant."""
-    named = objective.nameless if digest == NOISE else objective  # two trainings may call one layer otherwise
+    named = objective.nameless if digest == series.NOISE else objective  # two trainings may call one layer otherwise
     key = hashlib.sha256(f"{digest}/{named}/{variant}".encode()).digest()
     return np.random.default_rng([seed, attempt, *np.frombuffer(key, "<u4")])
 
