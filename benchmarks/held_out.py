@@ -1,6 +1,6 @@
 """How near robust scores under a few transforms are to those under many, on the pictures of artifacts/maximize.
 
-    python -m benchmarks.held_out                    # after `make repro`, some minutes; --filters 2: of each layer
+    python -m benchmarks.held_out     # after `make repro`, some minutes; --layers 5 of each model, --filters 4 of each
 
 Each line of the table is a set of transforms: how far scores are from those under `--many` of a scrambled Sobol
 sequence (relative; median and 95% of the pictures), and of how many pictures the part of the verdict that depends on
@@ -8,9 +8,7 @@ the score is another one. `random`: drawn independently; the mean of several suc
 """
 
 import argparse
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +20,7 @@ from cnnviz.activations import nature
 from cnnviz.files import ARTIFACTS, npz
 from cnnviz.maximization import chunks, ladder
 from cnnviz.maximization.ascent import scores, settings, transforms
+from cnnviz.networks import read_description, selection
 from cnnviz.objectives import channel
 
 LATTICES = {8: (1, 3, 5, 7), 12: (1, 5, 7, 11), scores.HELD_OUT: scores.LATTICE}  # of the lowest discrepancy
@@ -43,22 +42,20 @@ def under_each(key: str, layer: str, filters: Sequence[int], images: np.ndarray,
     return np.stack([score(tf.constant(one)).numpy() for one in scores.moved_by(points, images.shape[1:3])], 1)
 
 
-def main(models: Sequence[str], count: int, many: int) -> None:
+def main(models: Sequence[str], layers: int, count: int, many: int) -> None:
     rng = np.random.default_rng(0)
     points = {f"lattice of {n}": (2 * np.arange(n)[:, None] + 1) * g / (2 * n) % 1 for n, g in LATTICES.items()}
     drawn = rng.random((DRAWN * max(RANDOM), 4))
     every = np.concatenate([*points.values(), drawn, qmc.Sobol(4, rng=rng).random(many)])
     found, drives = [], []
     for key in models or config.load().models:
-        described = json.loads(Path(ARTIFACTS / "models" / key / "model.json").read_text(encoding="utf-8"))
-        for conv in described["conv_layers"]:
-            path = ARTIFACTS / "maximize" / key / f"{conv['name']}.npz"
-            if not path.is_file():
-                continue
-            with npz.opened(path) as stored:
+        convs = read_description(ARTIFACTS / "models" / key)["conv_layers"]
+        names = [conv["name"] for conv in convs if (ARTIFACTS / "maximize" / key / f"{conv['name']}.npz").is_file()]
+        for layer in (names[i] for i in selection.evenly(layers, len(names))):
+            with npz.opened(ARTIFACTS / "maximize" / key / f"{layer}.npz") as stored:
                 filters, images = stored["filters"][:count].tolist(), stored["images"][:count]
-            found.append(under_each(key, conv["name"], filters, images, every))
-            known = nature.read(ARTIFACTS / "feature_maps" / key, conv["name"], config.load().images.sets)
+            found.append(under_each(key, layer, filters, images, every))
+            known = nature.read(ARTIFACTS / "feature_maps" / key, layer, config.load().images.sets)
             drives += list(known.drives[:, filters].T)
         print(f"{key}: {len(drives)} pictures so far", flush=True)
     each = np.concatenate(found).astype(float)
@@ -82,7 +79,8 @@ def main(models: Sequence[str], count: int, many: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help="of params.yaml; all by default")
-    parser.add_argument("--filters", type=int, default=2, help="of each layer")
-    parser.add_argument("--many", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=5, help="of each model, evenly spread")
+    parser.add_argument("--filters", type=int, default=4, help="of each layer")
+    parser.add_argument("--many", type=int, default=128)
     options = parser.parse_args()
-    main(options.models, options.filters, options.many)
+    main(options.models, options.layers, options.filters, options.many)
