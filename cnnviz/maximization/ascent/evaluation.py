@@ -78,13 +78,14 @@ class Evaluation:
         self.grain = math.gcd(math.prod(shape), *sizes)  # what the sizes have in common: see Renderer._filled
         first = self.points[0]
         looked_at = [point.tensor for point in self.points]
-        self.trunk: Trunk | Lowered
-        if lower is None:
-            self.trunk = self.exact = Trunk(traced, looked_at, preprocessing)
-        else:
-            self.trunk = self.exact = Lowered(traced, looked_at, preprocessing, "float32")
-            if lower in ("bfloat16", "float16"):
-                self.trunk = Lowered(traced, looked_at, preprocessing, lower)
+        self.exact: Trunk | Lowered = (
+            Trunk(traced, looked_at, preprocessing)
+            if lower is None
+            else Lowered(traced, looked_at, preprocessing, "float32")
+        )
+        self.trunk = self.exact
+        if lower in ("bfloat16", "float16"):
+            self.trunk = Lowered(traced, looked_at, preprocessing, lower)
         # what the scores compare: the whole layer, for a logit all of them
         self.features_from = first if first.kind == "logit" else None
         unit = first.call.unit if isinstance(first.call, graph.Conv) else first.call

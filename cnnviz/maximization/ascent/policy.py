@@ -65,10 +65,9 @@ class Policy:
         found: list[list[int | None]] = []
         for number, home in enumerate(homes):
             place = home % places
-            row = next((row for row in found if row[place] is None), None)
-            if row is None:
-                found.append(row := [None] * places)
-            row[place] = number
+            if all(row[place] is not None for row in found):
+                found.append([None] * places)
+            next(row for row in found if row[place] is None)[place] = number
         return found
 
 
@@ -82,7 +81,7 @@ def precision_of(card: Device) -> str:
     return next(rule.precision for rule in RULES if card.capability >= rule.capability)
 
 
-def policy_for(card: Device, precision: str, bytes_per_image: int, group: int = 1, count: int = MOST) -> Policy:
+def policy_for(card: Device, precision: str, bytes_per_image: float, group: int = 1, count: int = MOST) -> Policy:
     """The policy of a card, by what it has, not by what is free; of the CPU, CPU.
 
     bytes_per_image: of a step; group: images of one objective; count: of the layer's channels, of which more than one

@@ -56,7 +56,8 @@ class Renderer:
     ) -> None:
         if settings.parameterization == "maco" and (natural is None or not len(natural)):
             raise InputError("parameterization maco: needs natural images, whose magnitudes it keeps")
-        self._made_of = (network, preprocessing, like, model_digest, channels, natural, described)
+        more: dict[str, Any] = {"channels": channels, "natural": natural, "described": described}
+        self._made_of = (network, preprocessing, like), model_digest, more
         shape, card = (*settings.size, channels), device.here()
         fixed = card.gpu if policy is None else policy.fixed
         lower = settings.precision if fixed else None
@@ -188,9 +189,9 @@ class Renderer:
     @cached_property
     def exactly(self) -> "Renderer":
         """The same in float32, for images whose numbers float16 can't hold."""
-        network, preprocessing, like, *rest = self._made_of
+        first, digest, more = self._made_of
         plain, policy = replace(self.settings, precision="float32"), replace(self.policy, placed=True)
-        return Renderer(network, preprocessing, like, plain, *rest, policy=policy)
+        return Renderer(*first, plain, digest, **more, policy=policy)
 
     def _render(
         self,
@@ -220,7 +221,10 @@ class Renderer:
         if fixed:
             number = tf.constant(0.0)
             moves = tf.constant(np.pad(moves, [(0, -chosen.steps % TOGETHER), (0, 0), (0, 0)]))
-        curve, trust, kept, look = [], [], [], self.inspect if measured else self.show
+        curve: list[Any] = []
+        trust: list[Any] = []
+        kept: list[Any] = []
+        look = self.inspect if measured else self.show
         for i in range(chosen.steps):
             if fixed:  # nothing comes back before a picture is kept: steps wait for one another on the card alone
                 state, number, value, sound = self.advance(state, number, moves, data)
