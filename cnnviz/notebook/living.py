@@ -93,7 +93,7 @@ def life(
         made.append(grow(network, layer, filters, given.whole(steps, "steps"), spec))
         series.let_go(network.count_params())
     gone = series.missing(Path(checkpoints))
-    for note in [*twice.notes, *([f"{checkpoints}: {series.without(gone)}"] if gone else [])]:
+    for note in [*twice.notes, *twice.copies, *([f"{checkpoints}: {series.without(gone)}"] if gone else [])]:
         warnings.warn(note, stacklevel=2)
     names, logs = [one.name for one in shown], [dict(one.moment.logs) for one in shown]
     return Life(layer, tuple(filters), names, logs, np.stack(made, 1))

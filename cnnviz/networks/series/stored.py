@@ -96,7 +96,10 @@ def signature(network: keras.Model) -> list[Any]:
         if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):  # as `_reads` tells
             continue
         shapes = [list(weight.shape) for weight in layer.weights]
-        found.append([type(layer).__name__, _settings(layer), shapes, layer.name])
+        settings = _settings(layer)
+        if isinstance(layer, keras.layers.InputLayer):
+            settings["size"] = list(layer.batch_shape[1:])
+        found.append([type(layer).__name__, settings, shapes, layer.name])
     graphs = [one for one in network._flatten_layers() if isinstance(one, keras.Model) and hasattr(one, "operations")]
     return [*found, *([type(one).__name__, {}, _reads(one), "what layers read"] for one in graphs)]
 
@@ -157,9 +160,16 @@ def difference(one: list[Any], other: list[Any]) -> str:
         if here[2] != there[2]:
             return f"the weights of {here[3]} have the shapes {here[2]}, not {there[2]}"
         for name in (one for one in here[1] if one in there[1]):  # another Keras may know more of them
+            if name == "size" and _may_be_one(here[1][name], there[1][name]):
+                continue
             if here[1][name] != there[1][name]:
                 return f"{name} of {here[3]} is {str(here[1][name])[:40]}, not {str(there[1][name])[:40]}"
     return ""
+
+
+def _may_be_one(one: list[Any], other: list[Any]) -> bool:
+    """Whether two sizes of inputs agree as far as both are known."""
+    return len(one) == len(other) and all(None in pair or pair[0] == pair[1] for pair in zip(one, other, strict=True))
 
 
 class Twice:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 
 from cnnviz.report.data import Facts
@@ -11,7 +12,8 @@ from cnnviz.report.site.links import url
 from cnnviz.report.site.training import Training
 
 MOST = 48  # filters on a page
-ALIKE = ("type", "kernel_shape", "strides", "padding", "dilation", "activation")  # of the layers of one architecture
+# Of the layers of one architecture, for images of one size
+ALIKE = ("type", "input_shape", "kernel_shape", "strides", "padding", "dilation", "activation")
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,24 @@ def _timed(trainings: Sequence[Training]) -> bool:
     return all(None not in (one["epoch"], one["step"]) for training in trainings for one in training.checkpoints)
 
 
+def _epochs(checkpoints: Sequence[Facts]) -> list[Fraction]:
+    """How much of a training lay behind each state. Steps of an epoch: the fewest that an epoch took on average."""
+    each = min((Fraction(one["step"], one["epoch"]) for one in checkpoints if one["epoch"]), default=None)
+    found = []
+    for one in checkpoints:
+        within = one["step"] / each - one["epoch"] if each else Fraction(min(one["step"], 1), 2)
+        found.append(one["epoch"] + min(max(within, Fraction(0)), Fraction(99, 100)))
+    return found
+
+
 def together(trainings: Sequence[Training]) -> list[list[int]]:
     """For each training the states that one slider goes through, as many of each.
 
-    By time: at every moment that any of them kept, each one's latest state until then. Where that is not known of all,
-    by place, and a shorter series stays at its last state.
+    By epochs and shares of them, as their steps may be of other sizes: at every moment that any of them kept, each
+    one's latest state until then. Where that is not known of all, by place: a shorter series stays at its last state.
     """
     if not _timed(trainings):
         return [[min(i, len(one) - 1) for i in range(max(map(len, trainings)))] for one in trainings]
-    moments = [[(one["epoch"], one["step"]) for one in training.checkpoints] for training in trainings]
+    moments = [_epochs(training.checkpoints) for training in trainings]
     every = sorted({moment for own in moments for moment in own})
     return [[max(bisect_right(own, moment) - 1, 0) for moment in every] for own in moments]
