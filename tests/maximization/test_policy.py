@@ -60,7 +60,7 @@ MIB = 2**20
         (16, 50, 4, 512, 128),  # 32 objectives, four images of each
         (16, 50, 3, 512, 96),
         (16, 50, 3, 2, 6),
-        (0, 50, 1, 512, 64),  # 4 GiB are assumed of a card that does not say
+        (0, 50, 1, 512, 32),  # half of 4 GiB, which are assumed of a card that does not say: 40
     ],
 )
 def test_a_batch_is_as_large_as_half_of_the_card(gib: float, mib: int, group: int, count: int, expected: int) -> None:

@@ -1,6 +1,7 @@
 """Real actors on a real cluster of two nodes: lost, joining late, failing. What they make is told beforehand."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
