@@ -40,7 +40,7 @@ card: $(if $(filter 1,$(GPU)),$(VENV)/ready-gpu)
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
+	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.tracking.ui
