@@ -101,6 +101,7 @@ def test_any_objective_is_the_same_alone_and_climbs(text: str, tiny: Callable[..
     same(made, pair.part(settings.variants, 2 * settings.variants))
 
 
+@pytest.mark.long
 def test_bfloat16_climbs_as_high_as_float32(tiny: Callable[..., Any], raw: dict[str, Any]) -> None:
     wanted, policy = channels("dilated", *range(8)), Policy(8, compiled=True)
     robust = {}
@@ -112,6 +113,7 @@ def test_bfloat16_climbs_as_high_as_float32(tiny: Callable[..., Any], raw: dict[
         assert np.median(robust[precision] / robust["float32"]) == pytest.approx(1, abs=near)
 
 
+@pytest.mark.long
 def test_what_float16_cant_hold_is_made_in_float32(raw: dict[str, Any]) -> None:
     """Of two filters one has weights beyond float16: its image is that of float32, the other's is not."""
     keras.utils.set_random_seed(4)
