@@ -84,6 +84,7 @@ def test_it_climbs_as_on_a_cpu(policy: Policy, layer: str, tiny: Callable[..., A
     np.testing.assert_allclose(renderer.score(plain.images, wanted), plain.robust, rtol=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text", ["neuron(dilated, 3)", "direction(dilated, {1: 1, 4: -0.5})", "layer(first)", "logit(2)",
              "channel(dilated, 2) - 0.5 * channel(first, 1)", "channel(first, 2) + 0.5 * diversity(first)"]
