@@ -15,12 +15,23 @@ pytestmark = pytest.mark.pipeline
 BUSY = "error: another make repro or make look is at work in this folder; it goes on, this one stops\n"
 
 
+def heeding() -> None:
+    """Tests may run under nohup, whose children heed no SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def begun(made: Clone, log: Path) -> "subprocess.Popen[bytes]":
     """`make repro`, in the middle of a stage."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     with log.open("wb") as said:
         process = subprocess.Popen(
-            ["make", "repro"], cwd=made.folder, env=env, stdout=said, stderr=said, start_new_session=True
+            ["make", "repro"],
+            cwd=made.folder,
+            env=env,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            preexec_fn=heeding,
         )
     while b"> " not in log.read_bytes():
         assert process.poll() is None, log.read_text()
