@@ -78,6 +78,11 @@ class Objective:
         return tuple((term.kind, term.layer) for _, term in self.terms)
 
     @property
+    def nameless(self) -> "Objective":
+        """The same of layers without names: what is left of it in a network whose layers are called otherwise."""
+        return Objective(tuple((weight, replace(term, layer="")) for weight, term in self.terms))
+
+    @property
     def layers(self) -> list[str]:
         return list(dict.fromkeys(term.layer for _, term in self.terms if term.layer))
 

@@ -16,7 +16,7 @@ SIDE = 96  # pixels of a canvas at most, and of an input of any size
 def grow(network: Any, layer: str, filters: Sequence[int], steps: int, preprocessing: Any) -> NDArray[np.uint8]:
     """One attempt from noise for each filter, uint8 `(n, h, w, channels)`; grey where weights are no numbers.
 
-    The noise is that of all series: it depends on layer and filter alone. preprocessing: as `networks.preprocess`
+    The noise is that of all series: it depends on the filter's number alone. preprocessing: as `networks.preprocess`
     takes it. Raises InputError for a layer or filter that is not there.
     """
     height, width, channels = input_of(network, network.name)

@@ -23,8 +23,8 @@ from cnnviz.networks import scaling, series
 START = (10, 30, 100, 300)  # steps
 COLOURS = 3  # channels, for names of preprocessings: those of a network are known when it is trained
 WAITING, READY, FAILED = "waiting", "ready", "failed"  # for a network that is built
-# Where networks are, epochs and steps, whose training goes on, or broke off by Ctrl-C or an error
-running: WeakKeyDictionary[Any, tuple[Path, int, int]] = WeakKeyDictionary()
+# Where networks are, epochs and steps by folder, whose training goes on, or broke off by Ctrl-C or an error
+running: WeakKeyDictionary[Any, dict[Path, tuple[int, int]]] = WeakKeyDictionary()
 
 
 class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras comes without types
@@ -89,7 +89,7 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
             self._try(self._begin)
         if not self.steps.isdisjoint(range(before + 1, self._step + 1)):
             self._try(lambda: self._keep(logs))
-        running[self.model] = self.folder.absolute(), self._epochs, self._step
+        running.setdefault(self.model, {})[self.folder.absolute()] = self._epochs, self._step
 
     def _steps(self, batch: int) -> int:
         """How many Keras made: several where it makes several at once, fewer than it says where an epoch ends."""
@@ -100,7 +100,7 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._epochs += 1
         self._try(lambda: self._keep(logs, epoch=True))
-        running[self.model] = self.folder.absolute(), self._epochs, self._step
+        running.setdefault(self.model, {})[self.folder.absolute()] = self._epochs, self._step
 
     def on_train_end(self, logs: Any = None) -> None:
         """Callbacks behind this one may bring back an earlier state now: what is left is looked at after them."""
@@ -114,9 +114,8 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
         if not self.model.built:
             return
         self._state = FAILED  # until all of this is done
-        folder, *stopped = running.get(self.model, (None, 0, 0))
-        here = (stopped[0], stopped[1]) if folder == self.folder.absolute() else None
-        self._epochs, self._step = self._keeping.begin(self.model, self._epochs, self._step, here)
+        stopped = running.get(self.model, {}).get(self.folder.absolute())
+        self._epochs, self._step = self._keeping.begin(self.model, self._epochs, self._step, stopped)
         self._state = READY
 
     def _keep(self, logs: Any, epoch: bool = False) -> None:
@@ -131,7 +130,7 @@ class FilterWatch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras come
             self._keeping.add(self.model, now)
 
     def _end(self) -> None:
-        running.pop(self.model, None)
+        running.get(self.model, {}).pop(self.folder.absolute(), None)
         if self._state == READY and (last := self._last):
             self._try(lambda: self._keeping.end(self.model, last))
         if self._strip:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,21 +78,22 @@ def life(
     found = series.find(str(checkpoints), None if architecture is None else str(architecture), "checkpoints")
     made: list[NDArray[np.uint8]] = []
     shown: list[series.Checkpoint] = []
-    wanted: list[Any] = []
     twice = series.Twice("checkpoints")
     for one in found:
         with series.whole(one, "checkpoints") as path:
-            network = opened(path)[0]
-        wanted = wanted or series.signature(network)
-        series.check(series.signature(network), wanted, one, found[0], "checkpoints")
-        if twice.seen(one, series.state(network.get_weights())):
+            own = opened(path)[0]
+        if one is found[0]:
+            network, wanted = own, series.signature(own)
+        series.check(series.signature(own), wanted, one, found[0], "checkpoints")
+        if twice.seen(one, series.state(own.get_weights())):
             continue
+        series.put(network, own)  # whose layers may be called otherwise
         shown.append(one)
         spec = given.preprocessing(preprocessing, given.subject(network))
         made.append(grow(network, layer, filters, given.whole(steps, "steps"), spec))
         series.let_go(network.count_params())
     gone = series.missing(Path(checkpoints))
-    for note in [*twice.notes, *([f"{checkpoints}: {series.without(gone)}"] if gone else [])]:
+    for note in [*twice.notes, *twice.copies, *([f"{checkpoints}: {series.without(gone)}"] if gone else [])]:
         warnings.warn(note, stacklevel=2)
     names, logs = [one.name for one in shown], [dict(one.moment.logs) for one in shown]
     return Life(layer, tuple(filters), names, logs, np.stack(made, 1))

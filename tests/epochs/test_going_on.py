@@ -15,13 +15,13 @@ from tests.epochs.test_watch import IMAGES, LABELS, fit, names, weights
 RANKS = (3, 1, 2, 4)  # of epochs: the second is the best one
 
 
-def network(rate: float = 0.0, activation: str = "relu", frozen: bool = False) -> Any:
+def network(rate: float = 0.0, activation: str = "relu", frozen: bool = False, side: int = 8) -> Any:
     """With dropout its random generator has another state at every step, which is no part of what it learned."""
     keras.utils.set_random_seed(1)
     layers = keras.layers
     body = [layers.Conv2D(2, 3, activation=activation, name="first", trainable=not frozen), layers.Dropout(rate)]
     end = [layers.GlobalAveragePooling2D(), layers.Dense(2, activation="softmax", name="second")]
-    model = keras.Sequential([keras.Input((8, 8, 3)), *body, *end])
+    model = keras.Sequential([keras.Input((side, side, 3)), *body, *end])
     model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
     return model
 
@@ -107,6 +107,24 @@ def test_a_training_that_was_stopped_by_hand_goes_on(tmp_path: Path) -> None:
         train(model, tmp_path, 9, stop(0, batch=1))
     train(model, tmp_path, 1)
     assert names(tmp_path) == ["0-0", "0-2", "1-6"]
+
+
+def test_two_folders_of_one_training_go_on_both(tmp_path: Path) -> None:
+    model, one, other = network(), tmp_path / "one", tmp_path / "other"
+    with pytest.raises(KeyboardInterrupt):
+        train(model, one, 9, cnnviz.FilterWatch(other, every=3, steps=()), stop(0, batch=1))
+    train(model, one, 1, cnnviz.FilterWatch(other, every=3, steps=()))
+    assert names(one) == names(other) == ["0-0", "0-2", "1-6"]
+
+
+def test_images_of_another_size_are_another_training(tmp_path: Path, capsys: Any) -> None:
+    train(small := network(), tmp_path, 1)
+    large = network(side=12)
+    large.set_weights(small.get_weights())
+    watch = cnnviz.FilterWatch(tmp_path, steps=())
+    large.fit(keras.random.uniform((4, 12, 12, 3)), LABELS[:4], batch_size=4, verbose=0, callbacks=[watch])
+    assert names(tmp_path) == ["0-0", "1-1"]
+    assert capsys.readouterr().err.count("files of an earlier training are in") == 1
 
 
 def test_another_training_of_the_architecture_is_not_gone_on_with(tmp_path: Path, capsys: Any) -> None:

@@ -90,8 +90,8 @@ def test_a_layer_lists_its_filters_by_their_form_and_its_states_against_each_oth
     assert len(facts["heat"]) == 9
     unknown = life.heat(np.array([[1.0, np.nan], [np.nan, 1.0]]))
     assert [re.findall(r'x="(\d)" y="(\d)"', one) for one in unknown] == [[("0", "0")], [("1", "1")]]
-    assert trained.of_filters("first", 5)["formed_at"] == [None, 2, None, None, None]
-    assert trained.of_filters("first", 5)["silent_since"] == [None, None, None, None, 1]
+    assert trained.of_filters("first", 5)["formed_at"] == [None, "epoch 2", None, None, None]
+    assert trained.of_filters("first", 5)["silent_since"] == [None, None, None, None, "epoch 1"]
 
 
 def test_what_the_slider_says_of_each_state(trained: training.Training) -> None:
@@ -121,7 +121,7 @@ def test_two_trainings_are_paired_by_the_places_of_their_layers(trained: trainin
     (tmp_path / "artifacts/epochs/n/first.npz").rename(tmp_path / "artifacts/epochs/n/second.npz")
     other.strips = {("second", k): strip for (_, k), strip in trained.strips.items() if k != 4}
     kind = {"type": "Conv2D", "kernel_shape": [3, 3, 3, 5], "strides": [1, 1], "padding": "same", "dilation": [1, 1]}
-    kind |= {"activation": "relu", "filters": 5}
+    kind |= {"activation": "relu", "filters": 5, "input_shape": [32, 32, 3]}
     models = {}
     for key, name, own in (("m", "first", trained), ("n", "second", other)):
         models[key] = model = Model(tmp_path / "artifacts", key, {}, [])
@@ -134,7 +134,28 @@ def test_two_trainings_are_paired_by_the_places_of_their_layers(trained: trainin
     assert [one.url for one in filters] == ["m/first/1.html", "n/second/1.html"]
     assert strips == [trained.strips["first", 1], other.strips["second", 1]]
     assert at == ["epoch 2", "epoch 2"]
-    assert pair.renamed  # noise is drawn by a layer's name
-    assert not beside.Beside(models["m"], models["m"]).renamed
-    models["n"].layers["second"].conv["activation"] = "tanh"
-    assert beside.pairs(models) == []
+    for name, another in (("activation", "tanh"), ("input_shape", [64, 64, 3])):
+        models["n"].layers["second"].conv = kind | {"name": "second", "title": "second", name: another}
+        assert beside.pairs(models) == []
+
+
+def kept(*moments: tuple[int | None, int | None]) -> training.Training:
+    return training.Training(Path(), "m", [{"epoch": epoch, "step": step} for epoch, step in moments], 0.9, {}, [])
+
+
+def test_one_slider_of_two_trainings_goes_by_time_where_it_is_known() -> None:
+    early, late = kept((0, 0), (0, 5), (1, 10), (4, 40)), kept((1, 10), (2, 20))
+    # an epoch has 10 steps: at 0, 1/2, 1, 2 and 4 epochs
+    assert beside.together([early, late]) == [[0, 1, 2, 2, 3], [0, 0, 0, 1, 1]]
+    large, small = kept(*((i, 8 * i) for i in range(4))), kept(*((i, 32 * i) for i in range(4)))
+    assert beside.together([large, small]) == [[0, 1, 2, 3]] * 2  # epoch beside epoch, whatever a batch has
+    unknown = kept((None, None), (None, None))
+    assert beside.together([early, unknown]) == [[0, 1, 2, 3], [0, 1, 1, 1]]
+
+
+def test_what_is_known_between_unknown_states_is_drawn(trained: training.Training) -> None:
+    found = life.panel(trained, "loss", {"val_loss": [None, 0.5, None]})
+    assert found is not None
+    (curve,) = found.curves
+    (x0, y0), (x1, y1) = (map(float, one.split(",")) for one in curve.points.split())
+    assert (y0, x1 - x0) == (y1, 4.0)

@@ -107,7 +107,7 @@ def test_a_page_says_what_the_stage_found(trained: Path, pages: Path) -> None:
         assert wanted in text
     table = read_csv(pages / "mine/first/filters.csv")
     at = [found["formed_at"][found["filters"].tolist().index(k)] if k in found["filters"] else -1 for k in range(5)]
-    assert [row["formed_at"] for row in table] == ["" if one < 0 else str(one) for one in at]
+    assert [row["formed_at"] for row in table] == ["" if one < 0 else labels[one] for one in at]
     layer = (pages / "mine/first/index.html").read_text()
     assert layer.count('<rect class="h') >= COUNT**2
     assert 'data-name="formed_at"' in layer
@@ -137,6 +137,18 @@ def test_one_slider_drives_every_picture(pages: Path, opened: Any, kind: str) ->
     assert set(opened.evaluate(places)) == {"0,0"}
     settle(opened, f"document.querySelector('.lifebar input').value === '{COUNT - 1}' ? 0 : 1")
     settle(opened, "document.querySelector('.lifebar button').getAttribute('aria-pressed') === 'false' ? 0 : 1")
+
+
+def test_a_layers_table_sorts_by_when_forms_were_taken(pages: Path, opened: Any) -> None:
+    opened.goto((pages / PAGES["layer"]).as_uri())
+    head = opened.locator(".every th[data-name=formed_at]")
+    head.locator("button").click()
+    column = head.evaluate("head => head.cellIndex")
+    cells = f"[...document.querySelectorAll('.every tbody tr')].map(row => row.cells[{column}].textContent)"
+    shown = [text for text in opened.evaluate(cells) if text]
+    ordered = ["start", "epoch 0, step 1", "epoch 1", "epoch 2"]
+    assert shown
+    assert shown == sorted(shown, key=ordered.index)
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])

@@ -83,7 +83,8 @@ def test_where_there_is_something_else(run: Path) -> None:
     assert line(f"{RUN}/*.h5") == f"'{RUN}/*.h5': no file matches; {has}; {EXPECTED}; {pattern}"
     there = "'inputs/models' has run1/"
     assert line("inputs/models/run2/*.keras").startswith(
-        f"'inputs/models/run2/*.keras': no file matches; {there}; {EXPECTED}; train with"
+        f"'inputs/models/run2/*.keras': no file matches; {there}; {EXPECTED}; train with "
+        "cnnviz.FilterWatch('inputs/models/run2'), or copy model files there: inputs/models/run2/*.keras"
     )
     assert line("inputs/models/run2").startswith(f"'inputs/models/run2': there is no such folder or file; {there}; ")
     assert line(f"{RUN}/epoch_2.keras/*").startswith(

@@ -19,6 +19,7 @@ from cnnviz.errors import InputError
 from cnnviz.maximization.ascent import parameterization, scores, transforms
 from cnnviz.maximization.ascent.evaluation import Data, Evaluation
 from cnnviz.maximization.ascent.settings import LANES, TINY, Settings, computing_in
+from cnnviz.networks.series import NOISE
 from cnnviz.objectives import Objective
 
 LEAK_STEPS = 16  # steps during which a silent unit's gradient passes its ReLU (objective post_activation)
@@ -239,5 +240,6 @@ def _any_batch(tensors: Any) -> Any:
 
 def stream(seed: int, attempt: int, digest: str, objective: Objective, variant: int) -> np.random.Generator:
     """A random stream that belongs to one image: of one objective on one network, for one seed, attempt and variant."""
-    key = hashlib.sha256(f"{digest}/{objective}/{variant}".encode()).digest()
+    named = objective.nameless if digest == NOISE else objective  # two trainings may call one layer otherwise
+    key = hashlib.sha256(f"{digest}/{named}/{variant}".encode()).digest()
     return np.random.default_rng([seed, attempt, *np.frombuffer(key, "<u4")])

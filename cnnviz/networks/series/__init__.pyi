@@ -35,6 +35,7 @@ from .stored import Twice as Twice  # finds a state that is there twice
 from .stored import check as check  # that a network's signature is that of the first checkpoint
 from .stored import difference as difference  # between two signatures, in words
 from .stored import let_go as let_go  # free the networks of earlier checkpoints
+from .stored import put as put  # the weights of one network into another of the same signature
 from .stored import signature as signature  # what all checkpoints of a series have in common
 from .stored import store as store  # write them
 from .telling import configured as configured  # a digest of layers, settings and wiring of a .keras file

@@ -3,11 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from cnnviz.networks.series.record import NETWORK
 
 KINDS = (".keras", ".weights.h5", ".h5", ".hdf5")  # of files that can be checkpoints
+MAGIC = re.compile(r"[*?[]")  # makes a name a pattern
 EXPECTED = "expected a folder that cnnviz.FilterWatch wrote, or a pattern of model files"
 
 
@@ -33,13 +35,13 @@ def unkept(folder: Path, missing: Sequence[str]) -> str:
 
 def unmatched(pattern: str, there: Path) -> str:
     """Of a pattern, or of a path that is not there. there: as much of it as is there as it is written."""
-    what = f"{pattern!r}: " + ("no file matches" if re.search(r"[*?[]", pattern) else "there is no such folder or file")
+    what = f"{pattern!r}: " + ("no file matches" if MAGIC.search(pattern) else "there is no such folder or file")
     if not there.is_dir():
         return f"{what}, {str(there)!r} is a file; {EXPECTED}"
     what = f"{what}; {str(there)!r} {content(there)}; {EXPECTED}"
     if (there / NETWORK).is_file():
         return f"{what}; give {there.as_posix()}, which is of a watched training"
-    return f"{what}; give {found}" if (found := _pattern(there)) else f"{what}; {_remedy(there)}"
+    return f"{what}; give {found}" if (found := _pattern(there)) else f"{what}; {_remedy(_plain(pattern))}"
 
 
 def without(missing: Sequence[str]) -> str:
@@ -69,6 +71,12 @@ def _pattern(folder: Path) -> str:
     kind = counted.most_common(1)[0][0]
     more = ", and their `architecture`" if kind == ".weights.h5" else ""
     return f"a pattern: {folder.as_posix()}/*{kind}{more}"
+
+
+def _plain(pattern: str) -> Path:
+    """The folder that a pattern or path means, there or not."""
+    folder = Path(*takewhile(lambda part: not MAGIC.search(part), Path(pattern).parts))
+    return folder.parent if folder.suffix else folder
 
 
 def _remedy(folder: Path) -> str:

@@ -26,7 +26,8 @@ from cnnviz.errors import InputError, quoted, reason
 from cnnviz.files import npz, write_bytes
 
 # In the place of a network's digest: the noise that a filter's picture grows from is the same at every checkpoint, and
-# in all series, so that pictures differ by what the network learned alone
+# in all series, so that pictures differ by what the network learned alone; it hangs on a filter's number, not on the
+# name of its layer, which Keras counts on from one training of a process to the next
 NOISE = "series"
 ABOUT = "about"
 SKIPPED = "optimizer"  # the group of a weights file that is no part of the network

@@ -68,11 +68,16 @@ def store(
             )
             let_go(found.count_params())
             bar.update()
-    network.set_weights(found.get_weights())
+    put(network, found)
+    return entries, twice.notes + twice.copies
+
+
+def put(network: keras.Model, other: keras.Model) -> None:
+    """Give a network the weights of another one of the same signature."""
+    network.set_weights(other.get_weights())
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # Normalization computes with what it makes of its weights
-    return entries, twice.notes + twice.copies
 
 
 def let_go(weights: int) -> None:
@@ -91,7 +96,10 @@ def signature(network: keras.Model) -> list[Any]:
         if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):  # as `_reads` tells
             continue
         shapes = [list(weight.shape) for weight in layer.weights]
-        found.append([type(layer).__name__, _settings(layer), shapes, layer.name])
+        settings = _settings(layer)
+        if isinstance(layer, keras.layers.InputLayer):
+            settings["size"] = list(layer.batch_shape[1:])
+        found.append([type(layer).__name__, settings, shapes, layer.name])
     graphs = [one for one in network._flatten_layers() if isinstance(one, keras.Model) and hasattr(one, "operations")]
     return [*found, *([type(one).__name__, {}, _reads(one), "what layers read"] for one in graphs)]
 
@@ -152,9 +160,16 @@ def difference(one: list[Any], other: list[Any]) -> str:
         if here[2] != there[2]:
             return f"the weights of {here[3]} have the shapes {here[2]}, not {there[2]}"
         for name in (one for one in here[1] if one in there[1]):  # another Keras may know more of them
+            if name == "size" and _may_be_one(here[1][name], there[1][name]):
+                continue
             if here[1][name] != there[1][name]:
                 return f"{name} of {here[3]} is {str(here[1][name])[:40]}, not {str(there[1][name])[:40]}"
     return ""
+
+
+def _may_be_one(one: list[Any], other: list[Any]) -> bool:
+    """Whether two sizes of inputs agree as far as both are known."""
+    return len(one) == len(other) and all(None in pair or pair[0] == pair[1] for pair in zip(one, other, strict=True))
 
 
 class Twice:
@@ -215,6 +230,10 @@ class Stored:
                 if (self.folder / name).is_file():
                     shutil.copyfile(self.folder / name, folder / name)
             file = self.folder / FOLDER / f"{i}.npz"
-            replace(folder / WEIGHTS, read_arrays(file.parent, read_moment(file), file.name), str(file))
+            try:
+                arrays = read_arrays(file.parent, read_moment(file), file.name)
+            except InputError as error:
+                raise InputError(f"{str(error).partition(';')[0]}; `make repro` brings it back") from None
+            replace(folder / WEIGHTS, arrays, str(file))
             write_json(folder / "model.json", self.described_at(i))
             yield folder

@@ -1,7 +1,9 @@
 """Two trainings of one architecture side by side: the same filters from the same noise, one slider for both."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 
 from cnnviz.report.data import Facts
@@ -10,7 +12,8 @@ from cnnviz.report.site.links import url
 from cnnviz.report.site.training import Training
 
 MOST = 48  # filters on a page
-ALIKE = ("type", "kernel_shape", "strides", "padding", "dilation", "activation")  # of the layers of one architecture
+# Of the layers of one architecture, for images of one size
+ALIKE = ("type", "input_shape", "kernel_shape", "strides", "padding", "dilation", "activation")
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,6 @@ class Beside:
     @property
     def path(self) -> str:
         return f"epochs/{self.one.key}--{self.other.key}.html"
-
-    @property
-    def renamed(self) -> bool:
-        """Whether a layer of both has two names: noise is drawn by the name, so it is not the same in both."""
-        return any(one.name != other.name for (one, other), _ in _both(self.one, self.other))
 
 
 def pairs(models: Mapping[str, Model]) -> list[Beside]:
@@ -58,7 +56,8 @@ def _both(one: Model, other: Model) -> list[tuple[tuple[Layer, Layer], int]]:
 
 def facts(pair: Beside) -> Facts:
     """What the page of two trainings says: rows (layer, filter of one, of the other, their strips, their forms)."""
-    trainings: list[Training] = [one.training for one in (pair.one, pair.other) if one.training]
+    both = (pair.one, pair.other)
+    trainings: list[Training] = [one.training for one in both if one.training]
     rows = []
     for layers, k in _both(pair.one, pair.other)[:MOST]:
         at = []
@@ -69,4 +68,43 @@ def facts(pair: Beside) -> Facts:
         filters = [layer.filter(k) for layer in layers]
         strips = [training.strips[layer.name, k] for training, layer in zip(trainings, layers, strict=True)]
         rows.append((layers[0], k, filters, strips, at))
-    return {"pair": pair, "trainings": trainings, "rows": rows, "frames": max(map(len, trainings))}
+    states = together(trainings)
+    said = [
+        " · ".join(f"{model.key}: {training.said[i]}" for model, training, i in zip(both, trainings, at, strict=True))
+        for at in zip(*states, strict=True)
+    ]
+    return {
+        "pair": pair,
+        "trainings": trainings,
+        "rows": rows,
+        "states": states,
+        "said": said,
+        "timed": _timed(trainings),
+    }
+
+
+def _timed(trainings: Sequence[Training]) -> bool:
+    return all(None not in (one["epoch"], one["step"]) for training in trainings for one in training.checkpoints)
+
+
+def _epochs(checkpoints: Sequence[Facts]) -> list[Fraction]:
+    """How much of a training lay behind each state. Steps of an epoch: the fewest that an epoch took on average."""
+    each = min((Fraction(one["step"], one["epoch"]) for one in checkpoints if one["epoch"]), default=None)
+    found = []
+    for one in checkpoints:
+        within = one["step"] / each - one["epoch"] if each else Fraction(min(one["step"], 1), 2)
+        found.append(one["epoch"] + min(max(within, Fraction(0)), Fraction(99, 100)))
+    return found
+
+
+def together(trainings: Sequence[Training]) -> list[list[int]]:
+    """For each training the states that one slider goes through, as many of each.
+
+    By epochs and shares of them, as their steps may be of other sizes: at every moment that any of them kept, each
+    one's latest state until then. Where that is not known of all, by place: a shorter series stays at its last state.
+    """
+    if not _timed(trainings):
+        return [[min(i, len(one) - 1) for i in range(max(map(len, trainings)))] for one in trainings]
+    moments = [_epochs(training.checkpoints) for training in trainings]
+    every = sorted({moment for own in moments for moment in own})
+    return [[max(bisect_right(own, moment) - 1, 0) for moment in every] for own in moments]

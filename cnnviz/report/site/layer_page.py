@@ -32,7 +32,7 @@ def facts(site: Site, context: Context, table: tables.Table) -> Facts:
     before = ordered[layer.index - 1] if layer.index else None
     after = ordered[layer.index + 1] if layer.index + 1 < len(ordered) else None
     tables.write(site.files, f"{layer.folder}/filters", table)
-    shown = rows.columns(table)
+    shown = rows.columns(table, layer.model.training.labels if layer.model.training else ())
     listed, layer.unlisted = rows.of_layer(layer, table, shown)
     return {
         "shown": shown,

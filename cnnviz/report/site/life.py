@@ -12,6 +12,7 @@ from cnnviz.report.data import Facts
 from cnnviz.report.site.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Curve, Panel, floats, points
 from cnnviz.report.site.training import MOST, Training
 
+DASH = 2.0  # on either side of a state between two that know nothing
 FLIPS = 24  # predictions that are listed
 ACCURACIES = ("accuracy", "acc", *(f"{kind}_accuracy" for kind in ("binary", "categorical", "sparse_categorical")))
 Number = float | None
@@ -131,7 +132,10 @@ def panel(
     for colour, (name, values) in enumerate(known.items()):
         given = floats(values)
         for i, part in enumerate(_known(given)):  # what is unknown is a gap
-            line = points(places[part], axis.at(given[part]))
+            x, y = places[part], axis.at(given[part])
+            if len(x) == 1:  # of which there would be no line
+                x, y = x + np.array([-DASH, DASH]), np.repeat(y, 2)
+            line = points(x, y)
             label = "" if i or (name == title and len(known) == 1) else name
             curves.append(Curve(colour % 6, label, line, "", []))
     ends = [(float(LEFT), training.labels[0]), (float(WIDTH - RIGHT), training.labels[-1])]

@@ -15,7 +15,7 @@ from cnnviz.report.site.tables import Table
 def filters(site: Site, model: Model, known: Mapping[str, Table]) -> Facts:
     """The page of all filters of a network; known: tables of its layers. Writes the files beside it."""
     whole = tables.of_model(known)
-    shown = rows.columns(whole)
+    shown = rows.columns(whole, model.training.labels if model.training else ())
     tables.write(site.files, f"{model.key}/filters", whole)
     site.files.write(f"{model.key}/filters.js", rows.script(model, known, whole, shown))
     return {

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cnnviz.report.pictures import Picture, opened, size
 from cnnviz.report.site.links import url
 
 QUALITY, METHOD = 78, 0  # of WebP: files of few kilobytes, quickly made
 FRAMES = 120  # of a film at most
+FILM = 96  # pixels: smaller ones are enlarged until they nearly have as many
 QUICK, EASY, LAST = 60, 600, 1800  # milliseconds of a frame, and of the last one
 WAITING = 64  # pictures that wait for their turn,
 HELD = 64_000_000  # and bytes of the arrays that they are made of, where these are large
@@ -189,9 +190,13 @@ def strip(images: Sequence[NDArray[np.uint8]], size: int, columns: int = 0) -> b
 
 
 def film(snapshots: NDArray[np.uint8]) -> bytes:
-    """States of a picture `(s, h, w, 3)` as an animated WebP at their own size that starts again and again."""
+    """States of a picture `(s, h, w, 3)` as an animated WebP that starts again and again, at their own size.
+
+    Small ones are enlarged by a whole factor.
+    """
     chosen = sorted({int(i) for i in np.linspace(0, len(snapshots) - 1, min(FRAMES, len(snapshots))).round()})
-    frames = [Image.fromarray(snapshots[i]) for i in chosen]
+    factor = max(1, FILM // max(snapshots.shape[1:3]))
+    frames = [ImageOps.scale(Image.fromarray(snapshots[i]), factor, Image.Resampling.NEAREST) for i in chosen]
     each = min(EASY, max(QUICK, 5000 // len(frames)))
     buffer = io.BytesIO()
     lasting = [each] * (len(frames) - 1) + [LAST]

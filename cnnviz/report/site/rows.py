@@ -41,33 +41,39 @@ COLUMNS = {
     "drift_distance": ("kernel moved", "high", "distance to the same filter's kernel, as a share of its norm"),
     "drift_cosine": ("kernel cosine", "low", "to the same filter's kernel"),
     "drift_correlation": ("correlation", "low", "of its activations with those of the same filter"),
-    "formed_at": ("took its form at", "low", "checkpoint, from 0, after which its picture stays like its last"),
-    "silent_since": ("silent since", "low", "checkpoint, from 0, after which it fires on no image here"),
+    "formed_at": ("took its form at", "", "from which state on its picture stays like its last"),
+    "silent_since": ("silent since", "", "from which state on it fires on no image here"),
     "moved_since_start": ("kernel moved", "high", "from the first checkpoint to the last, as a share of its last norm"),
     "words": ("tells apart", "", "classes, better than chance"),
     "note": ("note", "", "what people wrote"),
 }
+STATES = ("formed_at", "silent_since")
 RANKED = [name for name, (_, first, _) in COLUMNS.items() if first and not name.endswith("_cluster")]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: name in the files, heading, which end is sorted first ("" for texts), what it means."""
+    """A column of the table: name in the files, heading, which end is sorted first ("" for texts), what it means.
+
+    order: of texts, as they sort where that is not by their letters.
+    """
 
     name: str
     title: str
     first: str
     meaning: str
+    order: Sequence[str] = ()
 
 
-def columns(table: Table) -> list[Column]:
-    """Those of a table that pages show, as far as anything in them is known."""
+def columns(table: Table, states: Sequence[str] = ()) -> list[Column]:
+    """Those of a table that pages show, as far as anything in them is known. states: of a training, in their order."""
     found = []
     for start, (title, first, meaning) in COLUMNS.items():
         for name in table:
             base, _, of = name.partition("/")
             if base == start and any(one is not None for one in table[name]):
-                found.append(Column(name, f"{title}, {of}" if of else title, first, meaning))
+                order = states if base in STATES else ()
+                found.append(Column(name, f"{title}, {of}" if of else title, first, meaning, order))
     return found
 
 
@@ -149,7 +155,10 @@ def script(model: Model, tables: Mapping[str, Table], whole: Table, shown: Seque
         sheets = [[s.src, s.columns, s.rows] if s else 0 for s in (layer.patches, layer.sheet)]
         made = [[k, *place] for k in layer.rendered if layer.sheet and (place := layer.sheet.place(k))]
         layers.append([layer.title, url(model.key, name), layer.filters, *sheets, made])
-    facts: Facts = {"layers": layers, "columns": [[c.name, c.title, c.first, c.meaning] for c in shown]}
+    facts: Facts = {
+        "layers": layers,
+        "columns": [[c.name, c.title, c.first, c.meaning, *([c.order] if c.order else [])] for c in shown],
+    }
     head = json.dumps(facts, separators=(",", ":"), ensure_ascii=False)
     values = ",\n".join(f"[{_literal(whole[column.name])}]" for column in shown)
     found = f"window.cnnvizTable({head},[{values}]);\n"

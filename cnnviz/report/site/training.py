@@ -81,10 +81,10 @@ class Training:
         arrays = self.arrays(layer)
         if "silent_since" not in arrays and "formed_at" not in arrays:
             return {}
-        formed: list[int | None] = [None] * count
+        formed: list[str | None] = [None] * count
         for k, at in zip(arrays.get("filters", ()), arrays.get("formed_at", ()), strict=True):
-            formed[int(k)] = int(at) if at >= 0 else None
-        silent = [int(at) if at >= 0 else None for at in arrays.get("silent_since", [-1] * count)]
+            formed[int(k)] = self.labels[at] if at >= 0 else None
+        silent = [self.labels[at] if at >= 0 else None for at in arrays.get("silent_since", [-1] * count)]
         moved = [data.number(v) for v in arrays["distance"][:, 0]] if "distance" in arrays else [None] * count
         return {"formed_at": formed, "silent_since": silent, "moved_since_start": moved}
 

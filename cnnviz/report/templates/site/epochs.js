@@ -5,6 +5,7 @@
   if (!bar) return;
   const [button, slider, output] = ["button", "input", "output"].map((name) => bar.querySelector(name));
   const said = JSON.parse(bar.dataset.said);
+  const states = JSON.parse(bar.dataset.states || "null"); // of several trainings: which of each is shown when
   const tiles = [...document.querySelectorAll(".living")];
   const last = Number(slider.max);
   const EACH = 500; // milliseconds of a checkpoint
@@ -13,7 +14,7 @@
     const at = Number(slider.value);
     for (const tile of tiles) {
       const columns = Number(tile.dataset.columns);
-      const i = Math.min(at, Number(tile.dataset.count) - 1);
+      const i = states ? states[tile.dataset.of][at] : at;
       tile.style.setProperty("--x", i % columns);
       tile.style.setProperty("--y", Math.floor(i / columns));
     }

@@ -17,7 +17,8 @@
     const columns = [...table.tHead.rows[0].cells].slice(1).map((head, c) => {
       const texts = rows.map((row) => row.cells[c + 1].textContent.trim());
       const values = head.dataset.first ? texts.map((text) => (text === "" ? undefined : Number(text))) : texts;
-      return { name: head.dataset.name, title: head.textContent, first: head.dataset.first, values };
+      const order = head.dataset.order && JSON.parse(head.dataset.order);
+      return { name: head.dataset.name, title: head.textContent, first: head.dataset.first, order, values };
     });
     return { count: rows.length, columns, number: (i) => numbers[i], place: () => "", row: (i) => rows[i], step: Infinity };
   }
@@ -26,7 +27,7 @@
     const starts = [0];
     for (const layer of head.layers) starts.push(starts[starts.length - 1] + layer[2]);
     const made = head.layers.map((layer) => new Map(layer[5].map(([k, x, y]) => [k, [x, y]])));
-    const columns = head.columns.map(([name, title, first, meaning], c) => ({ name, title, first, meaning, values: values[c] }));
+    const columns = head.columns.map(([name, title, first, meaning, order], c) => ({ name, title, first, meaning, order, values: values[c] }));
     const at = (i) => {
       let low = 0;
       let high = head.layers.length;
@@ -123,9 +124,10 @@
       picked = [];
       for (let i = 0; i < source.count; i += 1) if (fits(i)) picked.push(i);
       if (state.by >= 0) {
-        const { values, first } = source.columns[state.by];
+        const { first, order: places, ...column } = source.columns[state.by];
+        const values = places ? column.values.map((text) => (text ? places.indexOf(text) : undefined)) : column.values;
         const sign = state.down ? -1 : 1;
-        const order = (a, b) => (first ? a - b : a < b ? -1 : a > b ? 1 : 0);
+        const order = (a, b) => (first || places ? a - b : a < b ? -1 : a > b ? 1 : 0);
         const known = picked.filter((i) => values[i] !== undefined && values[i] !== "");
         const rest = picked.filter((i) => values[i] === undefined || values[i] === "");
         known.sort((a, b) => sign * order(values[a], values[b]) || a - b);
