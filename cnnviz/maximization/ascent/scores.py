@@ -15,8 +15,8 @@ from cnnviz.maximization.ascent import transforms
 
 Floats = NDArray[np.float32]
 
-# Fixed, so that scores of different runs and seeds compare: points of a lattice, whose mean is nearer to that over very
-# many transforms than the mean over 32 drawn ones (docs/scores.md). Of such lattices that of lowest centred discrepancy.
+# Fixed, so that scores of different runs and seeds compare: points of a lattice, of such lattices that of the lowest
+# centred discrepancy. Their mean is nearer to that over very many transforms than that of 32 drawn ones: docs/scores.md
 HELD_OUT, LATTICE = 16, (1, 3, 5, 7)
 SHIFT, SCALE, ROTATION = 0.06, 0.1, 10.0  # at most: share of the canvas, relative change of size, degrees
 BLUR_RADIUS = 3
