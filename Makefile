@@ -1,4 +1,5 @@
 # make repro | make look | make test | make ui | make publish | make teams. PYTHON chooses the interpreter: make PYTHON=python3.12 repro
+# GPU=1: on a graphics card, GPU=0: not, else where there is one: docs/gpu.md
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(value PATH)
@@ -10,21 +11,36 @@ unexport PYTHONDONTWRITEBYTECODE
 # An environment whose Python is gone, as after an upgrade of the system, is made anew
 $(shell test ! -e $(VENV)/ready || $(PY) -c '' 2>/dev/null || rm -f $(VENV)/ready)
 
-.PHONY: repro look test ui publish teams bench clean
+.PHONY: repro look test ui publish teams bench clean card
 .DEFAULT_GOAL := repro
 
-repro: $(VENV)/ready
+COMMA := ,
+# The first graphics card that its driver names, where it is used unless GPU says otherwise
+ifneq ($(filter repro look,$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
+ifeq ($(strip $(GPU)),)
+CARD := $(shell command -v nvidia-smi >/dev/null && timeout 30 nvidia-smi -L 2>/dev/null | sed -n 's/^GPU 0: \(.*\) (UUID.*)$$/\1/p')
+endif
+endif
+ifneq ($(CARD),)
+export GPU := 1
+endif
+
+repro: $(VENV)/ready card
 	@$(PY) -m cnnviz.repro
 
 # Some real pictures in a minute or two, where the report of all will be
-look: $(VENV)/ready
+look: $(VENV)/ready card
 	@$(PY) -m cnnviz.repro look
+
+# What TensorFlow needs for the card, where one is asked for or found
+card: $(if $(filter 1,$(GPU)),$(VENV)/ready-gpu)
+	@$(if $(CARD),echo "computing on $(CARD); GPU=0 computes on the processor",:)
 
 # LONG=1: with the tests that take half a minute each and show from afar what others show from near
 test: $(VENV)/ready-dev
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
+	@$(PY) -m mypy & types=$$!; $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(if $(LONG),--long) && wait $$types
 
 ui: $(VENV)/ready
 	@$(PY) -m cnnviz.tracking.ui
@@ -66,6 +82,13 @@ $(VENV)/ready: requirements.txt
 
 $(VENV)/ready-teams: $(VENV)/ready requirements-teams.txt
 	@$(PY) install.py --no-deps -r requirements-teams.txt
+	@touch $@
+
+$(VENV)/ready-gpu: $(VENV)/ready requirements-gpu.txt
+	@test "$(MAKECMDGOALS)" = $@ || test -e /dev/nvidiactl || test -e /dev/dxg || { \
+		echo "error: GPU=1, but no driver of a graphics card is here (/dev/nvidiactl); GPU=0 computes on the processor"; exit 1; }
+	@echo "installing CUDA for TensorFlow into $(VENV)$(if $(CARD),$(COMMA) for the $(CARD) here) (once; 2.4 GB; GPU=0: not)"
+	@$(PY) install.py --no-deps -r requirements-gpu.txt
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready-teams requirements-dev.txt

@@ -16,8 +16,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--filters", type=int, nargs="+", help="their numbers; all by default")
     parser.add_argument("--to", required=True, help="<name>.keras; <name>.npz is written beside it")
     given = parser.parse_args(words)
-    use_defaults()
     try:
+        use_defaults()
         for path in filters.borrow(given.model, given.layer, given.filters).save(given.to):
             print(path)
     except InputError as problem:

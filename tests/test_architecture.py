@@ -14,7 +14,7 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 
 # From the ground up: a room, or a module that lies beside the rooms, imports only what stands before it.
 ORDER = [
-    *("errors", "fields", "objectives", "files", "pictures", "sources", "images", "networks", "activations"),
+    *("errors", "fields", "objectives", "device", "files", "pictures", "sources", "images", "networks", "activations"),
     *(
         "filters",
         "maximization",
@@ -40,7 +40,10 @@ MAY_HIDE = {
 }  # IPython, users' code
 GROUND = {"errors", "fields", "config"}
 # Where a network runs, or Keras's own data come from (images/reading.py, one function)
-WITH_NETWORK = {"networks", "activations", "filters", "maximization", "analysis", "epochs", "notebook", "images"}
+WITH_NETWORK = {
+    *("networks", "activations", "filters", "maximization", "analysis", "epochs", "notebook", "images"),
+    "device",
+}
 WITHOUT_NETWORK = ("images", "weights", "fixed_filters", "compare", "report", "track")
 DEFINED = (ast.FunctionDef, ast.ClassDef)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -262,7 +265,7 @@ def test_deps_are_the_rooms_that_the_stage_uses(name: str) -> None:
 
 
 def test_the_render_cache_knows_all_code_that_makes_pixels() -> None:
-    """What the renderer can run is in the cache's key: files only carry what it made, errors are words."""
+    """What the renderer can run is in the key: files carry what it made, errors are words, devices have names."""
     code = ast.literal_eval(next(
         node.value
         for node in tree(MODULES["cnnviz.maximization.cache"]).body
@@ -273,6 +276,6 @@ def test_the_render_cache_knows_all_code_that_makes_pixels() -> None:
         module = todo.pop()
         seen.add(module)
         found = {target for _, target, _ in imports(module)} - seen
-        todo |= {target for target in found if room(target) not in {"errors", "files"}}
+        todo |= {target for target in found if room(target) not in {"errors", "files", "device"}}
     known = {module for module in MODULES if MODULES[module].relative_to(ROOT / "cnnviz").as_posix().startswith(code)}
     assert seen <= known, seen - known

@@ -32,3 +32,17 @@ def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"make (\w+)", README)):
         assert f"\n{target}:" in makefile, target
+
+
+@pytest.mark.pipeline
+def test_the_three_lines_for_colab_give_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On whatever is here, a card or not."""
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8"), re.DOTALL)
+    *lines, last = filter(None, code.splitlines())
+    assert len(lines) == 2
+    known: dict[str, object] = {}
+    exec("\n".join(lines), known)  # noqa: S102
+    result = eval(last, known)  # noqa: S307
+    assert result.images.shape == (4, 128, 128, 3)
+    assert (result.status == "ok").all()

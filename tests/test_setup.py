@@ -1,6 +1,7 @@
 """From a clone to an environment and a first result: where the folder's name is odd, where uv is there or fails, where
 another project has set Keras up."""
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -50,6 +51,82 @@ def test_a_folder_that_no_environment_can_be_in_gets_one_line(tmp_path: Path, na
     assert done.stdout.startswith("error: PATH takes no ':' and MLflow no '%' or '?'")
     assert done.stdout.count("\n") == 1
     assert not (tmp_path / name / ".venv").exists()
+
+
+def made_of(folder: Path, *words: str, card: str = "") -> str:
+    """What make would run; card: what nvidia-smi says, where there is one."""
+    for file in ("Makefile", "requirements.txt", "requirements-gpu.txt"):
+        shutil.copy(ROOT / file, folder)
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (folder / ".venv" / "ready").touch()
+    tools = folder / "tools"
+    tools.mkdir()
+    if card:
+        (tools / "nvidia-smi").write_text(f"#!/bin/sh\ncat <<'E'\n{card}\nE\n")
+        (tools / "nvidia-smi").chmod(0o755)
+    env = {key: value for key, value in os.environ.items() if not key.startswith((*NOT_INHERITED, "GPU"))}
+    env["PATH"] = f"{tools}:{env['PATH']}"
+    return subprocess.run(
+        ["make", "-n", *words], cwd=folder, env=env, capture_output=True, text=True, check=True
+    ).stdout
+
+
+ONE_CARD = "GPU 0: NVIDIA H200 (UUID: GPU-5d6a2f1c-0000-1111-2222-333344445555)\nGPU 1: NVIDIA H200 (UUID: GPU-1)"
+BROKEN = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+
+
+@pytest.mark.parametrize(("words", "card", "installs", "says"), [
+    ([], "", False, False),
+    ([], BROKEN, False, False),
+    ([], ONE_CARD, True, True),
+    (["look"], ONE_CARD, True, True),
+    (["GPU=0"], ONE_CARD, False, False),
+    (["GPU=1"], "", True, False),
+    (["ui"], ONE_CARD, False, False),
+    ([".venv/ready-gpu"], "", True, False),
+])  # fmt: skip
+def test_cuda_is_installed_where_a_card_is_found_or_asked_for(
+    tmp_path: Path, words: list[str], card: str, installs: bool, says: bool
+) -> None:
+    said = made_of(tmp_path, *words, card=card)
+    assert ("-r requirements-gpu.txt" in said) is installs
+    assert ('echo "computing on NVIDIA H200; GPU=0 computes on the processor"' in said) is says
+    assert (".venv, for the NVIDIA H200 here (once; 2.4 GB; GPU=0: not)" in said) is says
+
+
+def test_a_card_that_is_asked_for_on_a_machine_without_one_installs_nothing(tmp_path: Path) -> None:
+    if any(Path(one).exists() for one in ("/dev/nvidiactl", "/dev/dxg")):
+        pytest.skip("a driver of a graphics card is here")
+    made_of(tmp_path)
+    env = {key: value for key, value in os.environ.items() if not key.startswith((*NOT_INHERITED, "GPU"))}
+    done = subprocess.run(["make", "GPU=1"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == (
+        "error: GPU=1, but no driver of a graphics card is here (/dev/nvidiactl); GPU=0 computes on the processor\n"
+    )
+
+
+def pins(name: str) -> set[str]:
+    return set((ROOT / name).read_text(encoding="utf-8").splitlines())
+
+
+def test_cuda_is_pinned_beside_the_packages_of_the_pipeline() -> None:
+    """Those that requirements.txt has, in the same versions, and the libraries of NVIDIA that TensorFlow asks for."""
+    from packaging.requirements import Requirement
+
+    added = {Requirement(line) for line in pins("requirements-gpu.txt") - pins("requirements.txt")}
+    versions = {one.name: next(iter(one.specifier)).version for one in added}
+    assert all(name.startswith("nvidia-") for name in versions)
+    asked = [Requirement(line) for line in importlib.metadata.requires("tensorflow") or ()]
+    wanted = [
+        one for one in asked if one.marker and one.marker.evaluate({"extra": "and-cuda"}) and "nvidia" in one.name
+    ]
+    assert {one.name for one in wanted} == versions.keys()
+    assert all(one.specifier.contains(versions[one.name]) for one in wanted)
+    [line] = [line for line in pins("requirements-gpu.in") if not line.startswith("#")]
+    assert line.replace("[and-cuda]", "") in pins("requirements.in")
 
 
 def test_uv_is_told_what_pip_is_configured_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

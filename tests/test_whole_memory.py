@@ -16,7 +16,7 @@ from cnnviz.comparison import pairs
 from cnnviz.files import Stopwatch
 from cnnviz.images import ImagesSection, load_sets
 from cnnviz.maximization import Judged, files
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.rendering import SCORES
 from cnnviz.networks import ModelSection, read_description, store
 from cnnviz.networks.scaling import scaling

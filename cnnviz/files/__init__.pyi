@@ -5,6 +5,7 @@ from . import npz as npz  # npz archives with the same bytes for the same arrays
 from .abreast import abreast as abreast  # independent parts of a work, on all CPUs
 from .alongside import alongside as alongside  # a work in a thread beside another
 from .alongside import threads as threads  # parts of a work that leave Python, on all CPUs
+from .cards import computed_on as computed_on  # what a stage ran on, of its timings
 from .disk import ARTIFACTS as ARTIFACTS  # where outputs lie
 from .disk import CACHE as CACHE  # downloads and rendered filters, shared with experiments in temporary folders
 from .disk import LOCAL as LOCAL  # timings and notes of this working folder
@@ -26,7 +27,7 @@ from .interrupting import STOPS as STOPS  # the signals of an interruption
 from .interrupting import WITHIN as WITHIN  # in the environment: another process says it
 from .interrupting import exit_status as exit_status  # of a process, as a shell has it
 from .interrupting import interrupted as interrupted  # what it says
-from .keras_settings import use_defaults as use_defaults  # Keras with its own defaults, whatever the user has set
+from .keras_settings import use_defaults as use_defaults  # Keras with its own defaults, on what GPU= says
 from .quiet import drop_chatter as drop_chatter  # TensorFlow's greetings, kept off the terminal
 from .quiet import drop_retracing as drop_retracing  # no advice of TensorFlow on our own graphs
 from .quiet import say as say  # a line on stderr

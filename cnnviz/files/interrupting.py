@@ -10,9 +10,11 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+
+from cnnviz.files.cards import ASKED, likely
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 FORCE = getattr(signal, "SIGUSR1", signal.SIGTERM)  # ends a process that has no handler of it, at once
@@ -32,6 +34,13 @@ def interrupted(command: str) -> str:
     return f"interrupted; {command} goes on from here" if command == REPRO else f"interrupted; again: {command}"
 
 
+def aborted(command: str) -> str:
+    """What is said of a process that C code ended, as TensorFlow's does where a graphics card is lost."""
+    what = "a graphics card that is lost does that (`nvidia-smi` shows how it is)" if likely() else "memory, perhaps"
+    where = f", with {ASKED}=0 on the processor" if likely() else ""
+    return f"ended from inside TensorFlow or another library: {what}. What was made is kept: {command} goes on{where}"
+
+
 def on_terminal(text: str) -> str:
     """The line in place of a progress bar and of the terminal's own ^C, where stderr is one."""
     return f"\r\x1b[K{text}\n" if os.isatty(2) else f"{text}\n"
@@ -49,16 +58,18 @@ def interruptible(command: str, tidy: Callable[[], None] | None = None) -> Itera
     read, write = os.pipe()
     os.set_blocking(write, False)
     said = b"" if os.environ.get(WITHIN) else on_terminal(interrupted(command)).encode()
+    words = {signal.SIGABRT: on_terminal(f"error: {aborted(command)}").encode()} | dict.fromkeys(STOPS, said)
     process = os.getpid()
     sys.stderr.flush()
     if (watcher := os.fork()) == 0:
         os.close(write)
-        _watch(read, process, said)
+        _watch(read, process, words)
     os.close(read)
     before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     end = partial(_end, watcher, tidy)
     heeded = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup stays nohup
     handlers = {number: signal.signal(number, end) for number in heeded}
+    handlers[signal.SIGABRT] = signal.signal(signal.SIGABRT, end)  # not called: the process ends before
     try:
         yield
     finally:
@@ -82,14 +93,14 @@ def _end(watcher: int, tidy: Callable[[], None] | None, number: int, frame: obje
         os._exit(128 + number)
 
 
-def _watch(pipe: int, process: int, said: bytes) -> None:
+def _watch(pipe: int, process: int, words: Mapping[int, bytes]) -> None:
     """What the process beside does; the pipe's end is the other process's."""
     try:
         for number in STOPS:
             signal.signal(number, signal.SIG_IGN)
         while number := os.read(pipe, 1):
+            os.write(2, words.get(number[0], b""))
             if number[0] in STOPS:
-                os.write(2, said)
                 if not select.select([pipe], [], [], GRACE)[0]:
                     os.kill(process, FORCE)
                 break

@@ -1,7 +1,8 @@
 """Keras with its own defaults on TensorFlow, whatever the user has set for other projects.
 
 `KERAS_BACKEND` and `keras.json` may say JAX, channels first or float16, and Keras heeds them while it is imported.
-`KERAS_HOME`, where Keras keeps its downloads beside `keras.json`, stays the user's.
+`KERAS_HOME`, where Keras keeps its downloads beside `keras.json`, stays the user's. With Keras comes TensorFlow:
+what it may compute on is settled here, too.
 """
 
 import importlib.util
@@ -12,9 +13,15 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from cnnviz.files import cards
+
 
 def use_defaults() -> None:
-    """Set them for this process and those that it starts; costs nothing where Keras is never imported."""
+    """Set them for this process and those that it starts; costs nothing where Keras is never imported.
+
+    Raises InputError, here or when Keras is imported, for a graphics card that is asked for and can't be used.
+    """
+    cards.settle()
     os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0"}
     for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):  # the latter cuts `predict` short
         os.environ.pop(name, None)
@@ -29,6 +36,7 @@ def _set(keras: ModuleType) -> None:
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
+    cards.check(sys.modules["tensorflow"])
 
 
 class _AfterImport(MetaPathFinder):

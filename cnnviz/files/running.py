@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from cnnviz.errors import InputError
-from cnnviz.files import keras_settings, machine, waiting
+from cnnviz.files import cards, keras_settings, machine, waiting
 from cnnviz.files.disk import LOCAL, alone, emptied, unusable, write_json
 from cnnviz.files.interrupting import REPRO, interruptible
 from cnnviz.files.quiet import drop_chatter
@@ -60,7 +60,8 @@ class Stopwatch:
 
 @contextmanager
 def command(name: str = REPRO, tidy: Callable[[], None] | None = None) -> Iterator[None]:
-    """Run a command's body; on InputError, or where the disk cannot be used, print one line and exit 1.
+    """Run a command's body; on InputError, or where disk, memory or graphics card cannot be used, print one line and
+    exit 1.
 
     A signal to stop ends it at once, with a line that names the command that makes the rest, or all of it: `name`.
     tidy: see `interruptible`.
@@ -72,6 +73,10 @@ def command(name: str = REPRO, tidy: Callable[[], None] | None = None) -> Iterat
             sys.exit(f"error: {problem}")
         except OSError as problem:
             sys.exit(f"error: {unusable(problem, name)}")
+        except Exception as problem:
+            if line := cards.failure(problem, name):
+                sys.exit(f"error: {line}")
+            raise
 
 
 @contextmanager
@@ -81,8 +86,8 @@ def stage(name: str, again: str = REPRO) -> Iterator[Stopwatch]:
     Where it fails, what the stage had made before is put back, see `put_back`.
 
     The timings file `.cache/timings/<stage>.json` holds start and end (Unix seconds), seconds, seconds inside the
-    network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the CPU
-    and the versions of the packages. It is no DVC output, since it differs from run to run.
+    network, CPU seconds, peak memory in MB, what each part took where there are parts, the paces of waiting.py, the
+    CPU, what TensorFlow computed on, the versions of the packages. It is no DVC output: it differs from run to run.
     """
     with command(again):
         drop_chatter()
@@ -113,6 +118,7 @@ def _note(name: str, watch: Stopwatch, started: float, paces: Mapping[str, float
         "paces": paces,
         "cpu": machine.described(),
         "packages": packages(),
+        **({"device": device} if (device := cards.used()) else {}),
     }
     write_json(LOCAL / "timings" / f"{name}.json", timing)
 

@@ -15,9 +15,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cnnviz import device
 from cnnviz.errors import InputError
 from cnnviz.files import machine, npz, write_bytes
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.chunks import Chunk
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,8 @@ CODE = (
     "networks/head",
     "networks/nesting.py",
     "networks/preprocessing.py",
+    "networks/series/__init__.py",
+    "networks/series/kept.py",  # NOISE
     "objectives.py",
 )
 
@@ -85,11 +88,11 @@ def versions() -> list[str]:
 
 def here() -> list[str]:
     """What has to agree between two machines, besides the code, so that both make the same bytes: versions of the
-    packages that compute, the kind of processor, names of graphics processors, where TensorFlow computes on any.
+    packages that compute, the kind of processor, and of the graphics card, where TensorFlow computes on one.
+
+    The precision is one of the settings; the size of a card's batches follows from these, its memory and the network.
     """
-    found = tf.config.list_physical_devices("GPU")
-    names = (tf.config.experimental.get_device_details(one).get("device_name", one.device_type) for one in found)
-    return [*versions(), machine.kind(), *names]
+    return [*versions(), machine.kind(), *device.here().parts]
 
 
 @cache

@@ -12,7 +12,7 @@ from cnnviz.networks import read_description, selection
 from cnnviz.pictures import png_bytes, shown
 
 if TYPE_CHECKING:
-    from cnnviz.maximization.ascent.renderer import Rendered
+    from cnnviz.maximization.ascent.rendered import Rendered
     from cnnviz.maximization.chunks import Chunk
     from cnnviz.maximization.rendering import Tick
 

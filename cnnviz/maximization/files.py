@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.files import WHOLE, npz, write_bytes, write_json, writing
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.files import WHOLE, npz, threads, write_bytes, write_json, writing
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.ladder import names
 from cnnviz.maximization.rendering import SCORES, Judged
 from cnnviz.pictures import montage, png_bytes, shown
@@ -69,11 +69,8 @@ class LayerWriter:
         if left := max(0, WHOLE - self._done):
             for name, rows in {"snapshots": rendered.snapshots, **judged.extras}.items():
                 self._append(name, shown(rows[:left], self.rgb), min(WHOLE, count))
-            for i, images in enumerate(shown(rendered.snapshots[:left], self.rgb)):
-                index = self.filters[self._done + i]
-                write_bytes(self.folder / self.layer / f"{index}.png", png_bytes(drawn[i]))
-                strip = montage.montage(images, columns=len(self._steps))
-                write_bytes(self.folder / self.layer / f"{index}_steps.png", png_bytes(strip))
+            pictures = zip(self.filters[self._done :], drawn, shown(rendered.snapshots[:left], self.rgb), strict=False)
+            threads(lambda each: self._draw(*each), pictures)
         self._done += len(drawn)
         self._small.append(
             {
@@ -87,6 +84,11 @@ class LayerWriter:
                 **({} if judged.patches is None else {"from_patches_of": judged.patches}),
             }
         )
+
+    def _draw(self, index: int, image: np.ndarray, snapshots: np.ndarray) -> None:
+        write_bytes(self.folder / self.layer / f"{index}.png", png_bytes(image))
+        strip = montage.montage(snapshots, columns=len(self._steps))
+        write_bytes(self.folder / self.layer / f"{index}_steps.png", png_bytes(strip))
 
     def _append(self, name: str, rows: np.ndarray, count: int) -> None:
         """Rows of an array that will have so many."""

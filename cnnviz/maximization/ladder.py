@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.maximization.ascent.renderer import Rendered, join
+from cnnviz.maximization.ascent.rendered import Rendered, join
 
 RISE = 1e-3  # relative rise of the score below which nothing happened
 SEED, NEW_SEED, FROM_NATURE = 0, 1, 2  # attempts

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cnnviz.files import CACHE, Stopwatch, progress
-from cnnviz.maximization.ascent.renderer import Rendered, join
+from cnnviz.maximization.ascent.rendered import Rendered, join
 from cnnviz.maximization.execution.executing import Execution, execute
 from cnnviz.maximization.execution.request import Request
 from cnnviz.maximization.execution.work import States

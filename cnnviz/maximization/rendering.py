@@ -8,7 +8,7 @@ import numpy as np
 from cnnviz.activations import Nature
 from cnnviz.maximization import ladder
 from cnnviz.maximization.ascent import scores
-from cnnviz.maximization.ascent.renderer import Rendered, join
+from cnnviz.maximization.ascent.rendered import Rendered, join
 from cnnviz.maximization.ascent.settings import Settings
 from cnnviz.maximization.asking import Asked, Wishes
 from cnnviz.maximization.cache import RenderCache

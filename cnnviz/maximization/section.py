@@ -28,7 +28,7 @@ class MaximizeSection(Section):
     jitter: Annotated[Number, Field(ge=0, le=0.5)] = 0.06
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.1
     rotate: Annotated[Number, Field(ge=0, le=180)] = 5
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16", "tf32"] = "auto"
     stability_steps: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=100_000, strict=True)] = 10
     negatives: Annotated[bool, Field(strict=True)] = False
     variants: Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=16, strict=True)] = 0

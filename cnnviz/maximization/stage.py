@@ -36,7 +36,7 @@ def run(
         fill(request, artifacts, cache, shard, watch)
         return
     with beside(request, given, artifacts, cache) as crew:
-        from cnnviz.maximization import files
+        from cnnviz.maximization import chunks, files
         from cnnviz.maximization.execution import execute
 
         done = execute(request, artifacts, cache, f"maximize {key}", watch)
@@ -59,6 +59,5 @@ def run(
         image, text = work.images_of(part, made), str(work.objectives[part.objective])
         entries[part.objective] = files.write_objective(folder, part.objective, text, image, rgb)
     bar.close()
-    used = {layer: one.written() | work.chosen[layer].note for layer, one in work.use.items()}
-    whole = {name: one.written() | work.chosen_for[name].note for name, one in work.whole.items()}
-    files.write_numbers(folder, numbers, entries, used | ({"objectives": whole} if whole else {}))
+    chunks.settle(str(work.stored))
+    files.write_numbers(folder, numbers, entries, work.written)

@@ -14,7 +14,7 @@ WORDS = {
     "objective": ("pre_activation", "post_activation"),
     "parameterization": ("fourier", "pixel", "maco"),
     "colour": ("decorrelated", "rgb"),
-    "precision": ("auto", "float32", "bfloat16"),
+    "precision": ("auto", "float32", "bfloat16", "float16", "tf32"),
 }
 NUMBERS = {"learning_rate": (0, 10), "decay": (0, 4), "jitter": (0, 0.5), "scale": (0, 1), "rotate": (0, 180)}
 WHOLE = {"steps": 1, "variants": 1, "seed": 0}

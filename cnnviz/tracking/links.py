@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cnnviz.errors import InputError
-from cnnviz.files import ARTIFACTS, write_bytes
+from cnnviz.files import ARTIFACTS, computed_on, write_bytes
 from cnnviz.tracking import timings
 from cnnviz.tracking.lockfile import Entry
 
@@ -77,8 +77,8 @@ def rows(base: str, experiment: str, runs: Mapping[str, str], entries: Iterable[
             continue
         found[model] += [("DVC output", f"{out.path.as_posix()} {out.md5}", None) for out in entry.outs]
         if took := timings.of(entry.name, entry.key):
-            if cpu := took.get("cpu"):  # whose kind has to agree for the same bytes
-                found[model].append(("rendered on", cpu, None))
+            if where := computed_on(took):  # whose kind has to agree for the same bytes
+                found[model].append(("rendered on", where, None))
             found[model].append(("all layers rendered in", _cost(took), None))
             for layer, part in took.get("parts", {}).items():
                 kept = part["network_seconds"] == 0

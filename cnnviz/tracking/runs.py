@@ -219,8 +219,13 @@ def _settle_commit(store: Store, wanted: set[tuple[str, str]]) -> None:
 
 
 def _environment(times: list[timings.Timing]) -> dict[str, str]:
-    """Tags with the processors, name and kind of each, and the package versions that the stages ran with."""
-    found = {timing["cpu"]: None for timing in times if "cpu" in timing}
+    """Tags with what the stages ran on and with: processors, name and kind of each, what TensorFlow computed on, the
+    versions of the packages.
+    """
+    found: dict[str, dict[str, None]] = {"cpu": {timing["cpu"]: None for timing in times if "cpu" in timing}}
+    for name, value in ((name, value) for timing in times for name, value in timing.get("device", {}).items()):
+        found.setdefault(name, {})[value] = None
     versions = {f"{name} {version}": None for t in times for name, version in t.get("packages", {}).items()}
-    tags = {"environment.cpu": " | ".join(found), "environment.packages": ", ".join(sorted(versions))}
+    tags = {f"environment.{name}": " | ".join(map(str, values)) for name, values in found.items()}
+    tags["environment.packages"] = ", ".join(sorted(versions))
     return {name: value for name, value in tags.items() if value}

@@ -42,7 +42,7 @@ def _read(path: Path) -> Timing:
     """A timings file; empty where it is not there or holds something else."""
     found = read_kept(path)
     well = _has_numbers(found, OF_ALL) and isinstance(found.get("cpu", ""), str)
-    well &= all(isinstance(found.get(key, {}), dict) for key in ("parts", "packages"))
+    well &= all(isinstance(found.get(key, {}), dict) for key in ("parts", "packages", "device"))
     return found if well and all(_has_numbers(part, OF_EACH) for part in found.get("parts", {}).values()) else {}
 
 

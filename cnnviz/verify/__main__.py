@@ -19,8 +19,8 @@ def main() -> int:
     parser.add_argument("other", nargs="?", help=where)
     given = parser.parse_args().other
     drop_chatter()
-    use_defaults()
     try:
+        use_defaults()
         there = other.find(given)
         found = compare(there)
         said = list(lines(found, there.title, other.here(), other.processors(there.root)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnviz.errors import InputError
-from cnnviz.files import ARTIFACTS, machine, read_kept
+from cnnviz.files import ARTIFACTS, computed_on, machine, read_kept
 from cnnviz.tracking import lockfile
 from cnnviz.verify.sides import Folder
 
@@ -69,8 +69,8 @@ def processors(root: Path | None) -> list[str]:
     found: dict[str, None] = {}
     for stage in ("feature_maps", "maximize"):
         for file in sorted((root / ".cache" / "timings").glob(f"{stage}@*.json")) if root else ():
-            if cpu := read_kept(file).get("cpu"):
-                found[str(cpu)] = None
+            if where := computed_on(read_kept(file)):
+                found[where] = None
     return list(found)
 
 

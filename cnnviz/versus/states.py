@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz import verify
-from cnnviz.files import ARTIFACTS
+from cnnviz.files import ARTIFACTS, computed_on
 from cnnviz.tracking import lockfile, timings
 from cnnviz.verify import Files, Folder
 
@@ -89,9 +89,10 @@ class State:
         entry = self.entry("maximize", model)
         if timing := timings.noted(entry.name, entry.key) if entry else {}:
             packages = ", ".join(f"{name} {version}" for name, version in timing.get("packages", {}).items())
-            return str(timing.get("cpu", "")), packages
+            return computed_on(timing), packages
         tags = self.tags or {}
-        return tags.get("environment.cpu", ""), tags.get("environment.packages", "")
+        noted = {"cpu": tags.get("environment.cpu", ""), "device": {"device": tags.get("environment.device", "")}}
+        return computed_on(noted), tags.get("environment.packages", "")
 
 
 def key_of(entries: list[lockfile.Entry], model: str) -> str:

@@ -17,7 +17,7 @@ from cnnviz.files import npz
 from cnnviz.maximization import Judged, Rendering, Surroundings, Wishes, canvas, chunks, files, ladder
 from cnnviz.maximization.ascent import channel_maps, renderer
 from cnnviz.maximization.ascent.evaluation import Evaluation
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import GREY, Rendered
 from cnnviz.maximization.ascent.settings import Settings
 from cnnviz.networks import folding, graph
 from cnnviz.objectives import channel, logit
@@ -105,7 +105,7 @@ def test_images_that_only_fill_a_batch_up_take_no_memory(monkeypatch: pytest.Mon
     shop = chunks.Workshop(network, UNIT, "d", 3)
     assert shop.size(wanted[0], settings, 10_000) == 1
     each = shop.renderer(wanted[0], settings)
-    assert each.fill == 1
+    assert each.fill == 0  # each by itself
     both = each.render(wanted)
     np.testing.assert_array_equal(both.part(1, 2).images, each.render(wanted[1:]).images)
     assert both.images.shape == (2, 33, 69, 3)
@@ -223,7 +223,7 @@ def test_filters_that_are_no_numbers_are_said_to_be_and_the_others_rendered(
     assert whole.status.tolist() == ["ok", "dead", "dead", "ok"]
     for row in (1, 2):
         assert "NaN or infinite" in whole.reason[row]
-        assert (whole.rendered.images[row] == renderer.GREY).all()
+        assert (whole.rendered.images[row] == GREY).all()
         assert np.isnan(whole.rendered.robust[row])
     np.testing.assert_array_equal(whole.rendered.images[[0, 3]], alone.rendered.images)
     np.testing.assert_array_equal(whole.measures["robust_score"][[0, 3]], alone.measures["robust_score"])
@@ -233,7 +233,7 @@ def test_filters_that_are_no_numbers_are_said_to_be_and_the_others_rendered(
     monkeypatch.setattr(ladder, "_verdict", _counting(ladder._verdict, asked))
     behind = judged(broken(number), "second", [0, 2])  # sees nothing but what is no number
     assert behind.status.tolist() == ["dead", "dead"]
-    assert (behind.rendered.images == renderer.GREY).all()
+    assert (behind.rendered.images == GREY).all()
     assert asked == [1, 1]  # no further attempts
 
     writer = files.LayerWriter(tmp_path, "first", [0, 1, 2, 3])

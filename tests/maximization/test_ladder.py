@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnviz.maximization import ladder
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 
 
 def rendered(peaks: list[float], start: list[float], end: list[float], robust: list[float] | None = None) -> Rendered:

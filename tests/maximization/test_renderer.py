@@ -21,7 +21,8 @@ from cnnviz.maximization import cache as render_cache
 from cnnviz.maximization.ascent import channel_maps, parameterization, transforms
 from cnnviz.maximization.ascent import settings as recipe
 from cnnviz.maximization.ascent.evaluation import Evaluation
-from cnnviz.maximization.ascent.renderer import Rendered, Renderer, join
+from cnnviz.maximization.ascent.rendered import Rendered, join
+from cnnviz.maximization.ascent.renderer import Renderer
 from cnnviz.maximization.ascent.settings import Settings
 from cnnviz.maximization.chunks import Chunk
 from cnnviz.networks import folding, graph, selection, store

@@ -73,6 +73,7 @@ def test_a_stage_notes_its_processor_and_packages(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
     noted = json.loads((tmp_path / ".cache" / "timings" / "s.json").read_text())
     versions = {"numpy": np.__version__, "python": sys.version.split()[0]}
+    assert "device" not in noted
     assert noted["packages"] == {**versions, "h5py": noted["packages"]["h5py"]}
     assert f", {len(os.sched_getaffinity(0))} cores; " in noted["cpu"]
     assert noted["cpu"].endswith(machine.kind())
@@ -84,6 +85,29 @@ def test_two_kinds_of_processor_stay_apart_in_the_tag() -> None:
     kinds = [f"AMD EPYC, 2 cores; AuthenticAMD family {n} model 17 stepping 1: avx512_bf16 fma" for n in (25, 26)]
     times = [{"cpu": kind} for kind in (kinds[0], kinds[1], kinds[0])]
     assert runs._environment([*times, {}]) == {"environment.cpu": " | ".join(kinds)}
+
+
+def test_what_tensorflow_computed_on_is_in_tags_of_its_own() -> None:
+    card = {
+        "device": "NVIDIA H200, compute capability 9.0, 140 GiB, cuDNN 9.19.0",
+        "capability": "9.0",
+        "cudnn": "9.19.0",
+    }
+    times = [{"cpu": "AMD EPYC", "device": {"device": "CPU"}}, {"cpu": "AMD EPYC", "device": card}, {"cpu": "AMD EPYC"}]
+    assert runs._environment(times) == {
+        "environment.cpu": "AMD EPYC",
+        "environment.device": f"CPU | {card['device']}",
+        "environment.capability": "9.0",
+        "environment.cudnn": "9.19.0",
+    }
+
+
+def test_a_stage_that_runs_a_network_notes_what_computed_it(tmp_path: Path) -> None:
+    """Where there is a card, the card: a GPU test in tests/test_device.py says what it is."""
+    code = "from cnnviz.files import stage\nwith stage('s'): import keras"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "GPU": "0"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    assert json.loads((tmp_path / ".cache/timings/s.json").read_text())["device"] == {"device": "CPU"}
 
 
 def lock(**changes: Any) -> bytes:

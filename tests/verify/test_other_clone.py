@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnviz.files import machine
+from cnnviz.files import machine, write_json
 from cnnviz.verify import maps, pictures
 from cnnviz.verify.wording import _alike, _up
 from tests.verify import clones
@@ -199,6 +199,23 @@ def test_its_folder_artifacts_will_do_and_its_processor_is_named(here: Path, the
         status, lines = verify(given)
         assert status == 0
         assert lines[1] == f"there: {given}: AMD EPYC, 2 cores; AuthenticAMD family 25"
+
+
+def test_what_a_card_made_is_held_against_what_a_processor_made(here: Path, there: Path, verify: Verify) -> None:
+    card = "NVIDIA H200, compute capability 9.0, 140 GiB, cuDNN 9.19.0"
+    cpu = "AMD EPYC, 2 cores; AuthenticAMD family 25"
+    for folder, device in ((here, "CPU"), (there, card)):
+        file = folder / ".cache" / "timings" / "maximize@small.json"
+        write_json(file, {"cpu": cpu, "device": {"device": device}})
+    clones.change_json(there / "artifacts/maximize/small/settings.json", colours={"precision": "bfloat16", "steps": 8})
+    clones.change(there / FILTERS, images=lambda images: images + np.uint8(3))
+    status, lines = verify(there)
+    assert status == 1
+    assert lines[:2] == [f"here:  {cpu}", f"there: {there}: {card}; {cpu}"]
+    assert "small: rendered with precision: float32 here, bfloat16 there (layers: 1)" in lines
+    assert any(line.endswith("pixels differ by at most 3 of 255") for line in lines)
+    (there / ".cache" / "timings" / "maximize@small.json").write_text('{"device": ["\\u001b[31m"], "cpu": "AMD"}')
+    assert verify(there)[1][1] == f"there: {there}: AMD"
 
 
 def test_names_of_others_do_not_steer_the_terminal(here: Path, there: Path, verify: Verify) -> None:

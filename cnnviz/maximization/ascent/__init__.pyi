@@ -2,6 +2,6 @@
 
 from . import scores as scores  # how good images are, and how alike
 from . import settings as settings  # what an image depends on besides network and objective
-from .renderer import Rendered as Rendered  # images with their scores
+from .rendered import Rendered as Rendered  # images with their scores
 from .renderer import Renderer as Renderer  # renders objectives of one structure
 from .settings import Settings as Settings  # what an image depends on besides network and objective

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from cnnviz.errors import InputError, choices
 from cnnviz.maximization.ascent import channel_maps
+from cnnviz.maximization.ascent.lowering import Lowered
 from cnnviz.maximization.ascent.trunk import Trunk
 from cnnviz.networks import filter_kernels, foldable, graph, head, preprocess
 from cnnviz.objectives import Objective, Term
@@ -41,7 +42,8 @@ class Evaluation:
 
     preprocessing: a mapping as in model.json, or a function from images in 0..255 to the network's input.
     `group` images that follow one another belong together (for `diversity`). described: model.json, which says what
-    the answer is that `logit` means. Raises InputError for a layer that is not there, with the nearest names.
+    the answer is that `logit` means. lower: on a card, what its convolutions are computed in; None as on a CPU, where
+    that is no part of the graph. Raises InputError for a layer that is not there, with the nearest names.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class Evaluation:
         objective: Objective,
         group: int = 1,
         described: Mapping[str, Any] | None = None,
+        lower: str | None = None,
     ) -> None:
         self.structure, self.preprocessing, self.group = objective.structure, preprocessing, group
+        self.lower = lower
         logit = any(kind == "logit" for kind, _ in self.structure)
         traced = graph.trace(network, shape, until=None if logit else objective.layers)
         calls = {call.name: call for call in traced.calls}
@@ -73,7 +77,15 @@ class Evaluation:
         self.numbers = sum(sizes)  # computed per image
         self.grain = math.gcd(math.prod(shape), *sizes)  # what the sizes have in common: see Renderer._filled
         first = self.points[0]
-        self.trunk = Trunk(traced, [point.tensor for point in self.points], preprocessing)
+        looked_at = [point.tensor for point in self.points]
+        self.exact: Trunk | Lowered = (
+            Trunk(traced, looked_at, preprocessing)
+            if lower is None
+            else Lowered(traced, looked_at, preprocessing, "float32")
+        )
+        self.trunk = self.exact
+        if lower in ("bfloat16", "float16"):
+            self.trunk = Lowered(traced, looked_at, preprocessing, lower)
         # what the scores compare: the whole layer, for a logit all of them
         self.features_from = first if first.kind == "logit" else None
         unit = first.call.unit if isinstance(first.call, graph.Conv) else first.call
@@ -95,14 +107,27 @@ class Evaluation:
     def _inputs(self, images: tf.Tensor) -> Any:
         return preprocess(images * 255.0, self.preprocessing)
 
-    def value(self, images: tf.Tensor, data: Data, kind: str, leak: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    @property
+    def count(self) -> int:
+        """Of the channels or logits that the first term may mean."""
+        return self.points[0].count
+
+    @property
+    def positions(self) -> int:
+        """Over so many the first term is a mean at most."""
+        call = self.points[0].call
+        return 1 if self.features_from or call is None else math.prod(int(side) for side in call.output.shape[1:3])
+
+    def value(
+        self, images: tf.Tensor, data: Data, kind: str, leak: tf.Tensor, exact: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the objectives' values `(n,)` and the highest pre-activation that the first term sees `(n,)`.
 
         images: float32 `(n, h, w, channels)` in [0, 1]. kind `pre_activation`: units as they are before their
         nonlinearity; `post_activation`: after a ReLU. While `leak` is 1, and always where a weight is negative,
-        silent positions still pass their gradient, so that what starts silent can wake up.
+        silent positions still pass their gradient, so that what starts silent can wake up. exact: in float32.
         """
-        return self._value(self.trunk(images), data, kind, leak)
+        return self._value((self.exact if exact else self.trunk)(images), data, kind, leak)
 
     def inspect(self, images: tf.Tensor, data: Data, kind: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return values and peaks as `value` does without leak, and the features, running the network once.
@@ -115,9 +140,11 @@ class Evaluation:
 
     def _value(self, tensors: list[tf.Tensor], data: Data, kind: str, leak: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         total, peak = tf.constant(0.0), None
-        for point, tensor, given in zip(self.points, tensors, data, strict=True):
+        for point, found, given in zip(self.points, tensors, data, strict=True):
+            # what a card computes in less, but for the product of one channel, which channel_maps makes of it
+            tensor = found if point.folded and point.kind in LINEAR else tf.cast(found, tf.float32)
             if point.kind in LINEAR:
-                maps = _maps(point, tensor, given)
+                maps = _maps(point, tensor, given, shifted=self.lower is not None)
                 peak = tf.reduce_max(maps, [1, 2]) if peak is None else peak
                 silent = tf.minimum(maps, 0.0)
                 passes = tf.maximum(leak, tf.cast(given["weight"] < 0, tf.float32))[:, None, None]
@@ -217,9 +244,9 @@ def _check(indices: Sequence[int], count: int, what: str) -> None:
         raise InputError(f"{what} {max(indices)} is out of range; there are 0..{count - 1}")
 
 
-def _maps(point: _Point, tensor: tf.Tensor, given: dict[str, tf.Tensor]) -> tf.Tensor:
+def _maps(point: _Point, tensor: tf.Tensor, given: dict[str, tf.Tensor], shifted: bool) -> tf.Tensor:
     if point.folded:
-        return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"])
+        return channel_maps.channel_maps(point.call, tensor, given["kernels"], given["offsets"], shifted)
     columns = given["columns"][:, None, None, :]
     # a channel that is NaN is no part of others
     return tf.reduce_sum(tf.where(columns != 0, tensor * columns, 0.0), -1)

@@ -55,6 +55,8 @@ def _logit(images: Floats) -> Floats:
 class Pixel:
     """Each pixel by itself: variables `(n, h, w, channels)`, image = sigmoid of them."""
 
+    fused = False
+
     def __init__(self, size: Size, channels: int = 3) -> None:
         self.shape = (*size, channels)
 
@@ -74,9 +76,13 @@ class Pixel:
 class Fourier:
     """Scaled Fourier coefficients, in decorrelated colours where there are 3 channels and `colour` is set.
 
+    fused: mix colours as a sum, not as a matrix product; XLA puts it into the pass over the image.
+
     contrast: how many times as far from mid grey as photographs the image may be, along each axis of colour, 0 for any
     distance. What goes beyond is scaled back, inside the gradient: what pays least has to yield to what pays most.
     """
+
+    fused = False
 
     def __init__(
         self, size: Size, channels: int = 3, decay: float = 1.0, colour: bool = True, contrast: float = 0.0
@@ -130,7 +136,12 @@ class Fourier:
         rows = tf.reshape(tf.reshape(coefficients, [-1, 2 * height]) @ self.along_y, [-1, channels, half * 2, height])
         rows = tf.reshape(tf.transpose(rows, [0, 3, 1, 2]), [-1, 2 * half])  # n, y, channel, x frequency
         planes = tf.reshape(rows @ self.along_x, [-1, height, channels, width])
-        images = tf.transpose(self._limited(planes) if self.most else planes, [0, 1, 3, 2])
+        planes = self._limited(planes) if self.most else planes
+        if channels == 3 and self.fused:
+            axes = tf.unstack(planes, axis=2)
+            mixed = [tf.add_n([float(w) * axis for w, axis in zip(row, axes, strict=True)]) for row in self.mixing]
+            return tf.sigmoid(tf.stack(mixed, 3))
+        images = tf.transpose(planes, [0, 1, 3, 2])
         if channels == 3:
             images = tf.reshape(tf.reshape(images, [-1, 3]) @ self.mixing.T, [-1, height, width, 3])
         return tf.sigmoid(images)

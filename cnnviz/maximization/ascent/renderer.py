@@ -5,73 +5,41 @@ An image depends on the seed, the network, the objective and the settings alone,
 Knows no files.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from cnnviz import device
 from cnnviz.errors import InputError
+from cnnviz.files import threads
 from cnnviz.maximization.ascent import parameterization, scores, transforms
+from cnnviz.maximization.ascent.drawing import begun
 from cnnviz.maximization.ascent.evaluation import Data, Evaluation
-from cnnviz.maximization.ascent.settings import LANES, TINY, Settings, computing_in
-from cnnviz.networks.series import NOISE
+from cnnviz.maximization.ascent.policy import Batch, Policy, batches, policy_for
+from cnnviz.maximization.ascent.rendered import Rendered, join, put_together
+from cnnviz.maximization.ascent.repeating import Repeatable
+from cnnviz.maximization.ascent.settings import LANES, Settings, computing_in
+from cnnviz.maximization.ascent.updates import ascend, started
 from cnnviz.objectives import Objective
 
 LEAK_STEPS = 16  # steps during which a silent unit's gradient passes its ReLU (objective post_activation)
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's own defaults; BETA1 also for momentum
 KEPT = 2.5  # float32 numbers in memory at once for each number that the network computes, measured (docs/benchmarks.md)
 ALONE = 2**30  # bytes that images may take which only fill a batch up; each is rendered by itself where it were more
-GREY = 128  # of the image of what is no number
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """n images: see docs/artifacts.md, `artifacts/maximize/`. Arrays as long as the images, but for snapshot_steps.
-
-    features: float32 `(n, s, C)`, mean over the positions of each channel of the layer, for each snapshot. Where a
-    score is NaN or infinite, since a weight is, the image is grey. Where the images were not measured, peaks are NaN,
-    snapshot_scores `(n, 0)` and features `(n, 0, 0)`.
-    """
-
-    images: np.ndarray
-    scores: np.ndarray
-    snapshot_steps: np.ndarray
-    snapshots: np.ndarray
-    snapshot_scores: np.ndarray
-    peaks: np.ndarray
-    robust: np.ndarray
-    features: np.ndarray
-
-    @property
-    def finite(self) -> np.ndarray:
-        """Whether all scores on the way are numbers, bool `(n,)`."""
-        return np.isfinite(self.scores).all(1) & np.isfinite(self.snapshot_scores).all(1)
-
-    def part(self, start: int, stop: int) -> "Rendered":
-        """Images start..stop-1."""
-        return Rendered(*(a if n == "snapshot_steps" else a[start:stop] for n, a in self.items()))
-
-    def items(self) -> list[tuple[str, np.ndarray]]:
-        return [(field.name, getattr(self, field.name)) for field in fields(self)]
-
-
-def join(parts: Sequence[Rendered]) -> Rendered:
-    """Put images that were rendered with the same settings behind one another."""
-    return Rendered(
-        *(a if n == "snapshot_steps" else np.concatenate([getattr(p, n) for p in parts]) for n, a in parts[0].items())
-    )
+TOGETHER = 64  # steps: a card takes the transforms of a multiple of so many, and is compiled once for most recipes
 
 
 class Renderer:
     """The step for objectives of one structure on one network, traced once and used for any of them.
 
     `like`: an objective of that structure; natural: images float32 `(m, h, w, channels)` in [0, 1] for MaCo;
-    described: as Evaluation takes it.
+    described: as Evaluation takes it; policy: of this process's device, if none is given.
     """
 
     def __init__(
@@ -84,74 +52,109 @@ class Renderer:
         channels: int = 3,
         natural: np.ndarray | None = None,
         described: Mapping[str, Any] | None = None,
+        policy: Policy | None = None,
     ) -> None:
         if settings.parameterization == "maco" and (natural is None or not len(natural)):
             raise InputError("parameterization maco: needs natural images, whose magnitudes it keeps")
-        shape = (*settings.size, channels)
-        self.evaluation = Evaluation(network, preprocessing, shape, like, settings.variants, described)
+        more: dict[str, Any] = {"channels": channels, "natural": natural, "described": described}
+        self._made_of = (network, preprocessing, like), model_digest, more
+        shape, card = (*settings.size, channels), device.here()
+        fixed = card.gpu if policy is None else policy.fixed
+        lower = settings.precision if fixed else None
+        self.evaluation = Evaluation(network, preprocessing, shape, like, settings.variants, described, lower)
         self.settings, self.digest = settings, model_digest
         self.parameterization = parameterization.choose(settings, channels, natural)
+        self.parameterization.fused = fixed
         example = self.parameterization.noise(np.random.default_rng(0))
         grain = math.gcd(self.evaluation.grain, example.size)
         self.bytes_per_image = 4 * (KEPT * self.evaluation.numbers + 8 * (example.size + math.prod(shape)))
-        # objectives until no tensor of a batch ends in the middle of a vector register: see _filled
+        # objectives until no tensor of a batch ends in the middle of a vector register; 0: each by itself
         self.fill = LANES // math.gcd(LANES, settings.variants * grain)
-        self.alone = self.fill > 1 and self.fill * settings.variants * self.bytes_per_image > ALONE
-        self.fill = 1 if self.alone else self.fill
+        if self.fill > 1 and self.fill * settings.variants * self.bytes_per_image > ALONE:
+            self.fill = 0
+        self.policy = policy or policy_for(
+            card, settings.precision, self.bytes_per_image, settings.variants, self.evaluation.count
+        )
         # one graph for batches of any size: graphs made for different sizes may round differently
-        images, data = tf.TensorSpec([None, *shape]), _any_batch(self.evaluation.data([like] * settings.variants))
-        variables = _any_batch(tf.constant(example[None]))
-        moves = [(variables,) * 3, tf.TensorSpec([], tf.int32), tf.TensorSpec([None, 8])]
-        self.advance = tf.function(self._advance, [*moves, data], autograph=False, reduce_retracing=True)
-        self.inspect = tf.function(self._inspect, [variables, data], autograph=False, reduce_retracing=True)
-        self.show = tf.function(self._show, [variables, data], autograph=False, reduce_retracing=True)
-        self.robust = tf.function(self._robust, [images, data], autograph=False, reduce_retracing=True)
+        size = self.policy.batch or None
+        images, data = tf.TensorSpec([size, *shape]), _batched(self.evaluation.data([like] * settings.variants), size)
+        state = _batched(started(settings.optimizer, tf.constant(example[None])), size)
+        number, moves = tf.TensorSpec([], tf.int32), tf.TensorSpec([size, 8])
+        if fixed:
+            number, moves = tf.TensorSpec([]), tf.TensorSpec([None, size, 8])
+        self.advance = self._function(self._step if fixed else self._advance, [state, number, moves, data], lower)
+        self.inspect = self._function(self._inspect, [state[0], data])
+        self.show = self._function(self._show, [state[0], data])
+        self.robust = self._function(self._robust, [images, data])
+
+    def _function(self, function: Callable[..., Any], signature: list[Any], precision: str | None = None) -> Any:
+        if self.policy.fixed:
+            return Repeatable(function, signature, self.policy.compiled, precision or "float32")
+        return tf.function(function, signature, autograph=False, reduce_retracing=True)
+
+    def ready(self) -> None:
+        """On a card, have all that `render` calls compiled, at the same time: before it is called, in a thread."""
+        if self.policy.fixed:
+            with ThreadPoolExecutor() as pool:
+                every = self.advance, self.inspect, self.show, self.robust
+                list(pool.map(lambda one: one.ready(TOGETHER), every))
 
     def _show(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor]:
-        return (self.parameterization.images(variables),)
+        return (self._shown(self.parameterization.images(variables)),)
 
     def _inspect(self, variables: tf.Tensor, data: Data) -> tuple[tf.Tensor, ...]:
         images = self.parameterization.images(variables)
-        return images, *self.evaluation.inspect(images, data, self.settings.objective)
+        return self._shown(images), *self.evaluation.inspect(images, data, self.settings.objective)
+
+    def _shown(self, images: tf.Tensor) -> tf.Tensor:
+        """On a card, pictures come back as they are kept."""
+        if not self.policy.fixed:
+            return images
+        return tf.cast(tf.round(tf.where(tf.math.is_nan(images), 0.0, images) * 255.0), tf.uint8)
 
     def _robust(self, images: tf.Tensor, data: Data) -> tf.Tensor:
         def before_nonlinearity(moved: tf.Tensor) -> tf.Tensor:
-            return self.evaluation.value(moved, data, "pre_activation", tf.constant(0.0))[0][:, None, None]
+            value, _ = self.evaluation.value(moved, data, "pre_activation", tf.constant(0.0), exact=True)
+            return value[:, None, None]
 
-        return scores.robust(images, before_nonlinearity)
+        return scores.robust(
+            images, before_nonlinearity, transforms.gathered if self.policy.fixed else transforms.apply
+        )
 
-    def _advance(
-        self, state: tuple[tf.Tensor, tf.Tensor, tf.Tensor], number: tf.Tensor, matrices: tf.Tensor, data: Data
-    ) -> tuple[Any, tf.Tensor]:
+    def _advance(self, state: Any, number: tf.Tensor, matrices: tf.Tensor, data: Data) -> tuple[Any, tf.Tensor]:
         """Make step `number` with the transforms `matrices` (n, 8); return the state and the scores (n,) before it.
 
         One graph per step and no loop in it: in a loop oneDNN's layout pass may meet the gradient of a pooling before
         the pooling, leave it to Eigen (30 times slower), and do so in one trace and not in the next.
         """
-        variables, mean, square = state
         leak = tf.cast(number < LEAK_STEPS, tf.float32)
         with tf.GradientTape() as tape:
-            tape.watch(variables)
-            images = transforms.apply(self.parameterization.images(variables), matrices)
+            tape.watch(state[0])
+            images = transforms.apply(self.parameterization.images(state[0]), matrices)
             value, _ = self.evaluation.value(images, data, self.settings.objective, leak)
-        gradient = tape.gradient(value, variables)
-        return self._ascend(variables, mean, square, gradient, tf.cast(number + 1, tf.float32)), value
+        gradient = tape.gradient(value, state[0])
+        return ascend(self.settings, state, gradient, tf.cast(number + 1, tf.float32)), value
 
-    def _ascend(self, variables: Any, mean: Any, square: Any, gradient: Any, count: Any) -> tuple[Any, Any, Any]:
-        """One update: momentum on gradients of unit root mean square per image, or Adam."""
-        rate = self.settings.learning_rate
-        if self.settings.optimizer == "momentum":
-            every = list(range(1, len(gradient.shape)))
-            mean_square = tf.reduce_mean(gradient**2, every, keepdims=True)
-            # rsqrt of one number rounds unlike that of a whole vector register: fill one for each image
-            ones = tf.ones([*[1] * (len(every)), LANES])
-            length = tf.math.rsqrt(mean_square * ones + TINY)[..., :1]
-            mean = BETA1 * mean + (1 - BETA1) * gradient * length
-            return variables + rate * mean, mean, square
-        mean = BETA1 * mean + (1 - BETA1) * gradient
-        square = BETA2 * square + (1 - BETA2) * gradient**2
-        unbiased = tf.sqrt(square / (1 - BETA2**count)) + EPSILON
-        return variables + rate * mean / (1 - BETA1**count) / unbiased, mean, square
+    def _step(self, state: Any, number: tf.Tensor, moves: tf.Tensor, data: Data) -> tuple[Any, ...]:
+        """The same on a card, where all that a step needs lies: float32 `number`, transforms of all steps `(s, n, 8)`.
+
+        Returns the state, the next number, the scores before the step and whether these and the gradient are sound,
+        `(n,)` each: in float16, gradients are scaled by a power of two, so that they do not vanish on their way.
+        """
+        leak, half = tf.cast(number < LEAK_STEPS, tf.float32), self.settings.precision == "float16"
+        scale = 2.0 ** round(math.log2(self.evaluation.positions)) if half else 1.0
+        with tf.GradientTape() as tape:
+            tape.watch(state[0])
+            matrices = tf.gather(moves, tf.cast(number, tf.int32))
+            images = transforms.gathered(self.parameterization.images(state[0]), matrices)
+            value, _ = self.evaluation.value(images, data, self.settings.objective, leak)
+            scaled = value * scale
+        gradient = tape.gradient(scaled, state[0]) / scale
+        sound = tf.ones_like(value, bool)
+        if half:
+            length = tf.reduce_sum(tf.abs(gradient), list(range(1, len(gradient.shape))))
+            sound = tf.math.is_finite(value) & tf.math.is_finite(length) & (length > 0)
+        return ascend(self.settings, state, gradient, number + 1), number + 1, value, sound
 
     def render(
         self,
@@ -169,77 +172,97 @@ class Renderer:
         the snapshots to the network, for their scores, peaks and features. `tick` is called with the number of
         image·steps just made. Scores of the images are computed in float32.
         """
-        if self.alone and len(objectives) > 1:
-            rows = [None if starts is None else starts[i : i + 1] for i in range(len(objectives))]
-            ways = zip(objectives, rows, strict=True)
-            return join([self.render([one], row, attempt, scored, measured, tick) for one, row in ways])
-        chosen, groups, wanted = self.settings, self.settings.variants, len(objectives) * self.settings.variants
-        objectives = self._filled(objectives)
-        every = [objective for objective in objectives for _ in range(groups)]
-        data = self.evaluation.data(every)
-        streams = [
-            stream(chosen.seed, attempt, self.digest, objective, i % groups) for i, objective in enumerate(every)
-        ]
-        variables = np.stack([self.parameterization.noise(rng) for rng in streams])
-        if starts is not None:
-            images = np.repeat(self._filled(starts), groups, 0)
-            variables = np.stack([self.parameterization.encode(image) for image in images])
-        amounts = (chosen.steps, chosen.size, chosen.jitter, chosen.scale, chosen.rotate)
-        moves = np.stack([transforms.draw(rng, *amounts) for rng in streams], 1)
-        state: Any = tuple(tf.constant(a) for a in (variables, np.zeros_like(variables), np.zeros_like(variables)))
-        curve, kept, look = [], [], self.inspect if measured else self.show
-        for number in range(chosen.steps):
-            with computing_in(chosen.precision):
-                state, value = self.advance(state, tf.constant(number), tf.constant(moves[number]), data)
-            curve.append(value.numpy())
+        group, found = self.settings.variants, dict[int, Rendered]()
+        for batch in batches(objectives, self.policy, group, self.fill):
+            made, sound = self._render(batch, objectives, starts, attempt, scored, measured, tick)
+            for place, (i, fills) in enumerate(batch):
+                rows = slice(place * group, (place + 1) * group)
+                if not fills and sound[rows].all():
+                    found[i] = made.part(rows.start, rows.stop)
+        if lost := [i for i in range(len(objectives)) if i not in found]:
+            self.exactly.settings = replace(self.settings, precision="float32")
+            again, some = [objectives[i] for i in lost], None if starts is None else starts[lost]
+            made = self.exactly.render(again, some, attempt, scored, measured)
+            found |= {i: made.part(place * group, (place + 1) * group) for place, i in enumerate(lost)}
+        return join([found[i] for i in range(len(objectives))])
+
+    @cached_property
+    def exactly(self) -> "Renderer":
+        """The same in float32, for images whose numbers float16 can't hold."""
+        first, digest, more = self._made_of
+        plain, policy = replace(self.settings, precision="float32"), replace(self.policy, placed=True)
+        return Renderer(*first, plain, digest, **more, policy=policy)
+
+    def _render(
+        self,
+        batch: Batch,
+        objectives: Sequence[Objective],
+        starts: np.ndarray | None,
+        attempt: int,
+        scored: bool,
+        measured: bool,
+        tick: Callable[[int], object],
+    ) -> tuple[Rendered, np.ndarray]:
+        """A batch, with what fills it up; and whether each image is sound, bool `(n,)`."""
+        chosen, groups, fixed = self.settings, self.settings.variants, self.policy.fixed
+        wanted = groups * sum(not fills for _, fills in batch)
+        data = self.evaluation.data([objectives[i] for i, _ in batch for _ in range(groups)])
+        drawn = {}
+
+        def draw(i: int) -> None:
+            own = objectives[i], None if starts is None else starts[i], attempt
+            drawn[i] = begun(self.parameterization, chosen, self.digest, *own)
+
+        each = {i for i, _ in batch}
+        threads(draw, each) if fixed else list(map(draw, each))
+        variables, moves = (np.concatenate([drawn[i][which] for i, _ in batch]) for which in (0, 1))
+        moves = np.ascontiguousarray(moves.swapaxes(0, 1))
+        state: Any = started(chosen.optimizer, tf.constant(variables))
+        if fixed:
+            number = tf.constant(0.0)
+            moves = tf.constant(np.pad(moves, [(0, -chosen.steps % TOGETHER), (0, 0), (0, 0)]))
+        curve: list[Any] = []
+        trust: list[Any] = []
+        kept: list[Any] = []
+        look = self.inspect if measured else self.show
+        for i in range(chosen.steps):
+            if fixed:  # nothing comes back before a picture is kept: steps wait for one another on the card alone
+                state, number, value, sound = self.advance(state, number, moves, data)
+                trust.append(sound)
+            else:
+                with computing_in(chosen.precision):
+                    state, value = self.advance(state, tf.constant(i), tf.constant(moves[i]), data)
+            curve.append(value)
             tick(wanted)
-            if number + 1 in chosen.snapshot_steps:
-                kept.append([a.numpy() for a in look(state[0], data)])
-            if number == 0 and not np.isfinite(curve[0]).any():  # nothing to climb
+            if i + 1 in chosen.snapshot_steps:
+                kept[-1:] = [[np.asarray(a) for a in one] for one in kept[-1:]]
+                kept.append(look(state[0], data))
+            if i == 0 and not fixed and not np.isfinite(curve[0]).any():  # nothing to climb
                 curve *= chosen.steps
-                kept = [[a.numpy() for a in look(state[0], data)]] * len(chosen.snapshot_steps)
+                kept = [look(state[0], data)] * len(chosen.snapshot_steps)
                 tick(wanted * (chosen.steps - 1))
                 break
-        images, *found = (np.stack(each, 1) for each in zip(*kept, strict=True))
-        n = len(every)
-        values, peaks, features = found or [np.full(one, np.nan, "float32") for one in ((n, 0), (n, 1), (n, 0, 0))]
-        snapshots = np.round(np.nan_to_num(images) * 255).astype("uint8")
-        made = Rendered(
-            images=snapshots[:, -1],
-            scores=np.stack(curve, 1),
-            snapshot_steps=np.asarray(chosen.snapshot_steps, "int32"),
-            snapshots=snapshots,
-            snapshot_scores=values,
-            peaks=peaks[:, -1],
-            robust=np.full(n, np.nan, "float32"),
-            features=features,
-        )
-        snapshots[~made.finite] = GREY
+        made = put_together([np.asarray(a) for a in curve], [[np.asarray(a) for a in one] for one in kept], chosen)
         if scored and made.finite.any():
-            made.robust[:] = np.where(made.finite, self.score(snapshots[:, -1], every), np.nan)
-        return made.part(0, wanted)
+            made.robust[:] = np.where(made.finite, self._scores(made.images, data), np.nan)
+        trusted = chosen.precision != "float16" or not fixed or np.stack(trust, 1).all(1)
+        return made, np.broadcast_to(trusted, len(made.images))
+
+    def _scores(self, images: np.ndarray, data: Data) -> np.ndarray:
+        found: np.ndarray = self.robust(images.astype("float32") / np.float32(255), data).numpy()
+        return found
 
     def score(self, images: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
         """Robust scores of images uint8 `(n, h, w, channels)`, each for its objective, float32 `(n,)`."""
-        pixels = np.stack(self._filled(images)).astype("float32") / np.float32(255)
-        found: np.ndarray = self.robust(pixels, self.evaluation.data(self._filled(objectives))).numpy()
-        return found[: len(images)]
-
-    def _filled(self, items: Any) -> list[Any]:
-        """Repeat the last item until no tensor of the batch ends in the middle of a vector register.
-
-        What is left over there is computed one by one, and rounds otherwise: an image would depend on its company.
-        """
-        return [*items, *[items[-1]] * (-len(items) % self.fill)]
+        found = np.zeros(len(images), "float32")
+        for batch in batches(objectives, self.policy, 1, self.fill or 1):
+            rows = [i for i, _ in batch]
+            scored = self._scores(images[rows], self.evaluation.data([objectives[i] for i in rows]))
+            for place, (i, fills) in enumerate(batch):
+                found[i] = found[i] if fills else scored[place]
+        return found
 
 
-def _any_batch(tensors: Any) -> Any:
-    """The shapes of tensors, their first axis of any length."""
-    return tf.nest.map_structure(lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), tensors)
-
-
-def stream(seed: int, attempt: int, digest: str, objective: Objective, variant: int) -> np.random.Generator:
-    """A random stream that belongs to one image: of one objective on one network, for one seed, attempt and variant."""
-    named = objective.nameless if digest == NOISE else objective  # two trainings may call one layer otherwise
-    key = hashlib.sha256(f"{digest}/{named}/{variant}".encode()).digest()
-    return np.random.default_rng([seed, attempt, *np.frombuffer(key, "<u4")])
+def _batched(tensors: Any, size: int | None) -> Any:
+    """The shapes of tensors, their first axis of this length, or of any."""
+    return tf.nest.map_structure(lambda tensor: tf.TensorSpec([size, *tensor.shape[1:]], tensor.dtype), tensors)

@@ -5,6 +5,7 @@ with one image each, m natural images, C channels of the layer.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,8 +16,8 @@ from cnnviz.maximization.ascent import transforms
 
 Floats = NDArray[np.float32]
 
-# Fixed, so that scores of different runs and seeds compare: points of a lattice, of such lattices that of the lowest
-# centred discrepancy. Their mean is nearer to that over very many transforms than that of 32 drawn ones: docs/scores.md
+# Fixed, so that scores of different runs and seeds compare: points of a lattice, whose mean is nearer to that over very
+# many transforms than that over 32 drawn ones (docs/scores.md). Of such lattices the one of lowest centred discrepancy.
 HELD_OUT, LATTICE = 16, (1, 3, 5, 7)
 SHIFT, SCALE, ROTATION = 0.06, 0.1, 10.0  # at most: share of the canvas, relative change of size, degrees
 BLUR_RADIUS = 3
@@ -63,18 +64,18 @@ def blur(images: tf.Tensor, sigma: float = 1.0) -> tf.Tensor:
     return images
 
 
-def robust(images: tf.Tensor, maps: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+def robust(images: tf.Tensor, maps: Callable[[tf.Tensor], tf.Tensor], move: Any = transforms.apply) -> tf.Tensor:
     """Return the robust score of each image, float32 `(n,)`: its mean pre-activation over 16 transforms, each blurred.
 
     images: float32 `(n, h, w, c)` in [0, 1], h and w known; maps: images -> each image's own channel before its
-    nonlinearity, `(n, h', w')`. An image's score doesn't depend on the others. For eager use and inside tf.function;
-    one transform's images are in memory at a time.
+    nonlinearity, `(n, h', w')`; move: as `transforms.apply`. An image's score doesn't depend on the others. For eager
+    use and inside tf.function; one transform's images are in memory at a time.
     """
     moves = tf.constant(held_out(tuple(images.shape[1:3])))
     count = tf.shape(images)[0]
 
     def add(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        moved = blur(transforms.apply(images, tf.broadcast_to(moves[i], [count, 8])))
+        moved = blur(move(images, tf.broadcast_to(moves[i], [count, 8])))
         return i + 1, total + tf.reduce_mean(maps(tf.ensure_shape(moved, images.shape)), [1, 2])
 
     shapes = (tf.TensorShape([]), tf.TensorShape([None]))

@@ -8,13 +8,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from cnnviz import device
+from cnnviz.errors import InputError
 from cnnviz.files import machine
+from cnnviz.maximization.ascent.policy import precision_of
 
 Size = tuple[int, int]  # height and width
 
 FINE = 16  # pixels of receptive field of the first layers: momentum leaves flat areas there, and colour is the pattern
 LEGIBLE = 1.5  # times the contrast of photographs: from 2 on, more values are at the ends of the scale than in photos
 LANES = 16  # float32 numbers in the widest vector register
+ON_CARDS = ("float16", "tf32")  # precisions
 TINY = 1e-20  # added to a mean square, so that 0 stays 0
 
 
@@ -72,8 +76,19 @@ def computing_in(precision: str) -> Iterator[None]:
 
 
 def resolve_precision(precision: str) -> str:
-    """Turn `auto` into bfloat16 where the CPU computes in it, float32 elsewhere."""
-    return ("bfloat16" if machine.processor().has_bfloat16 else "float32") if precision == "auto" else precision
+    """Turn `auto` into what pays on this device: of a card by policy.RULES, bfloat16 where the CPU computes in it.
+
+    Raises InputError for what only cards compute in, on a CPU.
+    """
+    card = device.here()
+    if precision == "auto":
+        return precision_of(card) if card.gpu else "bfloat16" if machine.processor().has_bfloat16 else "float32"
+    if precision in ON_CARDS and not card.gpu:
+        raise InputError(
+            f"maximize.precision: {precision} is for graphics cards, and TensorFlow sees none here; expected auto, "
+            "float32 or bfloat16"
+        )
+    return precision
 
 
 def first(receptive_field: Size | None) -> bool:

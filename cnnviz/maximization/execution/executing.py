@@ -8,7 +8,7 @@ from typing import Any
 from cnnviz.errors import InputError
 from cnnviz.files import Stopwatch, say
 from cnnviz.maximization import chunks
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.execution import kinds
 from cnnviz.maximization.execution.request import Request
 from cnnviz.maximization.execution.work import Work
@@ -36,6 +36,7 @@ class Execution:
                     f"the shards, or what filled {self.folder}, to the end"
                 )
             with watch.network():
+                here.prepare(chunk)
                 return chunks.render(chunk, bar.update)
 
         return here.rendering(self.folder, make, bar.skip, list(self.kind.parts) if self.kind else None)

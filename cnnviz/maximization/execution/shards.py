@@ -12,7 +12,7 @@ from cnnviz.files import Stopwatch, command, progress, stage
 from cnnviz.maximization.execution.request import Request
 
 if TYPE_CHECKING:
-    from cnnviz.maximization.ascent.renderer import Rendered
+    from cnnviz.maximization.ascent.rendered import Rendered
     from cnnviz.maximization.chunks import Chunk
     from cnnviz.maximization.execution.work import Part
     from cnnviz.maximization.rendering import Tick

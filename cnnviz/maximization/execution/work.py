@@ -8,19 +8,21 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from cnnviz.activations import nature
 from cnnviz.maximization import canvas, chunks, surroundings
 from cnnviz.maximization.ascent import settings
-from cnnviz.maximization.ascent.renderer import Rendered
+from cnnviz.maximization.ascent.rendered import Rendered
 from cnnviz.maximization.asking import Asked, Wishes, costs, operations, split
 from cnnviz.maximization.cache import RenderCache
 from cnnviz.maximization.chunks import Chunk
 from cnnviz.maximization.execution.request import Request
 from cnnviz.maximization.rendering import Judged, Rendering, Tick
 from cnnviz.networks import series
+from cnnviz.objectives import channel
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Work:
         self.costs = costs(self.described, {name: one.size for name, one in self.use.items()}, self.size)
         self._around: tuple[str, surroundings.Surroundings] | None = None
         self.together: dict[str, int] = {}  # by layer, how many filters fit into memory, where that is known
+        self._noted: dict[str, dict[str, Any]] = {}  # of layers and objectives, what a card decides
 
     def _wishes(self, layer: str) -> Wishes:
         section = self.request.section
@@ -132,6 +135,7 @@ class Work:
         if layer not in self.together:
             natural = self.around(layer).pictures if section.parameterization == "maco" else None
             self.together[layer] = chunks.size(str(self.stored), layer, self.use[layer], section.memory, natural)
+            self._noted[layer] = chunks.note(str(self.stored), channel(layer, 0), self.use[layer], natural)
         return part.split(self.together[layer])
 
     def of_objectives(self) -> Iterator[Part]:
@@ -169,6 +173,7 @@ class Work:
         if part.objective:
             around = self._plainly((*self.whole[part.objective].size, self.channels))
             one, use = self.objectives[part.objective], self.whole[part.objective]
+            self._noted[f"{part.objective}()"] = chunks.note(str(self.stored), one, use, around.pictures)
             return [Chunk(str(self.stored), (one,), use, starts=around.chosen, natural=around.pictures)]
         layer = part.layer
         return Asked(str(self.stored), layer, part.filters, self.use[layer], part.wishes, self.around(layer))
@@ -181,6 +186,21 @@ class Work:
     def images_of(self, part: Part, rendering: Rendering) -> Rendered:
         """An objective, or filters by the first attempt alone."""
         return rendering.images(next(iter(self.asked(part))))
+
+    def prepare(self, chunk: Chunk) -> None:
+        """On a card, have the layer after a chunk's compiled meanwhile."""
+        layers = chunk.objectives[0].layers
+        after = dict(pairwise(self.wanted)).get(layers[0]) if layers else None
+        if after and chunk.model == str(self.stored):
+            chunks.prepare(chunk.model, after, self.use[after])
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """For settings.json; what a card decides: of the layers and objectives whose parts were asked for."""
+        noted = self._noted
+        used = {n: one.written() | self.chosen[n].note | noted.get(n, {}) for n, one in self.use.items()}
+        whole = {n: one.written() | self.chosen_for[n].note | noted.get(f"{n}()", {}) for n, one in self.whole.items()}
+        return used | ({"objectives": whole} if whole else {})
 
     def make(self, part: Part, rendering: Rendering) -> Judged | Rendered:
         return (self.images_of if part.objective or self.request.plain else self.judge)(part, rendering)

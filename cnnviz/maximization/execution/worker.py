@@ -53,8 +53,6 @@ class Worker:
 
         tf.config.threading.set_intra_op_parallelism_threads(self.cpus)
         tf.config.threading.set_inter_op_parallelism_threads(self.cpus)
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
         from cnnviz.maximization import cache
         from cnnviz.maximization.ascent import settings
 
