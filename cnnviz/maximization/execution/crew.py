@@ -4,6 +4,7 @@ idle while it traces a graph, and wherever an operation takes a single thread. T
 They are forked before TensorFlow is there, import it at the same time, and are handed parts by threads of this process.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 WORTH = 1_000_000  # pixels times steps, of all pictures: less is done before another process has begun
 EACH = 1_000_000_000  # bytes of a process, besides `maximize.memory`
 MOST = 8  # processes, unless `maximize.workers` says more
+DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
 OWN = "own"  # this process, among the workers
 
 
@@ -113,7 +115,8 @@ class Crew:
         for number in range(1, self.count):
             forks = multiprocessing.get_context("fork")
             here, there = forks.Pipe()
-            told = (request, artifacts, folder, self.threads, there)
+            ends = [here, *(line for _, line in self._others)]
+            told = (request, artifacts, folder, self.threads, there, ends, os.getpid())
             other = forks.Process(target=_work, args=told, name=f"cnnviz {number}", daemon=True)
             with warnings.catch_warnings():
                 warnings.simplefilter(
@@ -218,8 +221,24 @@ def _with_threads(count: int) -> bool:
     return True
 
 
-def _work(request: Request, artifacts: Path, folder: Path, threads: int, line: Connection) -> None:
-    """What another process does. Whatever is wrong ends it: the stage's own makes what it had, and says so."""
+def _work(
+    request: Request,
+    artifacts: Path,
+    folder: Path,
+    threads: int,
+    line: Connection,
+    ends: list[Connection],
+    stage: int,
+) -> None:
+    """What another process does. Whatever is wrong ends it: the stage's own makes what it had, and says so.
+
+    It ends with the stage's own, `stage`, whatever ends that. ends: those of the lines that are the stage's own.
+    """
+    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != stage:
+        os._exit(0)
+    for one in ends:
+        one.close()
     for number in (*STOPS, FORCE):
         signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
