@@ -119,9 +119,8 @@ class Crew:
             told = (request, artifacts, folder, self.threads, there, ends, os.getpid())
             other = forks.Process(target=_work, args=told, name=f"cnnviz {number}", daemon=True)
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", DeprecationWarning
-                )  # Python 3.12's: one thread passes on what stderr gets
+                # Python 3.12's, of a fork beside a thread: that one only passes on what stderr gets
+                warnings.simplefilter("ignore", DeprecationWarning)
                 other.start()
             there.close()
             self._others.append((other, here))
