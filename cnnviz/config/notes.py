@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from cnnviz.config.reading import read
 from cnnviz.config.schema import Params
@@ -11,6 +12,7 @@ from cnnviz.files import ARTIFACTS, write_bytes
 from cnnviz.networks import read_description
 
 PATH = Path("inputs/notes.yaml")
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the direction of what follows
 LONGEST = 2000  # characters of a note
 EMPTY = """\
 # What you know of a filter: on its page, and found by the site's search. Git keeps this file. For example:
@@ -57,12 +59,12 @@ def parsed(params: Params, path: Path = PATH) -> Notes:
 def _complaints(data: Mapping[str, Any], params: Params, path: Path) -> Iterator[str]:
     for key, layers in data.items():
         if key not in params.models:
-            yield f"{path}: {key}: params.yaml has no such model; {choices(key, params.models)}"
+            yield f"{path}: {_shown(key)}: params.yaml has no such model; {choices(key, params.models)}"
         elif not isinstance(layers, dict):
             yield f"{path}: {key}: given {quoted(layers)}; expected layers with filters: {{block1_conv1: {{7: text}}}}"
         else:
             for name, filters in layers.items():
-                yield from _of_layer(f"{path}: {key}.{name}", filters)
+                yield from _of_layer(f"{path}: {key}.{_shown(name)}", filters)
 
 
 def _of_layer(where: str, filters: Any) -> Iterator[str]:
@@ -74,10 +76,20 @@ def _of_layer(where: str, filters: Any) -> Iterator[str]:
             yield f"{where}: given {quoted(k)}; expected the number of a filter, 0 or more"
         elif not isinstance(text, str) or not text.strip():
             yield f"{where}.{k}: given {quoted(text)}; expected a text, in quotes where it looks like a number"
-        elif any((ord(sign) < 32 and sign not in "\t\n\r") or 0xD800 <= ord(sign) < 0xE000 for sign in text):
+        elif any(_controls(sign) for sign in text):
             yield f"{where}.{k}: given {quoted(text)}; expected a text without control characters or halves of signs"
         elif len(text) > LONGEST:
             yield f"{where}.{k}: {len(text)} characters; expected {LONGEST} at most"
+
+
+def _controls(sign: str) -> bool:
+    """Whether a sign is none to be read: a control character, one that turns the direction of writing, half of one."""
+    return (category(sign) == "Cc" and sign not in "\t\n\r") or category(sign) == "Cs" or sign in TURNING
+
+
+def _shown(name: Any) -> str:
+    """A name of the file in a line of its own."""
+    return str(name) if str(name).isprintable() else quoted(name)
 
 
 def of_model(
@@ -88,7 +100,7 @@ def of_model(
     titles = _titles(described)
     for name, filters in layers.items():
         if (count := counts.get(titles.get(name, name))) is None:
-            yield f"{path}: {key}.{name}: no such conv layer; {choices(str(name), [*counts, *titles])}"
+            yield f"{path}: {key}.{_shown(name)}: no such conv layer; {choices(str(name), [*counts, *titles])}"
             continue
         for k in filters:
             if k >= count:

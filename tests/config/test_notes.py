@@ -96,6 +96,11 @@ def test_the_file_in_git_is_the_one_that_is_made_and_its_example_holds(tmp_path:
             "half of a character, which no file can hold; write it whole",
         ),
         (r'vgg16: {block1_conv1: {0: "a \0 byte"}}', "expected a text without control characters"),
+        (r'vgg16: {block1_conv1: {0: "a \x9b code"}}', "expected a text without control characters"),
+        (r'vgg16: {block1_conv1: {0: "turned \u202e round"}}', "expected a text without control characters"),
+        (r'vgg16: {"a\nb": 7}', r"vgg16.'a\nb': given 7; expected filters"),
+        (r'vgg16: {"a\nb": {1: x}}', r"vgg16.'a\nb': no such conv layer; "),
+        (r'"a\nb": {}', r"'a\nb': params.yaml has no such model"),
     ],
 )
 def test_mistakes_in_one_line(text: str, line: str, tmp_path: Path, params: schema.Params) -> None:

@@ -1,6 +1,7 @@
 """The scores equal what SciPy or a calculation by hand gives, and tell patterns from noise."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -315,3 +316,10 @@ def test_what_has_no_spectrum_is_unknown(rng: np.random.Generator) -> None:
     assert np.isnan(scores.spectrum_distance(images[:, :1], images[:, :1])).all()
     with pytest.raises(InputError, match="expected one size"):
         scores.spectrum_distance(images, images[:, :8, :8])
+
+
+def test_pages_and_docs_say_under_how_many_transforms() -> None:
+    root = Path(__file__).parents[2]
+    parts, docs = ((root / name).read_text() for name in ("cnnviz/report/templates/parts.html", "docs/scores.md"))
+    assert f"blurred in {scores.HELD_OUT} ways" in parts
+    assert f"T_{{{scores.HELD_OUT}}}$ are fixed" in docs

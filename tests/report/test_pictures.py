@@ -139,6 +139,15 @@ def test_a_film_and_its_sheet_hold_the_snapshots(project: Path, site: Path) -> N
             assert abs(made - snapshot).mean() < 8 < abs(made - snapshots[i - 1]).mean() + 8
 
 
+def test_beside_an_exact_kernel_a_picture_is_not_pixelated(project: Path, site: Path, page) -> None:
+    for layer, wanted in (("first", "auto"), ("second", "pixelated")):
+        k = int(np.load(project / f"artifacts/maximize/before/{layer}.npz")["filters"][0])
+        page.goto((site / f"before/{layer}/{k}.html").as_uri())
+        picture = page.locator(".hero .kept > img").first
+        assert picture.evaluate("image => getComputedStyle(image).imageRendering") == wanted
+        assert page.locator(".hero .exact").count() == (wanted == "auto")
+
+
 def test_the_slider_scrubs_by_keys_and_the_page_stays(project: Path, site: Path, page) -> None:
     stored = np.load(project / "artifacts/maximize/before/second.npz")
     k, steps = int(stored["filters"][1]), stored["snapshot_steps"].tolist()
