@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import figures, gallery
-from cnnviz import config
+from cnnviz import config, maximization
 from cnnviz.files import ARTIFACTS, LOCAL, Stopwatch, use_defaults
 from cnnviz.maximization import Request
 from cnnviz.maximization.execution import replay
@@ -188,11 +188,10 @@ def plan(quick: bool) -> None:
 
 
 def foretell(given: dict[str, Any], folder: Path) -> None:
-    from cnnviz.maximization import estimate
-
     use_defaults()
     asked = request(given["layers"], **given["recipe"])
-    print(estimate(asked, ARTIFACTS, folder / "render", lambda layer: None).seconds)
+    shared = maximization.shared(asked, asked.read(ARTIFACTS))  # before TensorFlow comes with the rest
+    print(maximization.estimate(asked, ARTIFACTS, folder / "render", lambda layer: None, *shared).seconds)
 
 
 def stage(given: dict[str, Any], folder: Path) -> None:

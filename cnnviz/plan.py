@@ -5,15 +5,19 @@ stages before `maximize`: `dvc repro feature_maps`.
 """
 
 import argparse
-import os
+import multiprocessing
 import sys
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any
 
 from cnnviz import config, maximization, networks
 from cnnviz.errors import InputError, choices
 from cnnviz.files import ARTIFACTS, CACHE, command, drop_chatter, say, use_defaults
+
+if TYPE_CHECKING:
+    from cnnviz.maximization.execution.estimating import Estimate
 
 WORKERS = (1, 8, 16)
 
@@ -26,7 +30,7 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
     for key in models:
         if key not in params.models:
             raise InputError(f"params.yaml: no model {key!r}; {choices(key, params.models)}")
-    found, cores = [], len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found, cpus = [], params.maximize.worker_cpus
     for key in models:
         described = networks.read_description(ARTIFACTS / "models" / key)
         for plain in (False, True) if "checkpoints" in described else (False,):
@@ -34,8 +38,7 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
             request = maximization.Request(
                 key, params.models[key], params.maximize, params.random_seed, tuple(params.images.sets), plain
             )
-            cost = maximization.estimate(request, ARTIFACTS, CACHE / "render", partial(_timing, name))
-            slower = max(1.0, cores / params.maximize.worker_cpus)
+            cost = _alone(name, request)
             found.append(
                 {
                     "name": name,
@@ -43,7 +46,7 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
                     "steps": cost.steps,
                     "found": cost.found,
                     "here": cost.seconds,
-                    **{str(n): cost.by(n, slower) for n in workers},
+                    **{str(n): cost.by(n, cpus) for n in workers},
                     "cache": cost.cache,
                     "outputs": cost.outputs,
                 }
@@ -51,8 +54,30 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
     return found
 
 
-def _timing(name: str, layer: str) -> None:
-    say(f"{name}: {layer}")
+def _alone(name: str, request: maximization.Request) -> "Estimate":
+    """What a request costs, from a process of its own as the stage is one: TensorFlow takes its threads once."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=_begin) as others:
+        try:
+            return others.submit(_estimated, name, request).result()
+        except BrokenProcessPool:
+            raise InputError(
+                f"{name}: the process that timed its steps was ended, as the system does where memory is short; free "
+                f"some, or lower maximize.memory ({request.section.memory:g} MB)"
+            ) from None
+        finally:
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+
+def _begin() -> None:
+    drop_chatter()
+    use_defaults()
+
+
+def _estimated(name: str, request: maximization.Request) -> "Estimate":
+    shared = maximization.shared(request, request.read(ARTIFACTS))  # before TensorFlow comes with the rest
+    return maximization.estimate(request, ARTIFACTS, CACHE / "render", lambda layer: say(f"{name}: {layer}"), *shared)
 
 
 def table(found: list[dict[str, Any]], workers: Sequence[int]) -> str:
@@ -77,8 +102,6 @@ def main(words: list[str] | None = None) -> None:
     with command("python -m cnnviz.plan"):
         if min(given.workers) < 1:
             raise InputError(f"--workers: given {min(given.workers)}; expected 1 or more")
-        drop_chatter()
-        use_defaults()
         params = config.load()
         print(table(rows(params, given.models or list(params.models), given.workers), given.workers))
 

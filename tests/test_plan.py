@@ -1,12 +1,19 @@
-"""`python -m cnnviz.plan`: what it prints, and the line for a model or number that can't be."""
+"""`python -m cnnviz.plan`: what it prints and reckons with, and the line for a model or number that can't be."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cnnviz import config, plan
 from cnnviz.errors import InputError
+from cnnviz.images import ImagesSection
+from cnnviz.maximization import MaximizeSection
+from cnnviz.maximization.execution.estimating import BEGIN
+from cnnviz.networks import ModelSection
+from tests.maximization import stored_project
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,3 +46,29 @@ def test_what_cannot_be_is_one_line(
         plan.rows(params, ["vgg16"], [8])
     with pytest.raises(SystemExit, match=r"^error: --workers: given 0; expected 1 or more$"):
         plan.main(["--workers", "4", "0"])
+
+
+@pytest.mark.pipeline
+def test_a_process_of_its_own_reckons_for_as_many_as_the_stage_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Callable[..., Any], rng: np.random.Generator
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored_project.write(tiny(), rng)
+    model = ModelSection(file="inputs/models/tiny.keras", layers={"dilated": [0, 2, 3], "depthwise": [0, 1]})
+    sets = {name: {"folder": f"inputs/images/{name}"} for name in stored_project.SETS}
+
+    def here(workers: int) -> dict[str, Any]:
+        recipe = {"steps": 40, "snapshots": [10], "size": 160, "stability_steps": 5, "from_patches": 0}
+        made = MaximizeSection.model_validate(recipe | {"workers": workers, "worker_cpus": 64})
+        params = config.load(ROOT / "params.yaml").model_copy(
+            update={"models": {"tiny": model}, "maximize": made, "images": ImagesSection.model_validate({"sets": sets})}
+        )
+        (found,) = plan.rows(params, ["tiny"], [1, 3])
+        return found
+
+    alone, shared = here(1), here(3)
+    each = 40 + 2 * 5  # a filter, two more seeds
+    assert alone["steps"] == shared["steps"] == 5 * each
+    assert {**alone, **dict.fromkeys(("here", "1", "3"))} == {**shared, **dict.fromkeys(("here", "1", "3"))}
+    assert shared["here"] < shared["1"] - BEGIN  # a layer each for two processes
+    assert alone["here"] == pytest.approx(alone["1"] - BEGIN)  # one; a worker has as many cores as this machine

@@ -14,6 +14,7 @@ from .execution import arguments as arguments  # of a stage's command line
 from .execution import estimate as estimate  # what a request would cost
 from .execution import fill as fill  # the render cache, by a share of the pictures
 from .execution import frame as frame  # the frame of a stage that may be a shard
+from .execution import shared as shared  # by how many processes a request is met here
 from .ladder import doubt as doubt  # why a picture does not show what its filter looks for
 from .ladder import rose as rose  # whether a score rose
 from .plain import of_series as of_series  # pictures of a series, by the first attempt alone

@@ -1,5 +1,6 @@
 """The door of execution/: what others may use, loaded when it is asked for. The rest is private."""
 
+from .crew import shared as shared  # by how many processes they are made here
 from .estimating import estimate as estimate  # what a request would cost
 from .executing import Execution as Execution  # a work whose pictures are there, or made when they are asked for
 from .executing import execute as execute  # one, as params.yaml asks for it

@@ -70,10 +70,11 @@ def processes(request: Request, given: Given) -> int:
     """How many make a request's pictures, this one among them.
 
     As `maximize.workers` says; `auto`: as many as there are cores, so that they take half of the memory at most. One
-    for little work, where TensorFlow is there already, and where the system is no Linux; and on a GPU, see `beside`.
+    for little work, for a series, where TensorFlow is there already, where the system is no Linux; and on a GPU, see
+    `beside`.
     """
     section = request.section
-    if section.executor != "here" or sys.platform != "linux" or "tensorflow" in sys.modules:
+    if section.executor != "here" or request.plain or sys.platform != "linux" or "tensorflow" in sys.modules:
         return 1
     if section.workers != "auto":
         return section.workers
@@ -86,6 +87,18 @@ def processes(request: Request, given: Given) -> int:
     parts = sum(-(-len(filters) // FEWEST) for filters in given.wanted.values()) + len(given.objectives)
     room = machine.memory() // 2 // (EACH + int(section.memory * 2**20))
     return max(1, min(_cores(), parts, room, MOST))
+
+
+def shared(request: Request, given: Given) -> tuple[int, int]:
+    """How many processes make a request's pictures here, and the threads of each, which this process gets, too.
+
+    For a process that has not imported TensorFlow yet, as `processes` asks.
+    """
+    count = processes(request, given)
+    threads = max(1, _cores() // count)
+    if count == 1 or _with_threads(threads):
+        return count, threads
+    return 1, _cores()
 
 
 def _cores() -> int:

@@ -39,12 +39,16 @@ class Pace:
 
 @dataclass
 class Estimate:
-    """parts: what is to be made, `effort` in seconds here; steps: image·steps of it; found: those in the render cache.
+    """parts: what is to be made, `effort` in seconds of a process; steps: image·steps of it; found: those in the render
+    cache.
 
-    tracing: seconds, by layer; cache, outputs: bytes that are added.
+    processes: that the stage takes here, of `threads` each; tracing: seconds of one, by layer; cache, outputs: bytes
+    that are added.
     """
 
     filters: int
+    processes: int = 1
+    threads: int = 1
     steps: int = 0
     found: int = 0
     parts: list[Part] = field(default_factory=list)
@@ -55,21 +59,26 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """By this process, with all cores."""
-        graphs = sum(self.tracing[layer] for layer, _ in {(part.layer, part.state) for part in self.parts})
-        return BEGIN + graphs + sum(part.effort for part in self.parts) + self.files
+        """By the stage, here."""
+        return BEGIN + self._made(self.processes) + self.files
 
-    def by(self, workers: int, slower: float) -> float:
-        """Seconds by so many workers, each of which takes `slower` times as long as this process."""
-        slow = [replace(part, effort=part.effort * slower) for part in self.parts]
-        made = replay(slow, lambda part: self.tracing[part.layer] * slower, workers) if slow else 0.0
-        return 2 * BEGIN + made + self.files
+    def by(self, workers: int, cpus: float) -> float:
+        """Seconds by so many workers of so many cores, which are taken to be no faster than a process here."""
+        return 2 * BEGIN + max(1.0, self.threads / cpus) * self._made(workers) + self.files
+
+    def _made(self, workers: int) -> float:
+        return replay(self.parts, lambda part: self.tracing[part.layer], workers)
 
 
-def estimate(request: Request, artifacts: Path, folder: Path, tick: Callable[[str], object]) -> Estimate:
-    """folder: the render cache; tick: gets the name of each layer that is timed. Raises InputError as `Work` does."""
+def estimate(
+    request: Request, artifacts: Path, folder: Path, tick: Callable[[str], object], processes: int, threads: int
+) -> Estimate:
+    """What the stage takes by so many processes, each with as many threads as this one: `shared` gives both.
+
+    folder: the render cache; tick: gets the name of each layer that is timed. Raises InputError as `Work` does.
+    """
     work = Work(request, artifacts)
-    found, paces = Estimate(sum(map(len, work.wanted.values()))), dict[Hashable, Pace]()
+    found, paces = Estimate(sum(map(len, work.wanted.values())), processes, threads), dict[Hashable, Pace]()
     for part in work.parts():
         cache, steps, seconds, graphs = work.named(part.state).cache(folder), 0, 0.0, dict[Hashable, float]()
         whole = not part.filters or part.filters[0] in work.wanted[part.layer][:WHOLE]

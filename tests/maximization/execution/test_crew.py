@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -75,6 +76,7 @@ def test_there_are_as_many_processes_as_cores_and_memory_allow(monkeypatch: pyte
     assert crew.processes(*large) == 4
     assert crew.processes(*asked(40, 224, workers=3)) == 3
     assert crew.processes(*asked(40, 224, executor="ray")) == 1
+    assert crew.processes(replace(large[0], plain=True), large[1]) == 1
     assert crew.processes(*asked(5, 224)) == 3  # two layers and an objective
     assert crew.processes(*asked(40, 224, steps=1)) == 1 == crew.processes(*asked(10, 16))  # soon done
     monkeypatch.setattr(machine, "memory", lambda: 9_000_000_000)  # of which half is room for two of 1 GB and 1000 MB
