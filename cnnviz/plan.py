@@ -17,7 +17,7 @@ from cnnviz.errors import InputError, choices
 from cnnviz.files import ARTIFACTS, CACHE, command, drop_chatter, say, use_defaults
 
 if TYPE_CHECKING:
-    from cnnviz.maximization.execution.estimating import Estimate
+    from cnnviz.maximization import Estimate
 
 WORKERS = (1, 8, 16)
 

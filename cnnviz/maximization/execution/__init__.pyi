@@ -1,7 +1,8 @@
 """The door of execution/: what others may use, loaded when it is asked for. The rest is private."""
 
 from .crew import shared as shared  # by how many processes they are made here
-from .estimating import estimate as estimate  # what a request would cost
+from .estimating import Estimate as Estimate  # what a request would cost
+from .estimating import estimate as estimate  # one, from a few steps of each layer
 from .executing import Execution as Execution  # a work whose pictures are there, or made when they are asked for
 from .executing import execute as execute  # one, as params.yaml asks for it
 from .handing import Handing as Handing  # which part a worker makes next
