@@ -8,7 +8,7 @@ import yaml
 from tests.campaign.kills import MADE, Campaign, Expected, content, digests, removed
 from tests.clone import ROOT, Clone
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.long]
 
 
 def test_what_kills_leave_is_healed(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -18,7 +18,7 @@ from tests.zoo.specimens import ZOO, write
 
 CLASSES, EACH = ("circle", "cross", "noise"), 2
 TOGETHER = 3  # specimens of a project
-# Whose filters are silenced and masked, and those of their project: dear
+# Whose filters are silenced, masked and rendered from patches, and those of their project: dear
 SILENCED = ("shared_on_two_crops", "siamese", "u_net")
 PARAMS: dict[str, Any] = {
     "random_seed": 0,
@@ -68,6 +68,7 @@ def project(names: list[str]) -> dict[str, str]:
     images(Path("inputs/images"))
     params = PARAMS | {"models": write(Path(), names)}
     silenced = 2 if set(SILENCED) & set(names) else 0
+    params["maximize"] = PARAMS["maximize"] | {"from_patches": silenced}
     params["analyze"] = PARAMS["analyze"] | {"silenced_images": silenced, "masked_filters": silenced}
     if any("bands" in ZOO[name].section for name in names):
         bands = {"folder": "inputs/images/bands", "count": "all"}
