@@ -190,7 +190,7 @@ def plan(quick: bool) -> None:
 def foretell(given: dict[str, Any], folder: Path) -> None:
     use_defaults()
     asked = request(given["layers"], **given["recipe"])
-    shared = maximization.shared(asked, asked.read(ARTIFACTS))  # before TensorFlow comes with the rest
+    asked, *shared = maximization.shared(asked, asked.read(ARTIFACTS))  # before TensorFlow comes with the rest
     print(maximization.estimate(asked, ARTIFACTS, folder / "render", lambda layer: None, *shared).seconds)
 
 

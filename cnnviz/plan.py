@@ -76,8 +76,8 @@ def _begin() -> None:
 
 
 def _estimated(name: str, request: maximization.Request) -> "Estimate":
-    shared = maximization.shared(request, request.read(ARTIFACTS))  # before TensorFlow comes with the rest
-    return maximization.estimate(request, ARTIFACTS, CACHE / "render", lambda layer: say(f"{name}: {layer}"), *shared)
+    asked, *shared = maximization.shared(request, request.read(ARTIFACTS))  # before TensorFlow comes with the rest
+    return maximization.estimate(asked, ARTIFACTS, CACHE / "render", lambda layer: say(f"{name}: {layer}"), *shared)
 
 
 def table(found: list[dict[str, Any]], workers: Sequence[int]) -> str:

@@ -39,7 +39,7 @@ def run(
         from cnnviz.maximization import chunks, files
         from cnnviz.maximization.execution import execute
 
-        done = execute(request, artifacts, cache, f"maximize {key}", watch)
+        done = execute(crew.request, artifacts, cache, f"maximize {key}", watch)
         work = done.work
         what = f"{sum(map(len, work.wanted.values()))} filters of {len(work.wanted)} layers, {work.steps:,} image·steps"
         bar = progress(work.steps, "image·step", done.name, what, work.effort)

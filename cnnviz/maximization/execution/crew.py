@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cnnviz.maximization.execution.work import Part, Work
 
 WORTH = 1_000_000  # pixels times steps, of all pictures: less is done before another process has begun
-EACH = 1_000_000_000  # bytes of a process, besides `maximize.memory`
+EACH = 1_000_000_000  # bytes of a process, besides its share of `maximize.memory`
 MOST = 8  # processes, unless `maximize.workers` says more
 DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
 OWN = "own"  # this process, among the workers
@@ -55,12 +55,13 @@ def beside(request: Request, given: Given, artifacts: Path, folder: Path) -> "It
     folder: the render cache.
     """
     count = processes(request, given)
-    crew = Crew(count, max(1, _cores() // count))
+    crew = Crew(_share(request, count), count, max(1, _cores() // count))
     try:
         if count > 1:
-            crew.start(request, artifacts, folder)
+            crew.start(artifacts, folder)
             if not _with_threads(crew.threads):
                 crew.end()
+                crew = Crew(request, 1, _cores())
         yield crew
     finally:
         crew.end()
@@ -85,20 +86,26 @@ def processes(request: Request, given: Given) -> int:
     if pictures * section.steps * prod(sides) < WORTH:
         return 1
     parts = sum(-(-len(filters) // FEWEST) for filters in given.wanted.values()) + len(given.objectives)
-    room = machine.memory() // 2 // (EACH + int(section.memory * 2**20))
+    room = (machine.memory() // 2 - int(section.memory * 2**20)) // EACH
     return max(1, min(_cores(), parts, room, MOST))
 
 
-def shared(request: Request, given: Given) -> tuple[int, int]:
-    """How many processes make a request's pictures here, and the threads of each, which this process gets, too.
+def shared(request: Request, given: Given) -> tuple[Request, int, int]:
+    """What each process is asked for, how many make a request's pictures here, and the threads of each.
 
-    For a process that has not imported TensorFlow yet, as `processes` asks.
+    This process gets as many threads. For one that has not imported TensorFlow yet, as `processes` asks.
     """
     count = processes(request, given)
     threads = max(1, _cores() // count)
     if count == 1 or _with_threads(threads):
-        return count, threads
-    return 1, _cores()
+        return _share(request, count), count, threads
+    return request, 1, _cores()
+
+
+def _share(request: Request, count: int) -> Request:
+    """The same with its share of the memory."""
+    section = request.section
+    return replace(request, section=section.model_copy(update={"memory": section.memory / count}))
 
 
 def _cores() -> int:
@@ -114,22 +121,22 @@ class Through:
 
 
 class Crew:
-    """`count` processes, this one among them, of so many threads each."""
+    """`count` processes, this one among them, of so many threads each; request: what each of them is asked for."""
 
-    def __init__(self, count: int, threads: int) -> None:
-        self.count, self.threads = count, threads
+    def __init__(self, request: Request, count: int, threads: int) -> None:
+        self.request, self.count, self.threads = request, count, threads
         self._others: list[tuple[Any, Connection]] = []
         self._changed = threading.Condition()
         self._busy: dict[str, Part] = {}  # by worker
         self._made: list[Part] = []
         self._queue: Handing[Part] = Handing([])
 
-    def start(self, request: Request, artifacts: Path, folder: Path) -> None:
+    def start(self, artifacts: Path, folder: Path) -> None:
         for number in range(1, self.count):
             forks = multiprocessing.get_context("fork")
             here, there = forks.Pipe()
             ends = [here, *(line for _, line in self._others)]
-            told = (request, artifacts, folder, self.threads, there, ends, os.getpid())
+            told = (self.request, artifacts, folder, self.threads, there, ends, os.getpid())
             other = forks.Process(target=_work, args=told, name=f"cnnviz {number}", daemon=True)
             with warnings.catch_warnings():
                 # Python 3.12's, of a fork beside a thread: that one only passes on what stderr gets

@@ -79,8 +79,8 @@ def test_there_are_as_many_processes_as_cores_and_memory_allow(monkeypatch: pyte
     assert crew.processes(replace(large[0], plain=True), large[1]) == 1
     assert crew.processes(*asked(5, 224)) == 3  # two layers and an objective
     assert crew.processes(*asked(40, 224, steps=1)) == 1 == crew.processes(*asked(10, 16))  # soon done
-    monkeypatch.setattr(machine, "memory", lambda: 9_000_000_000)  # of which half is room for two of 1 GB and 1000 MB
-    assert crew.processes(*large) == 2
+    monkeypatch.setattr(machine, "memory", lambda: 9_000_000_000)  # half of it is room for three of 1 GB beside 1000 MB
+    assert crew.processes(*large) == 3
     assert crew.processes(*asked(40, 224, memory=4000)) == 1
     monkeypatch.setattr(crew, "sys", SimpleNamespace(platform="darwin", modules={}))
     assert crew.processes(*large) == 1
