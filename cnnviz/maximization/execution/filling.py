@@ -20,8 +20,9 @@ from cnnviz.errors import InputError, reason
 from cnnviz.files import progress, say, write_bytes
 from cnnviz.maximization.execution import kinds, worker
 from cnnviz.maximization.execution.handing import Handing
-from cnnviz.maximization.execution.pool import Failure, Pool
+from cnnviz.maximization.execution.pool import Pool
 from cnnviz.maximization.execution.request import Request
+from cnnviz.maximization.execution.retrying import Failure
 from cnnviz.maximization.execution.work import Part, Work, lacking
 
 PACKAGE = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def fill(request: Request, artifacts: Path, folder: Path, name: str) -> tuple[Wo
         with suppress(ray.exceptions.RayError):
             ray.get([member.actor.leave.remote() for member in nodes.values()], timeout=FAREWELL)
     if failed:
-        lines = [f"{one.part} ({one.reason})" for one in failed[:SHOWN]]
+        lines = [str(one) for one in failed[:SHOWN]]
         more = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise InputError(f"{name}: could not be made: {'; '.join(lines)}{more}; all else is kept in {folder}")
     return work, foreign

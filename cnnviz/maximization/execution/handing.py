@@ -104,6 +104,13 @@ class Handing(Generic[P]):
         """A part that was not made, to be handed out before others of its layer."""
         self._add(part, last=False)
 
+    def drop(self, place: Place) -> list[P]:
+        """What is left of a layer, which is not handed out any more."""
+        if (line := self._lines.get(place)) is None:
+            return []
+        parts, line.parts, line.effort = list(line.parts), deque(), 0.0
+        return parts
+
     def gone(self, worker: Hashable) -> None:
         """A worker that makes nothing of its layer any more."""
         if (place := self._at.pop(worker, None)) is not None:

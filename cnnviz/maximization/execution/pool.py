@@ -3,8 +3,8 @@
 Knows nothing of pictures: an actor has `begin`, `take` and `make`, a part what `Handing` needs.
 """
 
+import re
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,33 +12,48 @@ from typing import Any
 from cnnviz.errors import InputError, reason
 from cnnviz.files import say
 from cnnviz.maximization.execution.handing import Handing
+from cnnviz.maximization.execution.retrying import Failure, Retrying
 
-TRIES, ALONE = 3, 2  # of a part; of each of its filters, where the part was never made
-LOSSES = 5  # workers one after the other, while none makes anything
+LOSSES = 5  # workers one after the other, each before its first part or at another layer, while none makes anything
 WAIT, LOOK = 1.0, 5.0  # seconds: for what is being made, between looks for more room
 MUSTER, PATIENCE = 30.0, 600.0  # seconds: for all workers once the first one is there; for any
 
 
 @dataclass
 class Member:
-    """A worker. report: what `begin` returned; taken: whether it is prepared for the parts."""
+    """A worker. report: what `begin` returned; taken: whether it is prepared for the parts; since: when it was given
+    what it is at.
+    """
 
     actor: Any
     name: str
     report: dict[str, Any] = field(default_factory=dict)
     part: Any = None
     taken: bool = False
+    since: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.name} on {self.report['node']}" if self.report else self.name
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A part that was not made, and why."""
+def cause(error: Exception) -> str:
+    """Why a worker was lost, as far as Ray knows, without its ids."""
+    import ray
 
-    part: Any
-    reason: str
+    text = str(error)
+    if isinstance(error, ray.exceptions.RayTaskError):
+        return reason(error.cause, 160)
+    if "raised in its creation task" in text:
+        return reason(Exception(text.strip().rsplit("\n", 1)[-1]), 160)
+    if isinstance(error, ray.exceptions.OutOfMemoryError) or "low on memory" in text:
+        return "its node was out of memory"
+    if isinstance(error, ray.exceptions.NodeDiedError) or "node has died" in text:
+        return "its node is gone"
+    if isinstance(error, ray.exceptions.ActorUnavailableError):
+        return "its worker does not answer"
+    if code := re.search(r"exit code (-?\d+)", text):
+        return f"its worker ended, exit code {code[1]}"
+    return "its worker ended: killed, crashed or out of memory"
 
 
 class Pool:
@@ -52,6 +67,8 @@ class Pool:
         self.retries = 0
         self.seconds = 0.0  # that workers were at parts
         self._hired = self._lost = 0
+        self._lately = 0.0  # when the last worker was lost that counts; others lost with it do not
+        self._fewer = False  # than there were when it last looked for room
         self._looked = self._seen = time.monotonic()
 
     def _say(self, line: str) -> None:
@@ -59,12 +76,15 @@ class Pool:
 
     def grow(self, most: int) -> None:
         """Hire as many workers as there is room for, `most` in all."""
-        self._looked = time.monotonic()
+        self._looked, self._fewer = time.monotonic(), False
         for _ in range(len(self.members), min(most, self._room())):
             self._hired += 1
             member = Member(self._hire(), f"worker {self._hired}")
             self.members.append(member)
-            self._doing[member.actor.begin.remote()] = member
+            self._give(member, member.actor.begin.remote())
+
+    def _give(self, member: Member, doing: Any) -> None:
+        self._doing[doing], member.since = member, time.monotonic()
 
     def muster(self, most: int) -> list[dict[str, Any]]:
         """The reports of the workers that there are at first. Raises InputError where there is none in ten minutes."""
@@ -84,7 +104,7 @@ class Pool:
         return [member.report for member in self.members if member.report]
 
     def _look(self, most: int) -> None:
-        if time.monotonic() - self._looked > LOOK:
+        if self._fewer or time.monotonic() - self._looked > LOOK:
             self.grow(most)
 
     def _patient(self) -> None:
@@ -121,14 +141,17 @@ class Pool:
 
         self.members.remove(member)
         ray.kill(member.actor)
-        self._lost += 1
-        said = reason(error.cause if isinstance(error, ray.exceptions.RayTaskError) else error, 160)
+        self._fewer = True
+        said, part = cause(error), member.part
+        if member.since > self._lately and (part is None or not self._parts.fatal(part)):
+            self._lost, self._lately = self._lost + 1, time.monotonic()
         if self._lost >= LOSSES:
             raise InputError(f"{self._said}: {LOSSES} workers were lost one after the other; the last one: {said}")
-        if member.part is None:
-            self._say(f"{member} is lost ({said})")
+        if part is None:
+            self._say(f"{member} is lost: {said}")
         else:
-            self._missed(member, f"the worker was lost: {said}")
+            self._parts.missed(part, said, str(member), lost=True)
+            self._parts.gone(member.name)
 
     def run(
         self,
@@ -138,14 +161,14 @@ class Pool:
         send: Callable[[Any, Any], Any],
         take: Callable[[Any, dict[str, Any]], None],
     ) -> list[Failure]:
-        """Have all parts made. Returns those that can't be, each tried several times, by itself in the end.
+        """Have all parts made. Returns those that can't be, as `Retrying` tries them.
 
         refuse: why a worker of this report makes nothing, "" where it does. prepare(actor) and send(actor, part) start
         what `take` gets the result of. Raises InputError where there are no workers left.
         """
-        self._queue, self._tries, self._failed = queue, Counter[Any](), list[Failure]()
+        self._parts = parts = Retrying(queue, self._say)
         refused: list[str] = []
-        while queue or any(member.part is not None for member in self.members):
+        while parts or any(member.part is not None for member in self.members):
             for member in [one for one in self._idle if one in self.members]:
                 self._idle.remove(member)
                 if not member.taken:
@@ -154,10 +177,10 @@ class Pool:
                         self._say(f"{member} makes nothing: {why}")
                         continue
                     member.taken = True
-                    self._doing[prepare(member.actor)] = member
-                elif (part := queue.next(member.name, self._working)) is not None:
+                    self._give(member, prepare(member.actor))
+                elif (part := parts.next(member.name, self._working)) is not None:
                     member.part = part
-                    self._doing[send(member.actor, part)] = member
+                    self._give(member, send(member.actor, part))
                 else:
                     self._idle.append(member)
                     break
@@ -172,37 +195,20 @@ class Pool:
                 if part is None:
                     continue
                 if "error" in result:
-                    member.part = part
-                    self._missed(member, result["error"], result["lasting"])
+                    parts.missed(part, result["error"], str(member), lasting=result["lasting"])
                     continue
                 self._lost, self.seconds = 0, self.seconds + result["seconds"]
+                parts.made(part)
                 take(part, result)
-            if queue:
-                self._look(len(self.members) + len(queue))
-        if self.retries:
-            self._say(f"{self.retries} {'retry' if self.retries == 1 else 'retries'}")
-        return self._failed
+            if parts:
+                self._look(len(self.members) + len(parts))
+        for failure in parts.failures():
+            self._say(f"{failure}; given up")
+        if parts.retries:
+            self._say(f"{parts.retries} {'retry' if parts.retries == 1 else 'retries'}")
+        self.retries = parts.retries
+        return parts.failures()
 
     @property
     def _working(self) -> int:
         return sum(member.taken or not member.report for member in self.members)
-
-    def _missed(self, member: Member, why: str, lasting: bool = False) -> None:
-        """A part was not made: again, then each filter alone, then never. lasting: it is always so."""
-        part, member.part = member.part, None
-        if not member.report or member not in self.members:
-            self._queue.gone(member.name)
-        self._tries[part] += 1
-        single = len(part.filters) <= 1
-        if not lasting and self._tries[part] < (ALONE if single else TRIES):
-            self.retries += 1
-            self._say(f"{part}: {why} ({member}); again")
-            self._queue.back(part)
-        elif not single:
-            self.retries += 1
-            self._say(f"{part}: {why} ({member}); each filter alone")
-            for one in reversed(part.split(1)):
-                self._queue.back(one)
-        else:
-            self._failed.append(Failure(part, why))
-            self._say(f"{part}: {why} ({member}); given up")

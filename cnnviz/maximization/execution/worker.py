@@ -84,7 +84,8 @@ class Worker:
         except Exception as error:
             traceback.print_exc()  # Ray keeps it in this worker's log
             said = str(error).rsplit("\nNode: ", 1)[-1]  # TensorFlow puts its stack before what is wrong
-            return {"error": reason(Exception(said), 160), "lasting": isinstance(error, InputError)}
+            said = reason(Exception(said or type(error).__name__), 160)
+            return {"error": said, "lasting": isinstance(error, InputError)}
         return {"files": files, "seconds": time.monotonic() - started}
 
     def leave(self) -> None:

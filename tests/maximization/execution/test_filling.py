@@ -20,7 +20,7 @@ from cnnviz import maximization
 from cnnviz.errors import InputError
 from cnnviz.files import Stopwatch
 from cnnviz.maximization import MaximizeSection
-from cnnviz.maximization.execution import filling, kinds
+from cnnviz.maximization.execution import filling, kinds, retrying
 from cnnviz.maximization.execution.pool import Pool
 from cnnviz.networks import ModelSection
 from tests.maximization import stored_project
@@ -157,7 +157,7 @@ def test_a_node_is_lost_in_a_part_and_the_bytes_are_the_same(
     said = capfd.readouterr().err
     assert "maximize tiny on Ray: " in said
     assert " 2 workers" in said
-    assert f"maximize tiny: {pools[0].lost}: the worker was lost: " in said
+    assert f"maximize tiny: {retrying.named(pools[0].lost)}: its " in said
     assert "maximize tiny: 1 retry\n" in said
     assert "maximize tiny: files: " in said
     with socket.socket() as taken:

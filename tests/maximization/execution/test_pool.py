@@ -38,8 +38,8 @@ class Doing:
         if part.layer == "dies_once" and not (self.folder / "died").exists():
             (self.folder / "died").touch()
             os._exit(1)
-        if part.layer == "dies_at_3" and 3 in part.filters:
-            os._exit(1)
+        if part.layer.startswith("dies_always"):
+            sys.exit(3)
         if part.layer == "fails_at_2" and 2 in part.filters:
             return {"error": "its weights are odd", "lasting": False}
         if part.layer == "refuses":
@@ -64,7 +64,9 @@ def room() -> int:
 def run(tmp_path: Path) -> Callable[..., Any]:
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # whose imports are more than an actor needs
 
-    def do(*layers: str, seconds: float = 0.0, during: Any = None, refuse: Any = lambda report: "") -> Any:
+    def do(
+        *layers: str, seconds: float = 0.0, during: Any = None, refuse: Any = lambda report: "", room: Any = room
+    ) -> Any:
         actor = ray.remote(Doing).options(num_cpus=1)
         pool = Pool(lambda: actor.remote(tmp_path, seconds), room, "test")
         whole, made = [Some(name, tuple(range(8))) for name in layers], list[Any]()
@@ -100,21 +102,34 @@ def test_a_worker_that_ends_in_a_part_costs_no_part(
     assert failed == []
     assert pool.retries == 1
     said = capfd.readouterr().err
-    assert re.search(r"test: dies_once (0, 1, 2, 3|4, 5, 6, 7): the worker was lost: ", said)
+    assert re.search(
+        r"^test: dies_once (0, 1, 2|4, 5, 6), … \(4 filters\): "
+        r"its worker ended: killed, crashed or out of memory \(worker \d on \w+\); again after all else$",
+        said,
+        re.MULTILINE,
+    )
     assert "test: 1 retry\n" in said
 
 
-def test_what_fails_every_time_is_named_and_the_others_are_made(here: None, run: Callable[..., Any]) -> None:
-    made, failed, pool = run("fails_at_2", "a", "dies_at_3", "refuses")
-    gone = {("fails_at_2", 2), ("dies_at_3", 3), *((("refuses", k)) for k in range(8))}
-    assert made == [one for one in every("fails_at_2", "a", "dies_at_3", "refuses") if one not in gone]
-    assert sorted((one.part.layer, one.part.filters) for one in failed) == [
-        ("dies_at_3", (3,)),
-        ("fails_at_2", (2,)),
-        *(("refuses", (k,)) for k in range(8)),
+def test_what_ends_its_only_worker_every_time_is_named_and_the_others_are_made(
+    here: None, run: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    made, failed, pool = run("dies_always", "fails_at_2", "a", "refuses", room=lambda: 1)
+    assert made == [one for one in every("a", "fails_at_2") if one != ("fails_at_2", 2)]
+    assert {str(one) for one in failed} == {
+        "dies_always 0, 1, 2, … (8 filters): its worker ended, exit code 3",
+        "fails_at_2 2: its weights are odd",
+        "refuses 0, 1, 2, … (8 filters): no such layer",
+    }
+    said = capfd.readouterr().err.splitlines()
+    assert [line.rpartition("; ")[2] for line in said if "dies_always" in line] == [
+        "again after all else",
+        "each filter alone after all else",
+        "given up",
     ]
-    assert {one.reason for one in failed if one.part.layer != "dies_at_3"} == {"its weights are odd", "no such layer"}
-    assert pool.retries < 20
+    # of dies_always a part twice again, then split, three filters again; of fails_at_2 one; of refuses two split
+    assert pool.retries == (3 + 3) + (3 + 1) + 2
+    assert said[-1] == "test: 12 retries"
 
 
 @pytest.mark.long
@@ -123,6 +138,8 @@ def test_workers_that_cannot_begin_or_are_refused_end_it_with_a_line(
 ) -> None:
     with pytest.raises(InputError, match=r"^test: no worker makes pictures: it is odd$"):
         run("a", refuse=lambda report: "it is odd")
+    with pytest.raises(InputError, match=r"^test: 5 workers were lost one after the other; .*its worker ended"):
+        run(*(f"dies_always_{i}" for i in range(6)))
     (tmp_path / "broken").touch()
     with pytest.raises(InputError, match=r"^test: 5 workers were lost one after the other; .*no room for TensorFlow"):
         run("a")
