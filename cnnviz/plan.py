@@ -6,6 +6,7 @@ stages before `maximize`: `dvc repro feature_maps`.
 
 import argparse
 import multiprocessing
+import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from cnnviz import config, maximization, networks
 from cnnviz.errors import InputError, choices
-from cnnviz.files import ARTIFACTS, CACHE, command, drop_chatter, say, use_defaults
+from cnnviz.files import ARTIFACTS, CACHE, command, drop_chatter, end_with, say, use_defaults
 
 if TYPE_CHECKING:
     from cnnviz.maximization import Estimate
 
-WORKERS = (1, 8, 16)
+WORKERS, MOST = (1, 8, 16), 10_000
 
 
 def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -> list[dict[str, Any]]:
@@ -30,34 +31,34 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
     for key in models:
         if key not in params.models:
             raise InputError(f"params.yaml: no model {key!r}; {choices(key, params.models)}")
-    found, cpus = [], params.maximize.worker_cpus
-    for key in models:
+    asked = {}
+    for key in dict.fromkeys(models):
         described = networks.read_description(ARTIFACTS / "models" / key)
         for plain in (False, True) if "checkpoints" in described else (False,):
-            name = f"{'epochs' if plain else 'maximize'} {key}"
-            request = maximization.Request(
-                key, params.models[key], params.maximize, params.random_seed, tuple(params.images.sets), plain
-            )
-            cost = _alone(name, request)
-            found.append(
-                {
-                    "name": name,
-                    "filters": cost.filters,
-                    "steps": cost.steps,
-                    "found": cost.found,
-                    "here": cost.seconds,
-                    **{str(n): cost.by(n, cpus) for n in workers},
-                    "cache": cost.cache,
-                    "outputs": cost.outputs,
-                }
-            )
-    return found
+            sets = tuple(params.images.sets)
+            one = maximization.Request(key, params.models[key], params.maximize, params.random_seed, sets, plain)
+            one.read(ARTIFACTS)  # what is missing is said before anything is timed
+            asked[f"{'epochs' if plain else 'maximize'} {key}"] = one
+    return [_row(name, _alone(name, one), workers, params.maximize.worker_cpus) for name, one in asked.items()]
+
+
+def _row(name: str, cost: "Estimate", workers: Sequence[int], cpus: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "filters": cost.filters,
+        "steps": cost.steps,
+        "found": cost.found,
+        "here": cost.seconds,
+        **{str(n): cost.by(n, cpus) for n in workers},
+        "cache": cost.cache,
+        "outputs": cost.outputs,
+    }
 
 
 def _alone(name: str, request: maximization.Request) -> "Estimate":
     """What a request costs, from a process of its own as the stage is one: TensorFlow takes its threads once."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawn, initializer=_begin) as others:
+    with ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(os.getpid(),)) as others:
         try:
             return others.submit(_estimated, name, request).result()
         except BrokenProcessPool:
@@ -70,7 +71,8 @@ def _alone(name: str, request: maximization.Request) -> "Estimate":
                 process.terminate()
 
 
-def _begin() -> None:
+def _begin(parent: int) -> None:
+    end_with(parent)
     drop_chatter()
     use_defaults()
 
@@ -100,8 +102,9 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--workers", nargs="+", type=int, default=WORKERS, metavar="N", help="of a cluster; 1 8 16")
     given = parser.parse_args(words)
     with command("python -m cnnviz.plan"):
-        if min(given.workers) < 1:
-            raise InputError(f"--workers: given {min(given.workers)}; expected 1 or more")
+        for count in given.workers:
+            if not 1 <= count <= MOST:
+                raise InputError(f"--workers: given {count}; expected 1 to {MOST}")
         params = config.load()
         print(table(rows(params, given.models or list(params.models), given.workers), given.workers))
 

@@ -25,6 +25,7 @@ from .interrupting import FORCE as FORCE  # the signal that ends a process by fo
 from .interrupting import STATUSES as STATUSES  # exit statuses of what was interrupted
 from .interrupting import STOPS as STOPS  # the signals of an interruption
 from .interrupting import WITHIN as WITHIN  # in the environment: another process says it
+from .interrupting import end_with as end_with  # another process, however that ends
 from .interrupting import exit_status as exit_status  # of a process, as a shell has it
 from .interrupting import interrupted as interrupted  # what it says
 from .keras_settings import use_defaults as use_defaults  # Keras with its own defaults, on what GPU= says

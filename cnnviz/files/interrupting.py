@@ -5,6 +5,7 @@ through a pipe, straight from the C level, to a small process beside: that one s
 where it does not end by itself.
 """
 
+import ctypes
 import os
 import select
 import signal
@@ -21,7 +22,17 @@ FORCE = getattr(signal, "SIGUSR1", signal.SIGTERM)  # ends a process that has no
 STATUSES = {128 + number for number in (*STOPS, FORCE)}  # exit statuses
 WITHIN = "CNNVIZ_WITHIN"  # in the environment: whoever started this process says that it was interrupted
 REPRO = "make repro"
+PR_SET_PDEATHSIG = 1  # of prctl.h
 GRACE = 0.5  # seconds that a process may take to end by itself
+
+
+def end_with(parent: int) -> None:
+    """From now on this process ends, by force, when the one that started it does, however that ends; Linux only."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def exit_status(returned: int) -> int:

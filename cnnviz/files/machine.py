@@ -18,7 +18,12 @@ CPUINFO = Path("/proc/cpuinfo")
 LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 # x86: SSE4 to AVX-512, fused products, bfloat16, tiles; ARM: NEON, SVE and their additions
 _VECTOR = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|sve|sme(?!p$)|neon|bf16|i8mm|fp16|fphp)\w*")
-CHOICES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # of kernels, by the environment
+# Environment variables that choose kernels, or how exactly they compute
+CHOICES = (
+    *("TF_ENABLE_ONEDNN_OPTS", "TF_ENABLE_AUTO_MIXED_PRECISION", "TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE"),
+    *("ONEDNN_MAX_CPU_ISA", "ONEDNN_CPU_ISA_HINTS", "ONEDNN_DEFAULT_FPMATH_MODE"),
+    *("DNNL_MAX_CPU_ISA", "DNNL_CPU_ISA_HINTS", "DNNL_DEFAULT_FPMATH_MODE"),
+)
 UNKNOWN = "unknown"
 
 

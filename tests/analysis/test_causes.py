@@ -135,9 +135,12 @@ def chain() -> keras.Model:
     return network
 
 
-@pytest.fixture(scope="module")
-def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """The file of layer `conv` of the chain: three images of one colour, whose classes are 0, 1, 1."""
+@pytest.fixture(scope="module", params=[checking.LAYERS, 1])
+def checked(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
+    """The file of layer `conv` of the chain: three images of one colour, whose classes are 0, 1, 1.
+
+    Both layers in one pass over the images, and each in one of its own.
+    """
     artifacts = tmp_path_factory.mktemp("causes")
     network, colours = chain(), [(9, 2, 0), (1, 3, 0), (2, 5, 0)]
     pixels = np.stack([colour(*one) for one in colours]).astype(np.uint8)
@@ -159,7 +162,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     assert means["conv"].tolist() == [4, pytest.approx(10 / 3), 4]
     places = [(i, int(label)) for i, label in enumerate(labels)]
     pixels_ = files.Pixels(sets, (SIZE, SIZE, 3))
-    check(observer, network, described, examples, means, places, pixels_, artifacts / "maximize", artifacts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checking, "LAYERS", request.param)
+        check(observer, network, described, examples, means, places, pixels_, artifacts / "maximize", artifacts)
     with np.load(artifacts / "causes" / "conv.npz") as one, np.load(artifacts / "causes" / "later.npz") as other:
         return {**one, **{f"of_later/{key}": other[key] for key in other.files}}
 

@@ -3,6 +3,7 @@
 Definitions: docs/analysis.md; files: docs/artifacts.md, `causes/`.
 """
 
+import gc
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +22,7 @@ from cnnviz.files import npz, progress, write_bytes
 from cnnviz.networks import Conv, ancestors, graph, preprocess, receptive_field
 
 TOGETHER = 4  # pictures that go through the network together
+LAYERS = 16  # that are checked in one pass over the images: each has a graph of all that lies behind it
 EARLIER = 12  # layers before a filter's whose responses are compared, evenly spread
 True_ = tuple[int, int]  # number of an image, its true class
 
@@ -50,21 +52,26 @@ def check(
     subjects = plan.subjects(examples, rendered, boxes, sizes, pixels)
     if not subjects:
         return
-    checks = [_Check(one, observer, described, means[one.layer]) for one in subjects]
-    numbers = {number for one in checks for number in one.numbers} | {number for number, _ in labelled}
-    true, front = dict(labelled), _Front(observer, checks)
-    with progress(len(numbers), "image", f"check filters of {described['name']}") as bar:
-        for number in sorted(numbers):
-            seen = front(pixels.seen(number))
-            profiles: dict[Any, NDArray] = {}
+    true = dict(labelled)
+    groups = [subjects[start : start + LAYERS] for start in range(0, len(subjects), LAYERS)]
+    numbers = [sorted(true.keys() | {number for one in group for number in one.numbers}) for group in groups]
+    with progress(sum(map(len, numbers)), "image", f"check filters of {described['name']}") as bar:
+        for group, some in zip(groups, numbers, strict=True):
+            checks = [_Check(one, observer, described, means[one.layer]) for one in group]
+            front = _Front(observer, checks)
+            for number in some:
+                seen = front(pixels.seen(number))
+                profiles: dict[Any, NDArray] = {}
+                for one in checks:
+                    one.update(number, seen, true.get(number), profiles)
+                bar.update()
+            drawn = {one.layer: _pictures(rendering / f"{one.layer}.npz", one.filters) for one in group}
+            ways = _Ways(network, observer.preprocessing, drawn, checks)
             for one in checks:
-                one.update(number, seen, true.get(number), profiles)
-            bar.update()
-    drawn = {one.layer: _pictures(rendering / f"{one.layer}.npz", one.filters) for one in subjects}
-    ways = _Ways(network, observer.preprocessing, drawn, checks)
-    for one in checks:
-        arrays = one.result() | one.way(ways)
-        write_bytes(folder / "causes" / f"{one.subject.layer}.npz", npz.pack(arrays, compress=True))
+                arrays = one.result() | one.way(ways)
+                write_bytes(folder / "causes" / f"{one.subject.layer}.npz", npz.pack(arrays, compress=True))
+            del checks, front, ways, seen, one
+            gc.collect()  # graphs are held in circles
 
 
 def _pictures(path: Path, filters: Sequence[int]) -> dict[str, NDArray]:
@@ -119,10 +126,6 @@ class _Check:
         self.right, self.labelled = np.zeros((n, 3), np.int32), 0  # as it is | silenced | at its mean
         self.true = np.zeros((n, 3))
         self.profiles: dict[tuple[str, int, plan.Box], NDArray[np.float32]] = {}
-
-    @property
-    def numbers(self) -> set[int]:
-        return {top[0] for tops in self.subject.tops for top in tops} | {number for number, _ in self.subject.random}
 
     def update(self, number: int, seen: Mapping[int, Any], true: int | None, profiles: dict[Any, NDArray]) -> None:
         """seen: the tensors `needed`, of image `number`, by their id; true: its class; profiles: see `_profile`."""

@@ -19,7 +19,7 @@ from cnnviz.errors import reason
 from cnnviz.files import WHOLE, machine, npz, progress, say, write_bytes
 from cnnviz.networks import ancestors, graph, preprocess, receptive_field, selection
 
-MEMORY = 500_000_000  # bytes that a batch of patches may take
+MEMORY = 200_000_000  # bytes that a batch of patches may take
 KEPT = 2.5  # numbers in memory at once for each number that the network computes
 ALIKE = 0.03  # of the largest response: so far may that of a part be from that of the whole image; bfloat16: 0.01
 HELD = 128  # images

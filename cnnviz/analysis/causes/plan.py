@@ -29,6 +29,11 @@ class Subject:
     tops: list[list[tuple[int, tuple[int, int], Box]]]
     random: list[tuple[int, Box]] = field(default_factory=list)
 
+    @property
+    def numbers(self) -> set[int]:
+        """Of the images that it is looked at on."""
+        return {top[0] for tops in self.tops for top in tops} | {number for number, _ in self.random}
+
 
 def subjects(
     examples: Mapping[str, LayerExamples],

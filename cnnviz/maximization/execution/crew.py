@@ -4,7 +4,6 @@ idle while it traces a graph, and wherever an operation takes a single thread. T
 They are forked before TensorFlow is there, import it at the same time, and are handed parts by threads of this process.
 """
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -20,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.files import FORCE, STOPS, Stopwatch, machine
+from cnnviz.files import FORCE, STOPS, Stopwatch, end_with, machine
 from cnnviz.maximization.execution.handing import FEWEST, Handing
 from cnnviz.maximization.execution.request import Given, Request
 
@@ -253,9 +252,7 @@ def _work(
 
     It ends with the stage's own, `stage`, whatever ends that. ends: those of the lines that are the stage's own.
     """
-    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != stage:
-        os._exit(0)
+    end_with(stage)
     for one in ends:
         one.close()
     for number in (*STOPS, FORCE):

@@ -63,7 +63,12 @@ class Estimate:
         return BEGIN + self._made(self.processes) + self.files
 
     def by(self, workers: int, cpus: float) -> float:
-        """Seconds by so many workers of so many cores, which are taken to be no faster than a process here."""
+        """Seconds by so many workers of so many cores, which are taken to be no faster than a process here.
+
+        Where nothing is to be made, the stage asks for none.
+        """
+        if not self.parts:
+            return self.seconds
         return 2 * BEGIN + max(1.0, self.threads / cpus) * self._made(workers) + self.files
 
     def _made(self, workers: int) -> float:

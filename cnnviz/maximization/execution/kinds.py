@@ -1,6 +1,6 @@
 """Machines that make the same bytes, and those that don't: pictures of several kinds stay apart in the render cache."""
 
-import json
+import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cnnviz.errors import InputError
-from cnnviz.files import read_kept
+from cnnviz.files import read_kept, write_json
 from cnnviz.maximization import cache
 from cnnviz.maximization.ascent import settings
 from cnnviz.maximization.execution.request import Request
@@ -32,11 +32,14 @@ class Kind:
         for name, mine, its in zip(("TensorFlow", "Keras", "NumPy"), self.parts, other.parts, strict=False):
             if mine != its:
                 return f"{name} {its}, here {mine}"
-        mine, its = self.parts[3], other.parts[3]
+        (mine, *chosen), (its, *others) = self.parts[3].split("; "), other.parts[3].split("; ")
         if mine.split(":")[0] != its.split(":")[0]:
             return f"a processor {its.split(':')[0]}, here {mine.split(':')[0]}"
         if mine != its:
             return f"a processor that differs in: {' '.join(sorted(set(mine.split()) ^ set(its.split())))[:200]}"
+        if chosen != others:
+            none = "nothing that chooses kernels"
+            return f"{' '.join(others) or none} in its environment, here {' '.join(chosen) or none}"
         if self.parts != other.parts:
             return f"computes on {', '.join(other.parts[4:]) or 'no GPU'}, here {', '.join(self.parts[4:]) or 'no GPU'}"
         return ""
@@ -75,13 +78,25 @@ def join_shards(folder: Path, others: str) -> None:
 
     Raises InputError where they are made on another kind and `others` is `refuse`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if of_shards(folder) is None:
+        _begin_shards(folder / NOTE)
+    if (found := of_shards(folder)) and (other := here().unlike(found[0])) and others == "refuse":
+        raise InputError(
+            f"{folder}: shards are made on another kind of machine: {found[1]} has {other}; run all of them on one "
+            f"kind, set {KEY} to apart, or remove {folder / NOTE} and begin anew"
+        )
+
+
+def _begin_shards(note: Path) -> None:
+    """Write the note whole, unless another machine was first; one that can't be read is replaced."""
+    note.unlink(missing_ok=True)
+    mine = note.with_name(f"{platform.node()[:32]}-{os.getpid()}.{NOTE}")
+    write_json(mine, {**asdict(here()), "host": platform.node()})
     try:
-        with (folder / NOTE).open("x", encoding="utf-8") as file:
-            json.dump({**asdict(here()), "host": platform.node()}, file)
+        os.link(mine, note)
     except FileExistsError:
-        if (found := of_shards(folder)) and (other := here().unlike(found[0])) and others == "refuse":
-            raise InputError(
-                f"{folder}: shards are made on another kind of machine: {found[1]} has {other}; run all of them on one "
-                f"kind, set {KEY} to apart, or remove {folder / NOTE} and begin anew"
-            ) from None
+        pass
+    except OSError:  # a file system without links
+        mine.replace(note)
+    finally:
+        mine.unlink(missing_ok=True)

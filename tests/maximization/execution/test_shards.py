@@ -53,17 +53,22 @@ def test_the_first_shard_decides_on_which_kind_of_machine_all_are_made(
     kinds.join_shards(tmp_path, "refuse")
     assert kinds.of_shards(tmp_path) is not None
     assert kinds.of_shards(tmp_path)[0] == own  # type: ignore[index]
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")  # which chooses other kernels, as another processor does
+    monkeypatch.setenv("ONEDNN_DEFAULT_FPMATH_MODE", "BF16")  # other bytes, as on another processor
     assert machine.kind() != own.parts[3]
     with pytest.raises(
-        InputError, match=r"another kind of machine: \S+ has a processor that differs in: .*SSE41"
+        InputError,
+        match=r"another kind of machine: \S+ has nothing that chooses kernels in its environment, here ONEDNN\w+=BF16;",
     ) as no:
         kinds.join_shards(tmp_path, "refuse")
     assert "\n" not in str(no.value)
     kinds.join_shards(tmp_path, "apart")
     assert kinds.of_shards(tmp_path)[0] == own  # type: ignore[index]
-    (tmp_path / kinds.NOTE).write_text("{}")
-    assert kinds.of_shards(tmp_path) is None
+    for broken in ("", "{}", '{"parts": ['):  # as a kill may leave it
+        (tmp_path / kinds.NOTE).write_text(broken)
+        assert kinds.of_shards(tmp_path) is None
+        kinds.join_shards(tmp_path, "refuse")
+        assert kinds.of_shards(tmp_path)[0] == kinds.here()  # type: ignore[index]
+        assert [one.name for one in tmp_path.iterdir()] == [kinds.NOTE]
 
 
 def test_which_kind_makes_all_pictures() -> None:
@@ -77,4 +82,6 @@ def test_which_kind_makes_all_pictures() -> None:
     assert own.unlike(own) == ""
     assert own.unlike(old) == f"TensorFlow 2.19.0, here {own.parts[0]}"
     assert own.unlike(arm).startswith("a processor 0x41 family 8 model 0xd40 stepping 1, here ")
+    isa = kinds.Kind((*own.parts[:3], f"{own.parts[3].split(';')[0]} sse5; ONEDNN_MAX_CPU_ISA=SSE41"), own.precision)
+    assert own.unlike(isa) == "a processor that differs in: sse5"
     assert own.unlike(gpu) == "computes on NVIDIA H100, here no GPU"
