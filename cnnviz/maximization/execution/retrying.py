@@ -44,7 +44,7 @@ class Retrying:
         self._later: Handing[Any] = Handing([])  # once there is nothing else
         self._tries, self._told = Counter[Hashable](), set[Hashable]()
         self._fatal: dict[Place, int] = {}  # of layers that lost a worker: filters given up so since one was made
-        self._never: dict[Hashable, list[Any]] = {}
+        self._never: dict[tuple[Place, str], list[Any]] = {}
         self.retries = 0
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Retrying:
             self._fatal.setdefault(place, 0)
             for one in reversed(self._first.drop(place)):
                 self._later.back(one)
-        each = [(*place, k) for k in part.filters] or [str(part)]
+        each: list[Hashable] = [(*place, k) for k in part.filters] or [str(part)]
         self._tries.update(each)
         tries, single = max(self._tries[one] for one in each), len(part.filters) <= 1
         if lost and self._hopeless(part):
@@ -105,12 +105,12 @@ class Retrying:
             self._tell(f"{named(part)}: {why} ({by}); {how}")
 
     def _give_up(self, part: Any, why: str) -> None:
-        self._never.setdefault((part.state, part.layer or str(part), why), []).append(part)
+        self._never.setdefault(((part.state, part.layer or str(part)), why), []).append(part)
 
     def failures(self) -> list[Failure]:
         """What was given up, by layer and reason."""
         found = []
-        for (*_, why), parts in self._never.items():
+        for (_, why), parts in self._never.items():
             filters = tuple(sorted({k for part in parts for k in part.filters}))
             found.append(Failure(replace(parts[0], filters=filters), why))
         return found
