@@ -4,6 +4,7 @@ from . import machine as machine  # the kind of processor
 from . import npz as npz  # npz archives with the same bytes for the same arrays
 from .abreast import abreast as abreast  # independent parts of a work, on all CPUs
 from .alongside import alongside as alongside  # a work in a thread beside another
+from .alongside import collected as collected  # lets go of graphs, one after the other
 from .alongside import threads as threads  # parts of a work that leave Python, on all CPUs
 from .cards import computed_on as computed_on  # what a stage ran on, of its timings
 from .disk import ARTIFACTS as ARTIFACTS  # where outputs lie

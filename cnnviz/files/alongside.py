@@ -1,5 +1,6 @@
-"""Threads of one process, for work that NumPy, zlib and TensorFlow do: these let other threads run meanwhile."""
+"""Threads of one process, for work that NumPy, zlib and TensorFlow do, which let others run meanwhile; its garbage."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -41,3 +42,14 @@ def alongside(do: Callable[[], object]) -> Iterator[None]:
         other.join()
     if raised:
         raise raised[0]
+
+
+@contextmanager
+def collected() -> Iterator[Callable[[], object]]:
+    """What lets go of everything that was made inside and is held in circles, as TensorFlow's graphs are; quickly,
+    since what was there before is not looked at."""
+    gc.freeze()
+    try:
+        yield gc.collect
+    finally:
+        gc.unfreeze()

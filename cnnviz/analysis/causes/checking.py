@@ -3,7 +3,6 @@
 Definitions: docs/analysis.md; files: docs/artifacts.md, `causes/`.
 """
 
-import gc
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,7 +17,7 @@ from cnnviz.analysis.causes import path, plan
 from cnnviz.analysis.causes.tail import Tail
 from cnnviz.analysis.files import LayerExamples, Pixels, rendered_filters
 from cnnviz.analysis.observe import Observer
-from cnnviz.files import npz, progress, write_bytes
+from cnnviz.files import collected, npz, progress, write_bytes
 from cnnviz.networks import Conv, ancestors, graph, preprocess, receptive_field
 
 TOGETHER = 4  # pictures that go through the network together
@@ -55,7 +54,10 @@ def check(
     true = dict(labelled)
     groups = [subjects[start : start + LAYERS] for start in range(0, len(subjects), LAYERS)]
     numbers = [sorted(true.keys() | {number for one in group for number in one.numbers}) for group in groups]
-    with progress(sum(map(len, numbers)), "image", f"check filters of {described['name']}") as bar:
+    with (
+        progress(sum(map(len, numbers)), "image", f"check filters of {described['name']}") as bar,
+        collected() as collect,
+    ):
         for group, some in zip(groups, numbers, strict=True):
             checks = [_Check(one, observer, described, means[one.layer]) for one in group]
             front = _Front(observer, checks)
@@ -71,7 +73,7 @@ def check(
                 arrays = one.result() | one.way(ways)
                 write_bytes(folder / "causes" / f"{one.subject.layer}.npz", npz.pack(arrays, compress=True))
             del checks, front, ways, seen, one
-            gc.collect()  # graphs are held in circles
+            collect()
 
 
 def _pictures(path: Path, filters: Sequence[int]) -> dict[str, NDArray]:

@@ -16,7 +16,7 @@ from cnnviz.analysis.causes import masks
 from cnnviz.analysis.files import LayerExamples, Pixels
 from cnnviz.analysis.observe import Observer
 from cnnviz.errors import reason
-from cnnviz.files import WHOLE, machine, npz, progress, say, write_bytes
+from cnnviz.files import WHOLE, collected, machine, npz, progress, say, write_bytes
 from cnnviz.networks import ancestors, graph, preprocess, receptive_field, selection
 
 MEMORY = 200_000_000  # bytes that a batch of patches may take
@@ -55,7 +55,7 @@ def write_masks(
         return
     total = sum(len(filters) * examples[name].top.shape[1] for name, filters in wanted.items())
     seeing, lower = lru_cache(HELD)(pixels.seen), precisions()
-    with progress(total, "mask", f"mask patches of {folder.name}") as bar:
+    with progress(total, "mask", f"mask patches of {folder.name}") as bar, collected() as collect:
         for name, filters in wanted.items():
             top, boxes = examples[name].layer.top, examples[name].top[filters]
             spots = [
@@ -73,6 +73,7 @@ def write_masks(
                 "known": np.array([one is not None for one in found]).reshape(boxes.shape[:2]),
             }
             write_bytes(folder / "masks" / f"{name}.npz", npz.pack(arrays, compress=True))
+            collect()
 
 
 def precisions() -> list[bool]:

@@ -154,7 +154,9 @@ def _connected(name: str) -> Iterator[Any]:
             socket.create_connection((place[1], int(place[2])), timeout=ANSWER).close()
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        begin = f"no Ray cluster at {where}; is it up (`ray status`), RAY_AUTH_MODE as it is there?" if where else "Ray does not start"
+        begin = (
+            f"no Ray cluster at {where}; is it up? is RAY_AUTH_MODE set as there?" if where else "Ray does not start"
+        )
         raise InputError(f"{name}: {begin} ({reason(error, 200)})") from None
     try:
         signal.signal(signal.SIGTERM, terminate)  # Ray sets its own
