@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.analysis import files, layers, plots, subjects, words
 from cnnviz.analysis.section import AnalyzeSection
-from cnnviz.files import Stopwatch, alongside, fresh, progress, say, write_bytes, write_csv, write_json
+from cnnviz.files import Stopwatch, alongside, fresh, progress, say, trim, write_bytes, write_csv, write_json
 from cnnviz.filters import cosines, filters_of, read_kernel
 from cnnviz.images import fed, load_sets
 from cnnviz.networks import read_description, selection
@@ -45,6 +45,7 @@ def run(
     examples = watching.located(observer, found, pictured)
     alike = _kernels_alike(stored / "weights.weights.h5", described, found)
     columns = {name: layers.per_filter(found[name], cosine) for name, cosine in alike}
+    trim()
 
     folder = fresh(artifacts / "analysis" / key)
     pixels = files.Pixels(images, shape, described.get("bands", {}).get("rgb"))

@@ -6,6 +6,7 @@ from .abreast import abreast as abreast  # independent parts of a work, on all C
 from .alongside import alongside as alongside  # a work in a thread beside another
 from .alongside import collected as collected  # lets go of graphs, one after the other
 from .alongside import threads as threads  # parts of a work that leave Python, on all CPUs
+from .alongside import trim as trim  # gives freed memory back to the system
 from .cards import computed_on as computed_on  # what a stage ran on, of its timings
 from .disk import ARTIFACTS as ARTIFACTS  # where outputs lie
 from .disk import CACHE as CACHE  # downloads and rendered filters, shared with experiments in temporary folders

@@ -1,11 +1,12 @@
 """Threads of one process, for work that NumPy, zlib and TensorFlow do, which let others run meanwhile; its garbage."""
 
+import ctypes
 import gc
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TypeVar
 
@@ -46,10 +47,21 @@ def alongside(do: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def collected() -> Iterator[Callable[[], object]]:
-    """What lets go of everything that was made inside and is held in circles, as TensorFlow's graphs are; quickly,
-    since what was there before is not looked at."""
+    """What lets go of all that was made inside and is held in circles, as TensorFlow's graphs are, and gives the memory
+    back; quickly, since what was there before is not looked at."""
+
+    def collect() -> None:
+        gc.collect()
+        trim()
+
     gc.freeze()
     try:
-        yield gc.collect
+        yield collect
     finally:
         gc.unfreeze()
+
+
+def trim() -> None:
+    """Give freed memory back to the system, where the C library can."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
