@@ -96,11 +96,6 @@ class LayerAnalysis:
         """To the labelled images of each set whose labels say anything."""
         return {name: one.responses for name, one in self.sets.items() if one.responses is not None}
 
-    def correlations(self) -> NDArray[np.float64]:
-        """Of its units, `(channels, channels)`; once, since what they are made of takes more memory than all else."""
-        found, self.correlation = self.correlation.result(), measures.Correlation(0)
-        return found
-
     def end(self, count: int) -> None:
         """The set's `count` images are through."""
         self.top.start += count
@@ -149,7 +144,7 @@ def per_filter(layer: LayerAnalysis, cosines: NDArray) -> dict[str, NDArray]:
     columns |= {f"{key}/{name}": values for name, found in by_set.items() for key, values in found.items()}
     for a, b in combinations(by_set, 2):
         columns[f"preference/{a}/{b}"] = measures.preference(by_set[a]["rate"], by_set[b]["rate"])
-    return columns | redundancy(layer.correlations(), cosines)
+    return columns | redundancy(layer.correlation.result(), cosines)
 
 
 def per_layer(layer: LayerAnalysis, columns: dict[str, NDArray]) -> dict[str, Any]:

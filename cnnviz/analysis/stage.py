@@ -44,7 +44,10 @@ def run(
         found, outputs = watching.watch(observer, images, shape, amounts, bar.update)
     examples = watching.located(observer, found, pictured)
     alike = _kernels_alike(stored / "weights.weights.h5", described, found)
-    columns = {name: layers.per_filter(found[name], cosine) for name, cosine in alike}
+    columns = {}
+    for name, cosine in alike:
+        columns[name] = layers.per_filter(found[name], cosine)
+        del found[name].correlation  # more memory than all else, and of no more use
     trim()
 
     folder = fresh(artifacts / "analysis" / key)
