@@ -11,14 +11,11 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnviz import config, maximization, networks
 from cnnviz.errors import InputError, choices
 from cnnviz.files import ARTIFACTS, CACHE, command, drop_chatter, end_with, say, use_defaults
-
-if TYPE_CHECKING:
-    from cnnviz.maximization import Estimate
 
 WORKERS, MOST = (1, 8, 16), 10_000
 
@@ -39,28 +36,30 @@ def rows(params: config.Params, models: Sequence[str], workers: Sequence[int]) -
             one = maximization.Request(key, params.models[key], params.maximize, params.random_seed, sets, plain)
             one.read(ARTIFACTS)  # what is missing is said before anything is timed
             asked[f"{'epochs' if plain else 'maximize'} {key}"] = one
-    return [_row(name, _alone(name, one), workers, params.maximize.worker_cpus) for name, one in asked.items()]
+    return [_alone(name, one, workers) for name, one in asked.items()]
 
 
-def _row(name: str, cost: "Estimate", workers: Sequence[int], cpus: int) -> dict[str, Any]:
+def _row(name: str, request: maximization.Request, workers: Sequence[int]) -> dict[str, Any]:
+    asked, *shared = maximization.shared(request, request.read(ARTIFACTS))  # before TensorFlow comes with the rest
+    cost = maximization.estimate(asked, ARTIFACTS, CACHE / "render", lambda layer: say(f"{name}: {layer}"), *shared)
     return {
         "name": name,
         "filters": cost.filters,
         "steps": cost.steps,
         "found": cost.found,
         "here": cost.seconds,
-        **{str(n): cost.by(n, cpus) for n in workers},
+        **{str(n): cost.by(n, request.section.worker_cpus) for n in workers},
         "cache": cost.cache,
         "outputs": cost.outputs,
     }
 
 
-def _alone(name: str, request: maximization.Request) -> "Estimate":
-    """What a request costs, from a process of its own as the stage is one: TensorFlow takes its threads once."""
+def _alone(name: str, request: maximization.Request, workers: Sequence[int]) -> dict[str, Any]:
+    """A row, from a process of its own as the stage is one: TensorFlow takes its threads once."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(os.getpid(),)) as others:
         try:
-            return others.submit(_estimated, name, request).result()
+            return others.submit(_row, name, request, workers).result()
         except BrokenProcessPool:
             raise InputError(
                 f"{name}: the process that timed its steps was ended, as the system does where memory is short; free "
@@ -75,11 +74,6 @@ def _begin(parent: int) -> None:
     end_with(parent)
     drop_chatter()
     use_defaults()
-
-
-def _estimated(name: str, request: maximization.Request) -> "Estimate":
-    asked, *shared = maximization.shared(request, request.read(ARTIFACTS))  # before TensorFlow comes with the rest
-    return maximization.estimate(asked, ARTIFACTS, CACHE / "render", lambda layer: say(f"{name}: {layer}"), *shared)
 
 
 def table(found: list[dict[str, Any]], workers: Sequence[int]) -> str:

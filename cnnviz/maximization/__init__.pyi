@@ -9,10 +9,9 @@ from .chunks import Chunk as Chunk  # objectives that are rendered together
 from .chunks import Workshop as Workshop  # a network that renders chunks
 from .enlarging import check_enlarged as check_enlarged  # whether `enlarge` asks for what is there
 from .enlarging import enlarge as enlarge  # the stage `enlarge`
-from .execution import Estimate as Estimate  # what a request would cost
 from .execution import Request as Request  # what a stage asks of a model
 from .execution import arguments as arguments  # of a stage's command line
-from .execution import estimate as estimate  # one, from a few steps of each layer
+from .execution import estimate as estimate  # what a request would cost
 from .execution import fill as fill  # the render cache, by a share of the pictures
 from .execution import frame as frame  # the frame of a stage that may be a shard
 from .execution import shared as shared  # by how many processes a request is met here
