@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 WORTH = 1_000_000  # pixels times steps, of all pictures: less is done before another process has begun
 EACH = 1_000_000_000  # bytes of a process, besides its share of `maximize.memory`
 MOST = 8  # processes, unless `maximize.workers` says more
-DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
 OWN = "own"  # this process, among the workers
 
 

@@ -22,7 +22,7 @@ from cnnviz.objectives import parse
 from tests.maximization import stored_project
 
 ROOT = Path(__file__).parents[3]
-LAYERS = {"first": [0, 1], "dilated": [0, 3]}
+LAYERS = {"first": [0, 1], "expand": [0, 5], "dilated": [0, 3]}
 MODEL = {"file": "inputs/models/tiny.keras", "layers": LAYERS, "objectives": {"mixed": "channel(first, 1)"}}
 
 # The stage in a process of its own: <workers> <what happens to the other process>
@@ -114,15 +114,15 @@ def made(project: Path, *words: str) -> tuple[str, dict[str, bytes]]:
 @pytest.mark.pipeline
 def test_two_processes_make_what_one_makes_and_one_that_is_lost_is_missed_by_nobody(project: Path) -> None:
     said, alone = made(project, "1", "")
-    assert said == "0 dilated first"
+    assert said == "0 dilated expand first"
     said, together = made(project, "2", "waited for")
-    assert said == "2 dilated first"
+    assert said == "2 dilated expand first"
     assert together == alone
     process = run("2", "")
     assert process.communicate(timeout=300)[0].strip() == "0"  # all is in the render cache
     assert process.returncode == 0
     said, after = made(project, "2", "killed")
-    assert said == "1 dilated first"
+    assert said == "1 dilated expand first"
     assert after == alone
 
 
