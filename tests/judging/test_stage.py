@@ -1,6 +1,9 @@
 """The stage on filters that look for a colour each, and which model judges."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,13 @@ def test_filters_of_a_colour_each_are_explained(tmp_path: Path, monkeypatch: pyt
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     judge_explanations.main("subject")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    # the further pictures go from their photos, the less is in them that is the photos' alone
+    monkeypatch.setattr("cnnviz.maximization.asking.PATCH_STEPS", 16)
+    maximize_filters.main("subject")
+    words = [sys.executable, "-m", "stages.judge_explanations", "subject"]  # which reads pictures once in a process
+    subprocess.run(words, check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    judged = json.loads((folder / "scores.json").read_text())["layers"]["colours"]["judged"][stage.COLOURS]
+    assert judged["from_patches"]["pair"] > 0.9
 
 
 @pytest.mark.pipeline
