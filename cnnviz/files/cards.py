@@ -38,7 +38,11 @@ def settle() -> None:
 
 
 def check(tensorflow: Any) -> None:
-    """Raises InputError where a card was asked for and TensorFlow sees none, or where it has no kernels for it."""
+    """Have a card compute the same numbers every time, and float32's: kernels that add in one order, no TF32, but where
+    the maximizer asks for it.
+
+    Raises InputError where a card was asked for and TensorFlow sees none, or where it has no kernels for it.
+    """
     if os.environ.get(ASKED) == "0":
         return
     here, least = device.here(), _least(tensorflow.sysconfig.get_build_info())
@@ -52,6 +56,9 @@ def check(tensorflow: Any) -> None:
             f"{here.name}: compute capability {_dotted(here.capability)} is too old, this TensorFlow needs "
             f"{_dotted(least)} or newer; choose another card (CUDA_VISIBLE_DEVICES), or the processor: {ASKED}=0"
         )
+    if here.gpu:
+        tensorflow.config.experimental.enable_op_determinism()
+        tensorflow.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def _least(build: Mapping[str, Any]) -> tuple[int, ...]:

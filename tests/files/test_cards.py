@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config  # op determinism can't be turned off otherwise
 
 from cnnviz import device
 from cnnviz.errors import InputError
@@ -83,7 +85,30 @@ def test_the_oldest_kernels_of_this_tensorflow() -> None:
     assert cards._least({}) == ()
 
 
-def test_a_card_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def as_before() -> Iterator[None]:
+    """What a test sets TensorFlow to is undone."""
+    settings = tf.config.experimental
+    rounds, ordered = settings.tensor_float_32_execution_enabled(), config.is_op_determinism_enabled()
+    yield
+    settings.enable_tensor_float_32_execution(rounds)
+    if not ordered:
+        config.disable_op_determinism()
+
+
+def test_a_card_computes_the_same_every_time(monkeypatch: pytest.MonkeyPatch, as_before: None) -> None:
+    monkeypatch.delenv("GPU", raising=False)
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    cards.check(tf)  # a processor adds in one order as it is
+    if not tf.config.list_physical_devices("GPU"):
+        assert not config.is_op_determinism_enabled()
+    monkeypatch.setattr(device, "here", lambda: NEW)
+    cards.check(tf)
+    assert config.is_op_determinism_enabled()
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+def test_a_card_that_is_too_old(monkeypatch: pytest.MonkeyPatch, as_before: None) -> None:
     monkeypatch.delenv("GPU", raising=False)
     monkeypatch.setattr(device, "here", lambda: NEW)
     cards.check(tf)
