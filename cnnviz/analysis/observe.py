@@ -11,9 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cnnviz import device
 from cnnviz.analysis.seen import Seen
 from cnnviz.errors import InputError, choices
 from cnnviz.networks import graph, head, preprocess
+
+TOGETHER = {"cpu": 128_000_000, "gpu": 2_000_000_000}  # bytes that the layers of a few images take, computed at once
 
 
 class Observer:
@@ -37,6 +40,8 @@ class Observer:
         self._network = keras.Model(self.graph.input, outputs)
         kind = tf.TensorSpec((None, *self.graph.input.shape[1:]))  # one graph for any number of images
         self._run = tf.function(self._compute, [kind], autograph=False)
+        each = 4 * sum(graph.numbers(output) for output in outputs)
+        self._together = max(1, TOGETHER[device.here().kind] // each)
 
     def _compute(self, images: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
         with _inputs_of_activations(self.graph.convs) as before:
@@ -53,11 +58,31 @@ class Observer:
         """
         for start in range(0, count, size):
             indices = np.arange(start, min(start + size, count))
-            yield self._batch(indices, tf.constant(read(indices.tolist())))  # nothing of it is kept here
+            yield self._batch(indices, read(indices.tolist()))  # nothing of it is kept here
 
-    def _batch(self, indices: np.ndarray, images: tf.Tensor) -> "Batch":
-        pre, classified = self._run(images)
-        return Batch(indices, dict(zip(self.convs, pre, strict=True)), self.convs, [x.numpy() for x in classified])
+    def _batch(self, indices: np.ndarray, images: np.ndarray) -> "Batch":
+        made = self._all(images) if len(images) <= self._together else self._by_few(images)
+        pre, classified = made[: len(self.convs)], made[len(self.convs) :]
+        return Batch(indices, dict(zip(self.convs, pre, strict=True)), self.convs, [np.asarray(x) for x in classified])
+
+    def _all(self, images: np.ndarray) -> list[Any]:
+        return keras.tree.flatten(self._run(tf.constant(images)))
+
+    def _by_few(self, images: np.ndarray) -> list[Any]:
+        """The same, a few at a time: TensorFlow never gives back what it once took of a CPU's memory."""
+        found: list[np.ndarray] = []
+        for start in range(0, len(images), self._together):
+            some = images[start : start + self._together]
+            made = [np.asarray(x) for x in self._all(some)]
+            if any(len(x) % len(some) for x in made):  # its first axis is no axis of images
+                return self._all(images)
+            of_one = [len(x) // len(some) for x in made]  # several of a network that cuts its images to pieces
+            if not found:
+                found = [np.empty((n * len(images), *x.shape[1:]), x.dtype) for n, x in zip(of_one, made, strict=True)]
+            for n, whole, x in zip(of_one, found, made, strict=True):
+                whole[n * start : n * start + len(x)] = x
+            del made, x
+        return found
 
 
 class Batch(dict[str, Seen]):
@@ -66,7 +91,7 @@ class Batch(dict[str, Seen]):
     def __init__(
         self,
         indices: np.ndarray,
-        pre: dict[str, tf.Tensor],
+        pre: dict[str, tf.Tensor | np.ndarray],
         convs: dict[str, graph.Conv],
         classified: Sequence[np.ndarray] = (),
     ) -> None:
@@ -75,7 +100,7 @@ class Batch(dict[str, Seen]):
         self.classified = classified
 
     def __missing__(self, layer: str) -> Seen:
-        pre = self._pre[layer]
+        pre = tf.convert_to_tensor(self._pre[layer])
         unit = _turned_unit(self._convs[layer], pre)  # one after the other: 260 MB each for 20 images of VGG16
         turned = _channels_first(pre)
         return Seen(self._indices, turned, turned if unit is None else unit)

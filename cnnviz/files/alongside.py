@@ -55,6 +55,7 @@ def collected() -> Iterator[Callable[[], object]]:
         trim()
 
     gc.freeze()
+    trim()
     try:
         yield collect
     finally:

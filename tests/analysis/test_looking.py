@@ -167,9 +167,18 @@ def test_what_cannot_be_known_is_none(raw: dict[str, Any], images: np.ndarray) -
 def test_parts_hold_their_boxes_in_whole_steps() -> None:
     boxes = np.array([[5, -3, 12, 9], [20, 20, 27, 32]])
     starts, canvas = looking.parts(boxes, (24, 32), (4, 8))
-    assert canvas == (8, 16)  # rows 4..12 and 20..24; columns 0..16 and 16..32
-    assert starts.tolist() == [[4, 0], [16, 16]]
+    assert canvas == (12, 16)  # rows 4..12 and 20..24: 8, three eighths; columns 0..16 and 16..32: four
+    assert starts.tolist() == [[4, 0], [12, 16]]
     assert looking.parts(boxes, (24, 32), (0, 8))[1] == (24, 16)
+    assert looking.parts(boxes[:1], (48, 32), (8, 1))[1] == (24, 12)  # rows 0..16: 18 of 48; columns 0..9: 12 of 32
+
+
+@pytest.mark.parametrize("side", [224, 96, 299])
+def test_parts_are_of_few_sizes(side: int) -> None:
+    spans = range(1, side + 1)
+    sizes = [looking.parts(np.array([[0, 0, span, 1]]), (side, side), (1, 1))[1][0] for span in spans]
+    assert len(set(sizes)) == looking.SIDES
+    assert all(span <= size <= span + side / looking.SIDES + 1 for span, size in zip(spans, sizes, strict=True))
 
 
 def test_masked_by_hand() -> None:

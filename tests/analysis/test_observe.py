@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cnnviz.analysis import observe
 from cnnviz.analysis.observe import Observer
 from cnnviz.errors import InputError
 
@@ -21,13 +22,19 @@ def channels_first(x: Any) -> np.ndarray:
     return np.moveaxis(np.asarray(x), -1, 1)
 
 
+@pytest.mark.parametrize("few", [1, 2, 8])
 def test_pre_and_unit_are_what_keras_computes(
-    tiny: Callable[..., Any], raw: dict[str, Any], rng: np.random.Generator
+    tiny: Callable[..., Any], raw: dict[str, Any], rng: np.random.Generator, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = tiny()
+    numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in Observer(model, described(raw)).convs.values())
+    monkeypatch.setitem(observe.TOGETHER, "cpu", 4 * few * numbers)
     images = rng.normal(size=(5, 24, 24, 3)).astype("float32")
-    observer = Observer(model, described(raw))
+    observer, at_once = Observer(model, described(raw)), []
+    run = observer._run
+    monkeypatch.setattr(observer, "_run", lambda some: at_once.append(len(some)) or run(some))
     (seen,) = observer.batches(lambda i: images[i], 5, 8)
+    assert at_once == {1: [1] * 5, 2: [2, 2, 1], 8: [5]}[few]
     assert list(seen) == ["first", "expand", "depthwise", "separable", "dilated"]
     first = model.get_layer("first")
     linear = tf.nn.conv2d(images, first.kernel, 1, "SAME") + first.bias

@@ -10,3 +10,4 @@ from .masks import Masks as Masks  # what filters of a layer look at, read
 from .masks import known_masks as known_masks  # by image and box
 from .masks import masked as masked  # an image as a filter looks at it
 from .masks import read_masks as read_masks  # of one layer
+from .tail import Tail as Tail  # what of a network lies behind one tensor

@@ -21,7 +21,7 @@ from cnnviz.files import collected, npz, progress, write_bytes
 from cnnviz.networks import Conv, ancestors, graph, preprocess, receptive_field
 
 TOGETHER = 4  # pictures that go through the network together
-LAYERS = 16  # that are checked in one pass over the images: each has a graph of all that lies behind it
+CALLS = 600  # of layers, in all graphs of one pass over the images: each layer has one of all that lies behind it
 EARLIER = 12  # layers before a filter's whose responses are compared, evenly spread
 True_ = tuple[int, int]  # number of an image, its true class
 
@@ -52,7 +52,7 @@ def check(
     if not subjects:
         return
     true = dict(labelled)
-    groups = [subjects[start : start + LAYERS] for start in range(0, len(subjects), LAYERS)]
+    groups = _groups(subjects, observer)
     numbers = [sorted(true.keys() | {number for one in group for number in one.numbers}) for group in groups]
     with (
         progress(sum(map(len, numbers)), "image", f"check filters of {described['name']}") as bar,
@@ -74,6 +74,20 @@ def check(
                 write_bytes(folder / "causes" / f"{one.subject.layer}.npz", npz.pack(arrays, compress=True))
             del checks, front, ways, seen, one
             collect()
+
+
+def _groups(subjects: Sequence[plan.Subject], observer: Observer) -> list[list[plan.Subject]]:
+    """Layers whose checks fit into memory together."""
+    found: list[list[plan.Subject]] = []
+    room = 0
+    for one in subjects:
+        behind = len(observer.graph.calls) - len(ancestors(observer.convs[one.layer].output))
+        if not found or behind > room:
+            found.append([])
+            room = CALLS
+        found[-1].append(one)
+        room -= behind
+    return found
 
 
 def _pictures(path: Path, filters: Sequence[int]) -> dict[str, NDArray]:

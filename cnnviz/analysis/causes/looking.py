@@ -19,10 +19,13 @@ from cnnviz.errors import reason
 from cnnviz.files import WHOLE, collected, machine, npz, progress, say, write_bytes
 from cnnviz.networks import ancestors, graph, preprocess, receptive_field, selection
 
-MEMORY = 200_000_000  # bytes that a batch of patches may take
+MEMORY = 100_000_000  # bytes that a batch of patches may take
 KEPT = 2.5  # numbers in memory at once for each number that the network computes
 ALIKE = 0.03  # of the largest response: so far may that of a part be from that of the whole image; bfloat16: 0.01
 HELD = 128  # images
+# Batches are of few sizes, since oneDNN keeps what it makes for one: 180 MB for all those of ResNet50.
+BATCHES = (8, 4, 2, 1)
+SIDES, COARSE, MANY = 8, 2, 32  # lengths that a part of an image may have; of networks of more than MANY layers
 Seeing = Callable[[int], NDArray[np.uint8]]
 Size = tuple[int, int]  # height, width
 
@@ -123,6 +126,7 @@ class _Layer:
             for j, side in zip(jumps, self.size, strict=True)
         )
         self.steps = down, across
+        self._sides = SIDES if len(observer.graph.convs) <= MANY else COARSE
 
     def opacities(
         self, spots: Sequence[Spot], seeing: Seeing, steps: Size, lower: bool, strict: bool = True
@@ -133,10 +137,11 @@ class _Layer:
         """
         boxes, expected = np.array([spot.box for spot in spots]), np.array([spot.response for spot in spots])
         rows, far = masks.grid(boxes), ALIKE * np.abs(expected[np.isfinite(expected)]).max(initial=0)
-        starts, canvas = parts(boxes, self.size, steps)
+        starts, canvas = parts(boxes, self.size, steps, self._sides)
         kinds = [tf.TensorSpec((None, *canvas, self.channels)), tf.TensorSpec((None, 4), tf.int32)]
         run = tf.function(self._compute, kinds, autograph=False)
-        each = max(1, int(MEMORY / (self._bytes * canvas[0] * canvas[1])))
+        room = MEMORY / (self._bytes * canvas[0] * canvas[1])
+        each = next((n for n in BATCHES if n <= room), 1)
         found: list[NDArray[np.uint8] | None] = [None] * len(spots)
         order = sorted(range(len(spots)), key=lambda i: spots[i].image)
         for begin in range(0, len(spots), each):
@@ -186,16 +191,18 @@ def _in_bfloat16(lower: bool) -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({option: False})
 
 
-def parts(boxes: NDArray[np.integer], size: Size, steps: Size) -> tuple[NDArray[np.int64], Size]:
+def parts(boxes: NDArray[np.integer], size: Size, steps: Size, sides: int = SIDES) -> tuple[NDArray[np.int64], Size]:
     """Where the part of an image begins that holds what of each box `(n, 4)` is in it, `(n, 2)`; the size of all parts.
 
-    In whole steps; along an axis without steps (0) the part is the whole image.
+    In whole steps, of about `sides` lengths; along an axis without steps (0) the part is the whole image.
     """
     starts, canvas = np.zeros((len(boxes), 2), np.int64), list(size)
     for axis, (side, step) in enumerate(zip(size, steps, strict=True)):
         if step:
             first, last = (np.clip(boxes[:, i], 0, side) for i in (axis, axis + 2))
             first, last = first // step * step, -(-last // step) * step
-            canvas[axis] = max(step, int((last - first).max()))
+            span = max(step, int((last - first).max()))
+            share = -(-sides * span // side)
+            canvas[axis] = min(side, -(-share * side // (sides * step)) * step)
             starts[:, axis] = np.minimum(first, side - canvas[axis])
     return starts, (canvas[0], canvas[1])

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from cnnviz.analysis.causes import Tail
 from cnnviz.errors import InputError, choices
 from cnnviz.networks import Graph, Head, ancestors, preprocess
 
@@ -129,13 +130,14 @@ class Explainer:
         if id(conv.output) not in way:
             raise InputError(f"layer {layer!r}: no score of {head.output!r} depends on it")
         output = conv.unit.output if id(conv.unit.output) in way else conv.output
-        self._network = keras.Model(graph.input, [output, head.features, head.scores])
+        self._tail = Tail(output, {"scores": head.scores})
+        self._network = keras.Model(graph.input, [output, head.features, head.scores, *self._tail.beside])
         kind = tf.TensorSpec((None, *graph.input.shape[1:]))  # one graph for any number of images
-        self._run: Callable[..., Any] = tf.function(self._logits, [kind], autograph=False)
+        self._run: Callable[..., Any] = tf.function(self._compute, [kind], autograph=False)
 
-    def _logits(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        maps, features, scores = self._network(preprocess(images, self.preprocessing), training=False)
-        return maps, features, scores
+    def _compute(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """The layer's maps, features, scores, and what else the scores are made of."""
+        return keras.tree.flatten(self._network(preprocess(images, self.preprocessing), training=False))
 
     def logits(self, images: NDArray) -> NDArray[np.float32]:
         """Class scores of images `(n, H, W, channels)` in 0..255: `(n, classes)`."""
@@ -143,17 +145,17 @@ class Explainer:
 
     def gradients(self, image: NDArray, classes: Sequence[int]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
         """maps `(h, w, channels)`, gradients `(classes, h, w, channels)`, features `(d,)` and logits of one image."""
-        images = tf.constant(np.asarray(image, np.float32)[None])
+        maps, features, logits, *beside = self._run(tf.constant(np.asarray(image, np.float32)[None]))
         with tf.GradientTape(persistent=True) as tape:
-            tape.watch(images)
-            maps, features, logits = self._logits(images)
-            scores = [logits[0, c] for c in classes]
+            tape.watch(maps)  # a tape of the whole network would hold all its maps
+            again = self._tail(maps, beside)["scores"]
+            scores = [again[0, c] for c in classes]
         found = [tape.gradient(score, maps) for score in scores]
         if any(one is None for one in found):
             raise InputError(f"layer {self.layer!r}: no score depends on it")
         return maps[0].numpy(), np.concatenate(found), features[0].numpy(), logits[0].numpy()
 
-    def explain(self, image: NDArray, classes: tuple[int, int | None], batch: int = 16) -> Explanation:
+    def explain(self, image: NDArray, classes: tuple[int, int | None], batch: int = 8) -> Explanation:
         """image: `(H, W, channels)` in 0..255; classes: the predicted one, and the one to hold it against or None."""
         size = (int(image.shape[0]), int(image.shape[1]))
         first, other = classes
