@@ -135,7 +135,7 @@ def chain() -> keras.Model:
     return network
 
 
-@pytest.fixture(scope="module", params=[checking.CALLS, 1])
+@pytest.fixture(scope="module", params=[checking.MEMORY, 1])
 def checked(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
     """The file of layer `conv` of the chain: three images of one colour, whose classes are 0, 1, 1.
 
@@ -163,7 +163,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     places = [(i, int(label)) for i, label in enumerate(labels)]
     pixels_ = files.Pixels(sets, (SIZE, SIZE, 3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checking, "CALLS", request.param)
+        patch.setattr(checking, "MEMORY", request.param)
         check(observer, network, described, examples, means, places, pixels_, artifacts / "maximize", artifacts)
     with np.load(artifacts / "causes" / "conv.npz") as one, np.load(artifacts / "causes" / "later.npz") as other:
         return {**one, **{f"of_later/{key}": other[key] for key in other.files}}

@@ -21,7 +21,8 @@ from cnnviz.files import collected, npz, progress, write_bytes
 from cnnviz.networks import Conv, ancestors, graph, preprocess, receptive_field
 
 TOGETHER = 4  # pictures that go through the network together
-CALLS = 600  # of layers, in all graphs of one pass over the images: each layer has one of all that lies behind it
+# Bytes of the checks of one pass over the images: a call of a layer in a check's graph takes CALL of them.
+MEMORY, CALL = 60_000_000, 100_000
 EARLIER = 12  # layers before a filter's whose responses are compared, evenly spread
 True_ = tuple[int, int]  # number of an image, its true class
 
@@ -78,16 +79,25 @@ def check(
 
 def _groups(subjects: Sequence[plan.Subject], observer: Observer) -> list[list[plan.Subject]]:
     """Layers whose checks fit into memory together."""
-    found: list[list[plan.Subject]] = []
-    room = 0
+    found, room = list[list[plan.Subject]](), 0
     for one in subjects:
         behind = len(observer.graph.calls) - len(ancestors(observer.convs[one.layer].output))
-        if not found or behind > room:
+        channels = sum(conv.filters for conv in _earlier(observer, one.layer).values())
+        taken = CALL * behind + 4 * channels * (sum(map(len, one.tops)) + len(one.random))
+        if not found or taken > room:
             found.append([])
-            room = CALLS
+            room = MEMORY
         found[-1].append(one)
-        room -= behind
+        room -= taken
     return found
+
+
+def _earlier(observer: Observer, layer: str) -> dict[str, Conv]:
+    """Layers before this one whose responses are compared."""
+    before = ancestors(observer.convs[layer].input)
+    names = [name for name, conv in observer.convs.items() if id(conv.output) in before]
+    spread = np.linspace(0, len(names) - 1, min(EARLIER, len(names))).astype(int)
+    return {names[i]: observer.convs[names[i]] for i in spread}
 
 
 def _pictures(path: Path, filters: Sequence[int]) -> dict[str, NDArray]:
@@ -120,10 +130,7 @@ class _Check:
     def __init__(self, subject: plan.Subject, observer: Observer, described: Mapping[str, Any], means: NDArray) -> None:
         self.subject, self.image = subject, described["input_shape"][:2]
         self.conv = observer.convs[subject.layer]
-        before = ancestors(self.conv.input)
-        earlier = [name for name, conv in observer.convs.items() if id(conv.output) in before]
-        earlier = [earlier[i] for i in np.linspace(0, len(earlier) - 1, min(EARLIER, len(earlier))).astype(int)]
-        self.earlier = {name: observer.convs[name] for name in earlier}
+        self.earlier = _earlier(observer, subject.layer)
         readers = [
             conv["name"]
             for conv in described["conv_layers"]
