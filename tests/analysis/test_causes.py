@@ -9,6 +9,7 @@ import pytest
 
 from cnnviz.analysis import files, layers, observe, watching
 from cnnviz.analysis.causes import Decider, check, checking, path, plan
+from cnnviz.analysis.causes import tail as causes_tail
 from cnnviz.analysis.causes.tail import Tail
 from cnnviz.images.sets import ImageSet
 from cnnviz.networks import graph, head
@@ -81,6 +82,23 @@ def test_a_tail_needs_what_lies_beside_it(tiny: Callable[..., Any]) -> None:
     unchanged = tail.changed(maps, [], [{}, {loudest: 0.0}, {}])["answer"]
     np.testing.assert_allclose(unchanged[[0, 2]], np.repeat(whole(image), 2, 0), rtol=1e-5)
     assert np.abs(unchanged[1] - unchanged[0]).max() > 1e-5
+
+
+@pytest.mark.parametrize("together", [1, 3, 100])
+def test_any_number_of_changes_gives_what_each_alone_gives(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 1 to 10 changes, some go through the network with a few others that fill the batch; beside a fork."""
+    traced = graph.trace(by_hand(fork=True), (SIZE, SIZE, 3))
+    unit = traced.convs["conv"].output
+    answer = Tail(unit, {"answer": traced.outputs[0]})
+    image = colour(4, 1, 2)[None]
+    maps = np.asarray(keras.Model(traced.input, unit)(image))
+    monkeypatch.setattr(causes_tail, "MEMORY", together * maps.nbytes)
+    changes = [{k % 3: 0.5 * k} for k in range(10)]
+    alone = np.concatenate([answer.changed(maps, [image], [one])["answer"] for one in changes])
+    assert len(np.unique(alone, axis=0)) > 5
+    for count in range(1, 11):
+        found = answer.changed(maps, [image], changes[:count])["answer"]
+        np.testing.assert_allclose(found, alone[:count], rtol=1e-6)
 
 
 def test_a_layer_that_is_called_twice_is_silenced_where_it_was_called() -> None:
