@@ -89,7 +89,7 @@ def test_occlusion_costs_what_the_window_holds(raw: dict[str, Any], rng: np.rand
     conv.set_weights([np.eye(3, dtype="float32")[None, None]])
     dense.set_weights([np.array([[1, 0], [0, 2], [0, 0]], "float32")])
     image = rng.uniform(0, 255, (16, 16, 3)).astype("float32")
-    made = explainer(network, "same", raw, (16, 16, 3)).explain(image, (0, 1), batch=10)
+    made = explainer(network, "same", raw, (16, 16, 3)).explain(image, (0, 1))
     for n, (top, left, bottom, right) in enumerate(made.boxes):
         inside, share = image[top:bottom, left:right].mean((0, 1)), 4 * 4 / 256
         lost = share * (inside - image.mean((0, 1)))

@@ -18,7 +18,6 @@ from cnnviz.files import npz, progress, write_bytes, write_json
 from cnnviz.images import converted, resized
 from cnnviz.pictures import shown
 
-BATCH = 16  # images of the search that go through the network together
 PER_LAYER = 4  # filters named of every layer
 
 
@@ -39,15 +38,13 @@ class _Maker:
         whole = resized(pixels.sets[place[0]], [place[1]], (height, width))[0].astype(np.uint8)
         return np.rint(converted(transforms.TRANSFORMS[name](whole, strength).astype(np.float32), channels))
 
-    def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.concatenate([self.explainer.logits(images[i : i + BATCH]) for i in range(0, len(images), BATCH)])
-
     def pair(self, flip: search.Flip) -> dict[str, Any]:
         """`altered/<transform>_<set>_<image>.npz` and `.png`; returns the entry of altered.json."""
         writer, found = self.writer, self.found[flip.set]
         before = writer.seen(*flip.place)
         after = self.image(flip.place, flip.transform, flip.strength).astype(np.uint8)
-        wrong, true = int(self.scores(after[None].astype(np.float32))[0].argmax()), int(found.true[flip.image])
+        (scores,) = self.explainer.logits(after[None])
+        wrong, true = int(scores.argmax()), int(found.true[flip.image])
         made = self.explainer.explain(after, (wrong, true))
         maps, slopes, _, logits = self.explainer.gradients(before, [wrong, true])
         cam = gradcam.stretch(gradcam.gradcam(maps, slopes[1]), (before.shape[0], before.shape[1]))
@@ -136,7 +133,7 @@ def explain(
         return headline(0, [])
     maker = _Maker(writer, explainer, observer, found, changes.spreads(layers))
     places = search.candidates(found, options.images)
-    made = search.flips(places, found, asked, maker.image, maker.scores)
+    made = search.flips(places, found, asked, maker.image, maker.explainer.logits)
     chosen = search.telling(made, found, options.shown)
     with progress(len(chosen), "prediction", f"explain altered images of {writer.folder.name}") as bar:
         pairs = []

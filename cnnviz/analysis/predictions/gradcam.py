@@ -19,6 +19,7 @@ from cnnviz.networks import Graph, Head, ancestors, preprocess
 Floats = NDArray[np.floating]
 WINDOWS = 7  # occluding windows per side
 SHARE = 4  # a window's side is the image's, divided by this
+TOGETHER = 8  # images that go through the network at once
 FEWEST = 4  # positions per side that the map of the default layer has at least
 
 
@@ -141,7 +142,8 @@ class Explainer:
 
     def logits(self, images: NDArray) -> NDArray[np.float32]:
         """Class scores of images `(n, H, W, channels)` in 0..255: `(n, classes)`."""
-        return np.asarray(self._run(tf.constant(np.asarray(images, np.float32)))[2])
+        few = (np.asarray(images[i : i + TOGETHER], np.float32) for i in range(0, len(images), TOGETHER))
+        return np.concatenate([np.asarray(self._run(tf.constant(some))[2]) for some in few])
 
     def gradients(self, image: NDArray, classes: Sequence[int]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
         """maps `(h, w, channels)`, gradients `(classes, h, w, channels)`, features `(d,)` and logits of one image."""
@@ -155,7 +157,7 @@ class Explainer:
             raise InputError(f"layer {self.layer!r}: no score depends on it")
         return maps[0].numpy(), np.concatenate(found), features[0].numpy(), logits[0].numpy()
 
-    def explain(self, image: NDArray, classes: tuple[int, int | None], batch: int = 8) -> Explanation:
+    def explain(self, image: NDArray, classes: tuple[int, int | None]) -> Explanation:
         """image: `(H, W, channels)` in 0..255; classes: the predicted one, and the one to hold it against or None."""
         size = (int(image.shape[0]), int(image.shape[1]))
         first, other = classes
@@ -166,8 +168,7 @@ class Explainer:
         cams = np.stack([gradcam(maps, one) for one in slopes])
         boxes = windows(size)
         hidden = occluded(image, boxes)
-        parts = [self.logits(hidden[i : i + batch]) for i in range(0, len(hidden), batch)]
-        lost = (logits - np.concatenate(parts)).T
+        lost = (logits - self.logits(hidden)).T
         return Explanation(
             logits,
             features,
